@@ -1,0 +1,123 @@
+// config.h: a configuration as a value: what load_config makes of a file and everything else works from.
+// The dataplane reads its own table ([dataplane]) with the same code, so both refuse the same mistakes.
+// Holds:  after a successful load every field is valid and every reference resolves; defaults are filled in.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "millrace/addr.h"
+#include "millrace/messages.h"
+
+namespace millrace::config {
+
+// A mistake in a file, for people: "FILE:LINE:COLUMN: KEY: PROBLEM (REMEDY)".
+struct ConfigError {
+  std::string file;
+  uint32_t line = 0;    // 0: the whole file
+  uint32_t column = 0;
+  std::string key;      // "servers.web.bind"
+  std::string problem;
+  std::string remedy;
+};
+std::string format_error(const ConfigError& error);
+
+struct StaticNeighbour {
+  IpAddr addr;
+  MacAddr mac;
+};
+struct StaticRoute {
+  IpAddr prefix;
+  uint8_t prefix_bits = 0;
+  std::optional<IpAddr> gateway;
+};
+
+// [[dataplane.port]]
+struct PortConfig {
+  std::string name;
+  std::string device_kind;  // af_xdp | af_packet | pci | memif | pcap | ring | null
+  std::string device_arg;   // interface, PCI address, path …
+  uint16_t queues = 1;
+  // Only for ports without a kernel side: what the kernel would have told.
+  std::vector<StaticNeighbour> neighbours;
+  std::vector<StaticRoute> routes;
+};
+
+// [dataplane]
+struct DataplaneConfig {
+  std::vector<unsigned> workers;  // CPU numbers, one worker each
+  bool idle_adaptive = false;
+  uint32_t connections = 262'144;
+  std::string segment;            // path; kDefaultSegmentPath
+  std::vector<uint8_t> reta;      // worker indexes, repeated to 128; empty: all in turn
+  std::vector<PortConfig> ports;
+};
+
+struct SnatPoolConfig {
+  std::string name;
+  struct Range {
+    IpAddr first;
+    IpAddr last;
+    uint16_t port_first = 0;
+    uint16_t port_last = 0;
+  };
+  std::vector<Range> ranges;
+};
+
+struct BackendConfig {
+  Endpoint endpoint;
+  uint16_t weight = 1;
+  uint16_t priority = 0;
+  bool operator==(const BackendConfig&) const = default;
+};
+
+struct HealthcheckConfig {
+  bool enabled = false;  // kind = "none" or no table: backends count as up
+  uint32_t interval_ms = 2000;
+  uint32_t timeout_ms = 1000;
+  uint16_t fails = 1;
+  uint16_t passes = 1;
+  bool initial_healthy = true;  // initial_status = "healthy" | "unhealthy"
+  bool operator==(const HealthcheckConfig&) const = default;
+};
+
+// [servers.NAME]
+struct ServiceConfig {
+  std::string name;
+  std::vector<Endpoint> binds;
+  Proto proto = Proto::tcp;
+  Mode mode = Mode::fullnat;
+  Balance balance = Balance::weight;
+  std::string snat_pool;  // empty in mode nat
+  uint32_t client_idle_timeout_ms = 0;
+  uint32_t backend_idle_timeout_ms = 0;
+  HealthcheckConfig healthcheck;
+  std::vector<BackendConfig> backends;
+};
+
+struct ApiConfig {
+  std::string socket = "/run/millrace.sock";  // REST for millctl
+};
+
+struct Config {
+  std::string file;
+  DataplaneConfig dataplane;
+  SettingsCommand timeouts;
+  ApiConfig api;
+  std::vector<SnatPoolConfig> snat_pools;
+  std::vector<ServiceConfig> services;  // in file order
+};
+
+struct LoadResult {
+  std::optional<Config> config;     // set when there are no errors
+  std::vector<ConfigError> errors;  // every one of the file, in file order
+};
+
+// Reads and checks the whole file. Never throws for what the file contains; an unreadable file is an error too.
+LoadResult load_config(const std::string& path);
+// The same for a text; `name` stands in for the file name in errors.
+LoadResult parse_config(const std::string& text, const std::string& name);
+
+}  // namespace millrace::config

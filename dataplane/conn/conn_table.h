@@ -1,0 +1,58 @@
+// conn_table.h: from a packet's 5-tuple to its connection. rte_hash, one table a family, both directions inserted.
+// Thread: owning worker; nothing shared.
+// Memory: per connection 2 keys: 2 x (32 B key slot + about 11 B bucket share) for IPv4, 2 x (48 B + 11 B) for IPv6.
+// Bound:  find_burst takes at most kBurstMax keys.
+// Fails:  insert returns false when the table has no room; then neither direction is in.
+// Tests:  tests/unit/conn/conn_table_test.cpp
+#pragma once
+
+#include <cstdint>
+
+#include "millrace/conn_entry.h"
+#include "millrace/ids.h"
+#include "millrace/tuple.h"
+
+struct rte_hash;
+
+namespace millrace {
+
+enum class Direction : uint8_t { forward = 0, reverse = 1 };  // forward: client to backend
+
+struct ConnRef {
+  ConnIndex index = kNoConn;
+  Direction direction = Direction::forward;
+  bool found() const { return index != kNoConn; }
+};
+
+// Both keys of a connection, made from its entry: the forward packet as the client sends it, the reverse packet
+// as the backend sends it.
+FlowKey4 forward_key4(const ConnEntry& entry);
+FlowKey4 reverse_key4(const ConnEntry& entry);
+FlowKey6 forward_key6(const ConnEntry& entry);
+FlowKey6 reverse_key6(const ConnEntry& entry);
+
+class ConnTable {
+ public:
+  // `capacity` connections of either family. `name_suffix` makes the rte_hash names unique (the worker's number).
+  // Throws std::runtime_error with the memory it would have needed. socket: NUMA node of the worker.
+  ConnTable(uint32_t capacity, unsigned name_suffix, int socket);
+  ~ConnTable();
+  ConnTable(const ConnTable&) = delete;
+  ConnTable& operator=(const ConnTable&) = delete;
+
+  // refs[i] is set for every i < count.
+  void find_burst4(const FlowKey4* const keys[], unsigned count, ConnRef refs[]) const;
+  void find_burst6(const FlowKey6* const keys[], unsigned count, ConnRef refs[]) const;
+  ConnRef find4(const FlowKey4& key) const;
+  ConnRef find6(const FlowKey6& key) const;
+
+  // Both directions of `entry` (addresses, ports and proto are set) lead to `index` from now on.
+  bool insert(const ConnEntry& entry, ConnIndex index);
+  void erase(const ConnEntry& entry);
+
+ private:
+  rte_hash* ipv4_ = nullptr;
+  rte_hash* ipv6_ = nullptr;
+};
+
+}  // namespace millrace

@@ -1,0 +1,48 @@
+// owner.h: which worker owns a packet. A pure function of the packet and of settings that never change while workers
+// run; every worker computes the same answer.
+// fullnat: Toeplitz over the 5-tuple as on the wire (what a NIC with our key computes for RSS, Microsoft RSS
+//   specification), looked up in the RETA; SNAT ports are chosen so that replies hash to the owner (snat_ports.h).
+// nat: the reply's tuple cannot be chosen, so the owner hangs on client address and port alone, which both
+//   directions show: Toeplitz over (client address, client port, zeros).
+// Thread: any worker.      Tests: tests/unit/conn/owner_test.cpp
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "millrace/addr.h"
+#include "millrace/ids.h"
+
+namespace millrace {
+
+inline constexpr unsigned kRetaSize = 128;
+inline constexpr unsigned kRssKeyBytes = 40;
+// Given to every NIC that takes a key; each 16-bit window of it is distinct enough to spread ports alone.
+extern const std::array<uint8_t, kRssKeyBytes> kRssKey;
+
+class Owner {
+ public:
+  // `reta` (may be empty: 0, 1 … n-1 repeated) is filled up by repetition. Every entry must be < worker_count.
+  Owner(unsigned worker_count, std::span<const uint8_t> reta);
+
+  // Hash of a packet from (src, src_port) to (dst, dst_port), ports included, both of one family.
+  static uint32_t rss_hash(const IpAddr& src, Be16 src_port, const IpAddr& dst, Be16 dst_port);
+  // Toeplitz is linear over XOR: rss_hash(.., dst_port) == rss_hash(.., 0) ^ dst_port_part(family, dst_port).
+  static uint32_t dst_port_part(Family family, Be16 dst_port);
+
+  WorkerIndex of_hash(uint32_t hash) const { return static_cast<WorkerIndex>(reta_[hash % kRetaSize]); }
+  WorkerIndex of_fullnat(const IpAddr& src, Be16 src_port, const IpAddr& dst, Be16 dst_port) const {
+    return of_hash(rss_hash(src, src_port, dst, dst_port));
+  }
+  WorkerIndex of_nat_client(const IpAddr& client, Be16 client_port) const {
+    return of_hash(rss_hash(client, client_port, client.is_ipv4() ? IpAddr::from_ipv4(Be32{}) : IpAddr{}, Be16{}));
+  }
+  unsigned worker_count() const { return worker_count_; }
+
+ private:
+  unsigned worker_count_;
+  std::array<uint8_t, kRetaSize> reta_{};
+};
+
+}  // namespace millrace

@@ -1,0 +1,33 @@
+// steering.h: tells the ports which packets must leave the kernel.
+// af_xdp: fills the maps of our XDP program (bpf/steer.bpf.c). Other kinds take every packet: nothing to do.
+// Thread: main lcore.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/pick/vip_table.h"
+#include "dataplane/ports/port.h"
+
+namespace millrace {
+
+class Steering {
+ public:
+  // Finds the maps of the programs that the opened af_xdp ports loaded. Throws std::runtime_error with a remedy.
+  explicit Steering(const std::vector<Port>& ports);
+  ~Steering();
+  Steering(const Steering&) = delete;
+  Steering& operator=(const Steering&) = delete;
+
+  // Two halves around the swap of a snapshot: what is new is added before, what is gone is removed after, so that
+  // no packet of a service that stays ever reaches the kernel. False with a sentence in `error` when a map is full.
+  bool add(const VipTable& wanted, std::string& error);
+  void remove_others(const VipTable& wanted);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace

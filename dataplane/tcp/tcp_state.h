@@ -1,0 +1,36 @@
+// tcp_state.h: the TCP state table of a NAT (RFC 5382, RFC 7857 section 2), and how long each state may idle.
+// Thread: owning worker.      Tests: tests/unit/tcp/tcp_state_test.cpp
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/conn/conn_table.h"
+#include "millrace/conn_entry.h"
+#include "millrace/messages.h"
+
+namespace millrace {
+
+inline constexpr uint8_t kTcpFin = 0x01;
+inline constexpr uint8_t kTcpSyn = 0x02;
+inline constexpr uint8_t kTcpRst = 0x04;
+inline constexpr uint8_t kTcpPsh = 0x08;
+inline constexpr uint8_t kTcpAck = 0x10;
+
+// What a segment means to the state table.
+enum class TcpEvent : uint8_t { syn = 0, syn_ack = 1, fin = 2, rst = 3, other = 4 };
+TcpEvent tcp_event(uint8_t flags);
+
+// The state after `event` from `direction`. Equal to `state` for everything that changes nothing.
+ConnState next_state(ConnState state, Direction direction, TcpEvent event);
+
+// A client's SYN in this state is a new connection on an old tuple: forget the old one, open anew.
+bool reopens(ConnState state);
+
+// ms that a connection in `state` may be silent. `established` and UDP take the lower of the service's two idle
+// timeouts' remaining times; see conn/close.h for the use.
+uint32_t state_timeout_ms(ConnState state, const SettingsCommand& settings);
+
+// Flags that no stack sends: SYN+FIN, SYN+RST, FIN without ACK, none at all.
+bool impossible_flags(uint8_t flags);
+
+}  // namespace millrace

@@ -1,0 +1,86 @@
+// conn_entry.h: one connection in the slab. Two cache lines; IPv4 traffic touches the first alone.
+// Writer: the owning worker. Readers: the control plane, by read_conn (copies, checks, never waits for long).
+// The entry alone is enough to rebuild both index keys, so that a later dataplane can carry on with it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "millrace/addr.h"
+#include "millrace/ids.h"
+#include "millrace/messages.h"
+
+namespace millrace {
+
+// States of a TCP connection as a NAT sees it (RFC 7857 section 2). `open` serves UDP.
+enum class ConnState : uint8_t {
+  free = 0,
+  syn_sent = 1,       // client's SYN seen
+  syn_received = 2,   // backend's SYN-ACK seen
+  established = 3,    // client's ACK seen
+  client_fin = 4,     // client closed its half
+  backend_fin = 5,    // backend closed its half
+  time_wait = 6,      // both halves closed
+  closed = 7,         // RST seen
+  open = 8,           // UDP
+};
+inline constexpr unsigned kConnStateCount = 9;
+
+struct alignas(64) ConnEntry {
+  // Odd while the entry is being opened or closed, even otherwise; grows by 2 with each use of the entry.
+  std::atomic<uint32_t> generation;
+  uint32_t client_seen_ms;    // low 32 bits of CLOCK_MONOTONIC in ms, last packet from the client
+  uint32_t backend_seen_ms;   // likewise from the backend
+  uint32_t opened_ms;
+  ConnState state;
+  Family family;
+  Proto proto;
+  Mode mode;
+  ServiceSlot service;
+  BackendSlot backend;
+  WorkerIndex owner;
+  uint8_t route_epoch;        // of the route table that the neighbours below came from
+  // Checksum deltas of the forward rewrite (RFC 1624, one's complement, host arithmetic on network-order words);
+  // the reverse rewrite adds their complement.
+  uint16_t l3_delta;
+  uint16_t l4_delta;
+  // Indexes of the neighbour table; kNoNeighbour until resolved.
+  uint16_t forward_neighbour;  // towards the backend
+  uint16_t reverse_neighbour;  // towards the client
+  Be16 client_port;
+  Be16 vip_port;
+  Be16 snat_port;              // nat: the client's
+  Be16 backend_port;
+  // family ipv4; zero otherwise.
+  Be32 client4;
+  Be32 vip4;
+  Be32 snat4;                  // nat: the client's
+  Be32 backend4;
+  // 4 bytes free in the hot line.
+  uint32_t reserved;
+  // family ipv6; zero otherwise.
+  std::array<uint8_t, 16> client6;
+  std::array<uint8_t, 16> vip6;
+  std::array<uint8_t, 16> snat6;  // nat: the client's
+  std::array<uint8_t, 16> backend6;
+};
+inline constexpr uint16_t kNoNeighbour = 0xffff;
+static_assert(sizeof(ConnEntry) == 128 && offsetof(ConnEntry, client6) == 64);
+static_assert(std::is_standard_layout_v<ConnEntry>);
+
+// Copies `entry` if it is in use and was not opened or closed meanwhile. Returns false otherwise. Counters and
+// times inside may be a packet old. Any thread of any process.
+inline bool read_conn(const ConnEntry& entry, ConnEntry& copy) {
+  // Pairs with the release store that ends opening in conn/slab.cpp.
+  const uint32_t before = entry.generation.load(std::memory_order_acquire);
+  if (before & 1) return false;
+  std::memcpy(static_cast<void*>(&copy), static_cast<const void*>(&entry), sizeof copy);
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return entry.generation.load(std::memory_order_relaxed) == before && copy.state != ConnState::free;
+}
+
+}  // namespace millrace

@@ -1,0 +1,87 @@
+// counters.h: what a worker counts, in the shared segment.
+// Writer: exactly one, named at each struct. Readers: anyone, in place, at any time; they never disturb the writer.
+// Holds:  monotonic unless marked "gauge"; starts at 0 with each dataplane process.
+// Equation, per worker, whenever it is between two bursts:
+//   rx_packets + handed_in + originated = tx_packets + handed_out + diverted + sum(dropped) + held
+// A packet that is answered in place (ARP, ND, echo) is one rx and one tx: nothing is originated for it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <type_traits>
+
+#include "millrace/drop_reason.h"
+
+namespace millrace {
+
+// A single-writer counter. Relaxed: a reader wants a recent value, not an order between counters.
+struct Counter {
+  std::atomic<uint64_t> cell{0};
+
+  uint64_t read() const { return cell.load(std::memory_order_relaxed); }
+  // Writer only: load and store, no locked instruction.
+  void add(uint64_t n) { cell.store(read() + n, std::memory_order_relaxed); }
+  void sub(uint64_t n) { cell.store(read() - n, std::memory_order_relaxed); }  // gauges
+  void set(uint64_t n) { cell.store(n, std::memory_order_relaxed); }           // gauges
+};
+static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free);
+
+// X(name, unit, sentence)
+#define MR_WORKER_COUNTERS(X)                                                               \
+  X(rx_packets, "packets", "taken from the ports")                                          \
+  X(rx_bytes, "bytes", "taken from the ports, Ethernet header included")                    \
+  X(tx_packets, "packets", "given to the ports")                                            \
+  X(tx_bytes, "bytes", "given to the ports, Ethernet header included")                      \
+  X(handed_in, "packets", "received from another worker's hand-over ring")                  \
+  X(handed_out, "packets", "given to another worker's hand-over ring")                      \
+  X(originated, "packets", "made here, not received: gratuitous ARP, unsolicited NA")       \
+  X(diverted, "packets", "left to the kernel")                                              \
+  X(held, "packets", "gauge: waiting for a neighbour right now")                            \
+  X(connections_opened, "connections", "entries made")                                      \
+  X(connections_closed, "connections", "entries freed")                                     \
+  X(connections_expired, "connections", "entries freed by a timeout; part of closed")       \
+  X(timer_behind, "calls", "timer wheel calls that left expiries for the next one")         \
+  X(icmp_translated, "packets", "ICMP errors passed on to the other side of a connection")  \
+  X(echo_answered, "packets", "pings to a VIP or SNAT address answered")                    \
+  X(arp_answered, "packets", "ARP requests and neighbour solicitations answered")           \
+  X(snat_tries, "tries", "candidate ports looked at by the SNAT allocator")                 \
+  X(events_dropped, "events", "not told to the control plane, the way was full")            \
+  X(bursts, "bursts", "loop turns that had a packet")                                       \
+  X(idle_polls, "polls", "loop turns that had none")                                        \
+  X(busy_cycles, "TSC cycles", "spent in turns that had a packet")                          \
+  X(total_cycles, "TSC cycles", "since the worker started")
+
+struct alignas(64) WorkerCounters {
+#define X(name, unit, sentence) Counter name;
+  MR_WORKER_COUNTERS(X)
+#undef X
+  alignas(64) Counter dropped[64];  // by DropReason; kDropReasonCount in use
+};
+static_assert(std::is_standard_layout_v<WorkerCounters> && sizeof(WorkerCounters) % 64 == 0);
+
+// One per (worker, BackendSlot). Writer: that worker. When the slot's entry in the directory changes hands the
+// dataplane's main lcore zeroes it; no worker holds the slot then.
+struct alignas(64) BackendCounters {
+  Counter connections;       // opened to it
+  Counter active;            // gauge: entries now
+  Counter forward_packets;   // client to backend
+  Counter reverse_packets;   // backend to client
+  Counter forward_bytes;     // IP packet bytes
+  Counter reverse_bytes;
+  Counter connect_failures;  // TCP: RST or silence instead of SYN-ACK
+  Counter resets;            // TCP: RST from the backend after the handshake
+};
+static_assert(sizeof(BackendCounters) == 64);
+
+// One per (worker, ServiceSlot). Writer: that worker. What its backends' counters cannot tell.
+struct alignas(64) ServiceCounters {
+  Counter connections;
+  Counter active;  // gauge
+  Counter no_backend;
+  Counter no_snat_port;
+  Counter no_slot;  // slab or table full
+  Counter reserved[3];
+};
+static_assert(sizeof(ServiceCounters) == 64);
+
+}  // namespace millrace

@@ -1,0 +1,182 @@
+// messages.h: what crosses the rings of the shared segment. Fixed-size PODs; the receiver copies a message out,
+// checks every field of the copy, and uses the copy.
+//
+// control -> data, a configuration as one transaction (a snapshot, never a patch):
+//   begin(G) settings? snat_range* service* bind* backend* commit(G)   answered by applied(G) or rejected(G, reason)
+// An item may only name what came before it (a bind its service, a service its pool). A second begin abandons an
+// open transaction. Services are matched to living ones by name, backends by (service, endpoint): what matches
+// keeps its slot, counters and connections; what is missing drains.
+// control -> data, between transactions: set_backend, naming ordinals of the last applied generation.
+// data -> control: Event.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "millrace/addr.h"
+#include "millrace/ids.h"
+#include "millrace/limits.h"
+
+namespace millrace {
+
+enum class Mode : uint8_t { nat = 1, fullnat = 2 };
+enum class Balance : uint8_t { roundrobin = 1, weight = 2, leastconn = 3, maglev = 4 };
+enum class Health : uint8_t { down = 0, up = 1 };
+// What the operator says; health is what the checks say. A backend gets new connections when up and enabled.
+enum class Admin : uint8_t { enabled = 0, drain = 1, disabled = 2 };
+
+enum class CommandKind : uint16_t {
+  begin = 1,
+  settings = 2,
+  snat_range = 3,
+  service = 4,
+  bind = 5,
+  backend = 6,
+  commit = 7,
+  set_backend = 8,
+};
+
+struct BeginCommand {
+  // How many items follow; commit is refused when the counts differ.
+  uint32_t snat_range_count = 0;
+  uint32_t service_count = 0;
+  uint32_t bind_count = 0;
+  uint32_t backend_count = 0;
+};
+
+// Idle timeouts by TCP state and for UDP, in ms, 1 s .. 7 days; defaults are RFC 5382 REQ-5 and RFC 4787 REQ-5.
+struct SettingsCommand {
+  uint32_t syn_sent_timeout_ms = 10'000;
+  uint32_t syn_received_timeout_ms = 10'000;
+  uint32_t fin_wait_timeout_ms = 120'000;
+  uint32_t time_wait_timeout_ms = 30'000;
+  uint32_t closed_timeout_ms = 5'000;
+  uint32_t reserved = 0;
+};
+
+// Ports [port_first, port_last] of every address in [first, last] are ours to use as source towards backends.
+struct SnatRangeCommand {
+  uint16_t pool = 0;  // 0 .. kSnatPoolMax - 1
+  uint16_t port_first = 0;
+  uint16_t port_last = 0;
+  uint16_t reserved = 0;
+  IpAddr first;
+  IpAddr last;
+};
+
+inline constexpr uint16_t kNoSnatPool = 0xffff;  // of services in mode nat
+
+struct ServiceCommand {
+  ServiceOrdinal ordinal{};  // 0, 1, 2 … in order of sending
+  uint16_t snat_pool = kNoSnatPool;
+  Proto proto{};
+  Mode mode{};
+  Balance balance{};
+  uint8_t reserved = 0;
+  uint32_t client_idle_timeout_ms = 0;   // established, nothing heard from the client
+  uint32_t backend_idle_timeout_ms = 0;  // established, nothing heard from the backend
+  char name[kNameBytes] = {};            // NUL-terminated, not empty, unique
+};
+
+struct BindCommand {
+  ServiceOrdinal service{};
+  Be16 port;            // never 0
+  uint32_t reserved = 0;
+  IpAddr addr;          // is_any(): every kernel address of every port, of that family
+};
+
+struct BackendCommand {
+  ServiceOrdinal service{};
+  BackendOrdinal ordinal{};  // 0, 1, 2 … within the service
+  uint16_t weight = 1;       // 0 .. kWeightMax; 0 gets no new connection
+  uint16_t priority = 0;     // 0 .. kPriorityMax; the lowest with an eligible backend gets everything
+  Health health{};
+  Admin admin{};
+  Be16 port;
+  uint32_t reserved = 0;
+  IpAddr addr;
+};
+
+// Which fields of set_backend count.
+inline constexpr uint32_t kSetHealth = 1;
+inline constexpr uint32_t kSetAdmin = 2;
+inline constexpr uint32_t kSetWeight = 4;
+
+struct SetBackendCommand {
+  ServiceOrdinal service{};
+  BackendOrdinal backend{};
+  uint32_t fields = 0;  // kSet…
+  uint16_t weight = 0;
+  Health health{};
+  Admin admin{};
+  uint32_t reserved = 0;
+};
+
+struct Command {
+  CommandKind kind{};
+  uint16_t reserved = 0;
+  uint32_t sequence = 0;       // counts up by one; named in a rejection so that the sender finds the message
+  Generation generation = 0;   // of the transaction; of the last applied one for set_backend
+  union Body {
+    BeginCommand begin;
+    SettingsCommand settings;
+    SnatRangeCommand snat_range;
+    ServiceCommand service;
+    BindCommand bind;
+    BackendCommand backend;
+    SetBackendCommand set_backend;
+    uint8_t bytes[240];
+    Body() : bytes{} {}
+  } body;
+};
+static_assert(sizeof(Command) == 256 && offsetof(Command, body) == 16);
+static_assert(std::is_trivially_copyable_v<Command> && std::is_standard_layout_v<Command>);
+
+enum class EventKind : uint16_t {
+  applied = 1,           // generation
+  rejected = 2,          // generation, reason, sequence
+  connect_failed = 3,    // service_slot, backend_slot, count: RST or silence instead of SYN-ACK
+  backend_reset = 4,     // service_slot, backend_slot, count: RST after the handshake
+  slab_full = 5,         // count
+  snat_exhausted = 6,    // service_slot, backend_slot, count
+};
+
+// X(name, sentence)
+#define MR_REJECT_REASONS(X)                                                     \
+  X(none, "not rejected")                                                        \
+  X(bad_kind, "unknown command")                                                 \
+  X(bad_field, "a field is out of range or a reserved one is not zero")          \
+  X(bad_order, "an item came outside a transaction or named what is not there")  \
+  X(bad_count, "the items do not match the counts of begin")                     \
+  X(bad_generation, "not newer than the applied generation")                     \
+  X(stale_generation, "names a generation that is not the applied one")          \
+  X(duplicate_name, "two services have one name")                                \
+  X(duplicate_bind, "two services have one address, protocol and port")          \
+  X(duplicate_backend, "a service has one backend twice")                        \
+  X(bind_is_snat, "a bind lies inside a SNAT range")                             \
+  X(no_pool, "a fullnat service names no SNAT pool with addresses")              \
+  X(too_many, "over a limit of limits.h")                                        \
+  X(no_memory, "the new tables do not fit into memory")                          \
+  X(steer_failed, "the port's steering program refused an address")
+
+enum class RejectReason : uint16_t {
+#define X(name, sentence) name,
+  MR_REJECT_REASONS(X)
+#undef X
+};
+
+struct Event {
+  EventKind kind{};
+  RejectReason reason{};
+  uint32_t sequence = 0;  // of the command that a rejection is about
+  Generation generation = 0;
+  uint64_t time_ms = 0;  // CLOCK_MONOTONIC
+  uint32_t count = 0;    // how many of these since the last such event of this backend
+  ServiceSlot service{};
+  BackendSlot backend{};
+  uint8_t reserved[32] = {};
+};
+static_assert(sizeof(Event) == 64 && std::is_trivially_copyable_v<Event>);
+
+}  // namespace millrace
