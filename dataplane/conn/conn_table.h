@@ -2,11 +2,15 @@
 // Thread: owning worker; nothing shared.
 // Memory: per connection 2 keys: 2 x (32 B key slot + about 11 B bucket share) for IPv4, 2 x (48 B + 11 B) for IPv6.
 // Bound:  find_burst takes at most kBurstMax keys.
-// Fails:  insert returns false when the table has no room; then neither direction is in.
+// Holds:  a key leads to one connection. Without rte_hash's extension buckets: a flood of keys that were made to
+//         collide fails to insert instead of growing chains that every packet would have to walk.
+// Fails:  insert returns false when the table has no room, or one of the keys is another connection's already (mode
+//         nat: one client port through two VIPs to one backend); then nothing has changed.
 // Tests:  tests/unit/conn/conn_table_test.cpp
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "millrace/conn_entry.h"
 #include "millrace/ids.h"
@@ -36,9 +40,6 @@ class ConnTable {
   // `capacity` connections of either family. `name_suffix` makes the rte_hash names unique (the worker's number).
   // Throws std::runtime_error with the memory it would have needed. socket: NUMA node of the worker.
   ConnTable(uint32_t capacity, unsigned name_suffix, int socket);
-  ~ConnTable();
-  ConnTable(const ConnTable&) = delete;
-  ConnTable& operator=(const ConnTable&) = delete;
 
   // refs[i] is set for every i < count.
   void find_burst4(const FlowKey4* const keys[], unsigned count, ConnRef refs[]) const;
@@ -46,13 +47,17 @@ class ConnTable {
   ConnRef find4(const FlowKey4& key) const;
   ConnRef find6(const FlowKey6& key) const;
 
-  // Both directions of `entry` (addresses, ports and proto are set) lead to `index` from now on.
+  // Both directions of `entry` (family, addresses, ports and proto are set) lead to `index` from now on.
   bool insert(const ConnEntry& entry, ConnIndex index);
+  // Only for an entry that insert() took, with the same addresses and ports.
   void erase(const ConnEntry& entry);
 
  private:
-  rte_hash* ipv4_ = nullptr;
-  rte_hash* ipv6_ = nullptr;
+  struct FreeHash {
+    void operator()(rte_hash* hash) const;
+  };
+  std::unique_ptr<rte_hash, FreeHash> ipv4_;
+  std::unique_ptr<rte_hash, FreeHash> ipv6_;
 };
 
 }  // namespace millrace

@@ -1,5 +1,7 @@
-// slab.h: one worker's share of the connection slab: claim, free, and the stack of free entries.
-// Thread: owning worker. The entries lie in the shared segment; the free stack is private.
+// slab.h: one worker's share of the connection slab: claim, free, and the line of free entries.
+// The line is first in, first out: an entry is used again as late as possible, so that whoever noted its index
+// (a capture, an operator) finds it empty rather than another connection's.
+// Thread: owning worker. The entries lie in the shared segment; the free line is private.
 // Memory: 4 B an entry besides the segment.
 // Fails:  claim() returns kNoConn when every entry is in use.
 // Tests:  tests/unit/conn/slab_test.cpp
@@ -15,14 +17,15 @@ namespace millrace {
 
 class Slab {
  public:
-  // Entries [first, first + count) of `entries` are this worker's. All are freed.
+  // Entries [first, first + count) of `entries` are this worker's. All are freed; generations go on counting.
   Slab(ConnEntry* entries, ConnIndex first, uint32_t count);
 
-  // An entry in writing: generation odd, every other field zero. The caller fills it and calls publish().
+  // An entry in writing: generation odd, every other field zero. The caller fills it and calls publish(), or
+  // release() if it cannot be opened after all. Pairs with the acquire fence of read_conn.
   ConnIndex claim();
   // Generation becomes even: readers of the other process may copy the entry. Release; pairs with read_conn.
   void publish(ConnIndex index);
-  // state = free; the entry goes to the end of the line of free ones.
+  // state = free; the entry goes to the end of the line of free ones. Each claimed entry exactly once.
   void release(ConnIndex index);
 
   // Indexes are those of the whole slab.
@@ -37,7 +40,8 @@ class Slab {
   ConnIndex first_;
   uint32_t count_;
   uint32_t used_ = 0;
-  std::unique_ptr<uint32_t[]> free_;
+  uint32_t free_head_ = 0;            // place in free_ of the entry that was freed longest ago
+  std::unique_ptr<uint32_t[]> free_;  // ring of count_ places; count_ - used_ of them are in use
 };
 
 }  // namespace millrace

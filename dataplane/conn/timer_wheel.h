@@ -20,13 +20,14 @@ constexpr bool ms_after(Ms a, Ms b) { return static_cast<int32_t>(a - b) > 0; }
 
 class TimerWheel {
  public:
-  static constexpr unsigned kTickMs = 128;         // coarse: timeouts are seconds to days
-  static constexpr unsigned kSlotCount = 8192;     // one turn is 17.5 minutes; longer timeouts go round again
+  static constexpr unsigned kTickMs = 128;      // coarse: timeouts are seconds to days
+  static constexpr unsigned kSlotCount = 8192;  // one turn is 17.5 minutes; longer timeouts go round again
   static constexpr unsigned kExpiriesPerCall = 64;
 
   TimerWheel(ConnIndex first, uint32_t count, Ms now_ms);
 
   // Puts (or moves) the entry to the slot of `due_ms`; at the latest one turn from now, at the earliest next tick.
+  // It is never early; it is late by up to two ticks. `due_ms` is within 24 days of now, before or after.
   void arm(ConnIndex index, Ms due_ms);
   void cancel(ConnIndex index);  // not armed: nothing happens
 

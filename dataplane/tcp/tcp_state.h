@@ -20,17 +20,18 @@ inline constexpr uint8_t kTcpAck = 0x10;
 enum class TcpEvent : uint8_t { syn = 0, syn_ack = 1, fin = 2, rst = 3, other = 4 };
 TcpEvent tcp_event(uint8_t flags);
 
-// The state after `event` from `direction`. Equal to `state` for everything that changes nothing.
+// The state after `event` from `direction`. Equal to `state` for everything that changes nothing. An event is
+// never refused: a NAT passes on what it does not understand and leaves it to the two ends.
 ConnState next_state(ConnState state, Direction direction, TcpEvent event);
 
 // A client's SYN in this state is a new connection on an old tuple: forget the old one, open anew.
 bool reopens(ConnState state);
 
-// ms that a connection in `state` may be silent. `established` and UDP take the lower of the service's two idle
-// timeouts' remaining times; see conn/close.h for the use.
+// ms that a connection in `state` may be silent. For `established` and `open` (UDP) this is the default of RFC 5382
+// REQ-5 and RFC 4787 REQ-5, which holds where the service sets no idle timeout; conn/idle.h puts both together.
 uint32_t state_timeout_ms(ConnState state, const SettingsCommand& settings);
 
-// Flags that no stack sends: SYN+FIN, SYN+RST, FIN without ACK, none at all.
+// Flags that no stack sends: SYN+FIN, SYN+RST, FIN without ACK, none of SYN, ACK and RST.
 bool impossible_flags(uint8_t flags);
 
 }  // namespace millrace
