@@ -16,9 +16,9 @@ namespace millrace::config {
 // A mistake in a file, for people: "FILE:LINE:COLUMN: KEY: PROBLEM (REMEDY)".
 struct ConfigError {
   std::string file;
-  uint32_t line = 0;    // 0: the whole file
+  uint32_t line = 0;  // 0: the whole file
   uint32_t column = 0;
-  std::string key;      // "servers.web.bind"
+  std::string key;  // "servers.web.bind"
   std::string problem;
   std::string remedy;
 };
@@ -50,8 +50,8 @@ struct DataplaneConfig {
   std::vector<unsigned> workers;  // CPU numbers, one worker each
   bool idle_adaptive = false;
   uint32_t connections = 262'144;
-  std::string segment;            // path; kDefaultSegmentPath
-  std::vector<uint8_t> reta;      // worker indexes, repeated to 128; empty: all in turn
+  std::string segment;        // path; kDefaultSegmentPath
+  std::vector<uint8_t> reta;  // worker indexes, repeated to 128; empty: all in turn
   std::vector<PortConfig> ports;
 };
 
@@ -93,18 +93,29 @@ struct ServiceConfig {
   std::string snat_pool;  // empty in mode nat
   uint32_t client_idle_timeout_ms = 0;
   uint32_t backend_idle_timeout_ms = 0;
+  uint32_t backend_connection_timeout_ms = 0;  // 0: no limit of its own; kept for mode proxy
   HealthcheckConfig healthcheck;
   std::vector<BackendConfig> backends;
 };
 
 struct ApiConfig {
+  bool enabled = true;                        // false: no socket, millctl cannot connect
   std::string socket = "/run/millrace.sock";  // REST for millctl
+};
+
+enum class LogLevel : uint8_t { debug, info, warn, error };
+
+struct LoggingConfig {
+  LogLevel level = LogLevel::info;
+  std::string output = "stdout";  // stdout | stderr | absolute path of a file
+  bool json = false;              // format = "text" | "json"
 };
 
 struct Config {
   std::string file;
   DataplaneConfig dataplane;
   SettingsCommand timeouts;
+  LoggingConfig logging;
   ApiConfig api;
   std::vector<SnatPoolConfig> snat_pools;
   std::vector<ServiceConfig> services;  // in file order

@@ -1,0 +1,121 @@
+// discovery_table.cpp: [servers.NAME.discovery] and the backends of a static_list.
+#include <set>
+#include <utility>
+
+#include "controlplane/config/tables.h"
+#include "millrace/limits.h"
+
+namespace millrace::config {
+
+namespace {
+
+enum class Kind { fixed };
+
+// Applies "weight=5" or "priority=1"; false after reporting.
+bool apply_option(std::string_view word, const Text& text, BackendConfig& backend, ErrorList& errors) {
+  const size_t equals = word.find('=');
+  const std::string_view name = word.substr(0, equals);
+  const std::string_view value = equals == std::string_view::npos ? "" : word.substr(equals + 1);
+  const auto number = [&](uint32_t max, uint16_t& field) {
+    const std::optional<uint64_t> parsed = parse_decimal(value, max);
+    if (parsed) {
+      field = static_cast<uint16_t>(*parsed);
+      return true;
+    }
+    errors.add(text.origin, quote(word) + " is out of range",
+               "write " + std::string(name) + "=N with N from 0 to " + std::to_string(max));
+    return false;
+  };
+  if (name == "weight") return number(kWeightMax, backend.weight);
+  if (name == "priority") return number(kPriorityMax, backend.priority);
+  if (name == "sni" || name == "max_connections") {
+    errors.add(text.origin, quote(name) + " of a backend is not available yet", "remove " + quote(word));
+    return false;
+  }
+  const std::string_view nearest = nearest_word(name, {"weight", "priority"});
+  errors.add(text.origin, quote(word) + " is no option of a backend",
+             nearest.empty() ? "write weight=N or priority=N" : "did you mean " + std::string(nearest) + "?");
+  return false;
+}
+
+// What keeps `addr` from being a backend; empty when nothing.
+std::string unfit_for_backend(const IpAddr& addr) {
+  if (addr.is_any()) return "names no machine";
+  if (addr.is_loopback()) return "is on the loopback, where packets cannot be sent by a network card";
+  if (addr.is_multicast()) return "is a multicast address";
+  return {};
+}
+
+// Reports and returns nullopt when the line is no backend.
+std::optional<BackendConfig> read_backend(const Text& text, ErrorList& errors) {
+  const std::vector<std::string_view> words = split_words(text.text);
+  if (words.empty()) {
+    errors.add(text.origin, "is empty", "write a backend, such as \"10.0.0.1:80 weight=5\"");
+    return std::nullopt;
+  }
+  Parsed<Endpoint> endpoint = parse_target_endpoint(words[0]);
+  if (!endpoint.value) {
+    errors.add(text.origin, std::move(endpoint.problem), std::move(endpoint.remedy));
+    return std::nullopt;
+  }
+  if (const std::string unfit = unfit_for_backend(endpoint.value->addr); !unfit.empty()) {
+    errors.add(text.origin, quote(words[0]) + " " + unfit,
+               "write the address that the machine has on the backends' network, even if it is this one");
+    return std::nullopt;
+  }
+  BackendConfig backend{.endpoint = *endpoint.value};
+  std::set<std::string_view> given;
+  for (const std::string_view word : std::vector(words.begin() + 1, words.end())) {
+    if (!apply_option(word, text, backend, errors)) return std::nullopt;
+    if (!given.insert(word.substr(0, word.find('='))).second) {
+      errors.add(text.origin, quote(word) + " is given twice", "write each option once");
+      return std::nullopt;
+    }
+  }
+  return backend;
+}
+
+void read_static_list(TableReader& table, ServiceConfig& service, ServiceOrigins& origins) {
+  const std::vector<Text> texts = table.read_texts(
+      "static_list", "write static_list = [\"10.0.0.1:80 weight=5\", \"10.0.0.2:80\"]", origins.backends_complete);
+  if (texts.size() > kBackendPerServiceMax) {
+    table.errors().add(table.origin_of("static_list"), "holds " + std::to_string(texts.size()) + " backends",
+                       "write at most " + std::to_string(kBackendPerServiceMax) + " a service");
+    origins.backends_complete = false;
+    return;
+  }
+  for (const Text& text : texts) {
+    if (const std::optional<BackendConfig> backend = read_backend(text, table.errors())) {
+      service.backends.push_back(*backend);
+      origins.backends.push_back(text.origin);
+    } else {
+      origins.backends_complete = false;
+    }
+  }
+}
+
+}  // namespace
+
+void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins) {
+  static constexpr char kLater[] = "use kind = \"static\" with a static_list";
+  static constexpr Choice<Kind> kKinds[] = {{"static", Kind::fixed},          {"srv", std::nullopt, kLater},
+                                            {"docker", std::nullopt, kLater}, {"json", std::nullopt, kLater},
+                                            {"exec", std::nullopt, kLater},   {"plaintext", std::nullopt, kLater},
+                                            {"consul", std::nullopt, kLater}, {"lxd", std::nullopt, kLater}};
+  if (!table.has("kind")) table.report_missing("kind", "write kind = \"static\"");
+  const std::optional<Kind> kind = table.read_choice("kind", kKinds);
+  if (table.has("kind") && !kind) {
+    // One error about the kind is enough; its own keys come and go with it.
+    origins.backends_complete = false;
+    for (const char* prefix : {"srv_", "docker_", "json_", "exec_", "plaintext_", "consul_", "lxd_", "static_list",
+                               "interval", "timeout", "failpolicy"})
+      table.ignore_prefix(prefix);
+  } else {
+    read_static_list(table, service, origins);
+    constexpr char kProblem[] = "has no meaning for a static list, which never changes by itself";
+    for (const char* key : {"interval", "timeout", "failpolicy"}) table.refuse(key, kProblem, "remove it");
+  }
+  table.finish();
+}
+
+}  // namespace millrace::config

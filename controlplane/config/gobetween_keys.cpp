@@ -1,0 +1,41 @@
+// gobetween_keys.cpp: gobetween's keys that this release knows but cannot serve. Each is refused with what to do,
+// because a balancer that quietly ignored an access list or a TLS setting would do harm.
+#include "controlplane/config/tables.h"
+
+namespace millrace::config {
+
+namespace {
+
+// [metrics] and [profiler]: harmless while switched off.
+void refuse_when_enabled(TableReader& root, std::string_view key, std::string_view problem) {
+  std::optional<TableReader> table = root.read_table(key);
+  if (!table) return;
+  if (table->read_bool("enabled").value_or(false))
+    table->errors().add(table->origin_of("enabled"), std::string(problem), "write enabled = false or remove the table");
+  table->read_text("bind");
+  table->finish();
+}
+
+}  // namespace
+
+void refuse_global_tables(TableReader& root) {
+  refuse_when_enabled(root, "metrics", "the metrics endpoint is not available yet");
+  refuse_when_enabled(root, "profiler", "gobetween's profiler does not exist here");
+  root.refuse("acme", "TLS certificates are not handled yet", "remove the table; let the backends speak TLS");
+}
+
+void refuse_server_keys(TableReader& server) {
+  server.refuse("sni", "choosing backends by SNI comes with a later release",
+                "remove the table; use one service per address");
+  server.refuse("tls", "TLS is not ended here yet", "remove the table; with protocol = \"tcp\" the backends speak TLS");
+  server.refuse("backends_tls", "TLS towards backends comes with a later release",
+                "remove the table; with protocol = \"tcp\" clients and backends speak TLS with each other");
+  server.refuse("access", "access rules come with a later release",
+                "remove the table; filter on the backends or in the network before this host");
+  server.refuse("proxy_protocol", "the PROXY protocol comes with a later release",
+                "remove the table; mode = \"nat\" keeps the client's address");
+  server.refuse("udp", "options of UDP sessions come with a later release",
+                "remove the table; client_idle_timeout and backend_idle_timeout end sessions");
+}
+
+}  // namespace millrace::config

@@ -1,0 +1,117 @@
+// servers_table.cpp: [servers.NAME]: one service each.
+#include "controlplane/config/tables.h"
+#include "millrace/limits.h"
+
+namespace millrace::config {
+
+namespace {
+
+// What idle connections get when nobody says otherwise: RFC 5382 REQ-5 (2 h 4 min), RFC 4787 REQ-5 (5 min).
+constexpr uint32_t kTcpIdleTimeoutMs = (2 * 60 + 4) * 60 * kSecondMs;
+constexpr uint32_t kUdpIdleTimeoutMs = 5 * 60 * kSecondMs;
+
+void read_binds(TableReader& table, ServiceConfig& service, ServiceOrigins& origins) {
+  const std::vector<Text> texts =
+      table.read_texts("bind", "write bind = \"203.0.113.10:80\" or a list of such", origins.binds_complete);
+  if (texts.size() > kBindPerServiceMax) {
+    table.errors().add(table.origin_of("bind"), "holds " + std::to_string(texts.size()) + " addresses",
+                       "write at most " + std::to_string(kBindPerServiceMax) + " a service");
+    origins.binds_complete = false;
+    return;
+  }
+  for (const Text& text : texts) {
+    Parsed<Endpoint> endpoint = parse_listen_endpoint(text.text);
+    if (endpoint.value && endpoint.value->addr.is_loopback())
+      endpoint = {quote(text.text) + " is on the loopback, where packets of a network card never come by",
+                  "write an address of the network, or 0.0.0.0 for every address of the ports"};
+    else if (endpoint.value && endpoint.value->addr.is_multicast())
+      endpoint = {quote(text.text) + " is a multicast address", "write a unicast address"};
+    if (endpoint.value) {
+      service.binds.push_back(*endpoint.value);
+      origins.binds.push_back(text.origin);
+    } else {
+      table.errors().add(text.origin, std::move(endpoint.problem), std::move(endpoint.remedy));
+      origins.binds_complete = false;
+    }
+  }
+}
+
+void read_forwarding(TableReader& table, ServiceConfig& service, ServiceOrigins& origins) {
+  static constexpr Choice<Proto> kProtocols[] = {
+      {"tcp", Proto::tcp},
+      {"udp", Proto::udp},
+      {"tls", std::nullopt, "with protocol = \"tcp\" TLS passes through and the backends end it"}};
+  static constexpr char kLaterMode[] = "use mode = \"fullnat\" or \"nat\"";
+  static constexpr Choice<Mode> kModes[] = {{"fullnat", Mode::fullnat},
+                                            {"nat", Mode::nat},
+                                            {"proxy", std::nullopt, kLaterMode},
+                                            {"dsr", std::nullopt, kLaterMode},
+                                            {"tunnel", std::nullopt, kLaterMode}};
+  static constexpr char kHash[] = "use balance = \"maglev\", which keeps backends over changes of the list";
+  static constexpr Choice<Balance> kBalances[] = {{"roundrobin", Balance::roundrobin},
+                                                  {"weight", Balance::weight},
+                                                  {"leastconn", Balance::leastconn},
+                                                  {"maglev", Balance::maglev},
+                                                  {"iphash", std::nullopt, kHash},
+                                                  {"iphash1", std::nullopt, kHash},
+                                                  {"leastbandwidth", std::nullopt, "use balance = \"leastconn\""}};
+  service.proto = table.read_choice("protocol", kProtocols).value_or(Proto::tcp);
+  const std::optional<Mode> mode = table.read_choice("mode", kModes);
+  origins.mode_known = mode || !table.has("mode");
+  service.mode = mode.value_or(Mode::fullnat);
+  service.balance = table.read_choice("balance", kBalances).value_or(Balance::weight);
+  origins.snat = table.read_text("snat");
+}
+
+// The service's own value, else the default's; "0" and nothing at all are the protocol's own.
+uint32_t idle_timeout_ms(Proto proto, std::optional<uint32_t> own, std::optional<uint32_t> inherited) {
+  const uint32_t written = own ? *own : inherited.value_or(0);
+  if (written != 0) return written;
+  return proto == Proto::tcp ? kTcpIdleTimeoutMs : kUdpIdleTimeoutMs;
+}
+
+void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& draft) {
+  TableReader& table = named.reader;
+  ServiceConfig service{.name = named.name};
+  ServiceOrigins origins{.service = table.origin()};
+  read_binds(table, service, origins);
+  read_forwarding(table, service, origins);
+
+  ConnectionOptions own;
+  read_connection_options(table, own);
+  service.client_idle_timeout_ms =
+      idle_timeout_ms(service.proto, own.client_idle_timeout_ms, defaults.client_idle_timeout_ms);
+  service.backend_idle_timeout_ms =
+      idle_timeout_ms(service.proto, own.backend_idle_timeout_ms, defaults.backend_idle_timeout_ms);
+  service.backend_connection_timeout_ms = own.backend_connection_timeout_ms
+                                              ? *own.backend_connection_timeout_ms
+                                              : defaults.backend_connection_timeout_ms.value_or(0);
+
+  if (std::optional<TableReader> healthcheck = table.read_table("healthcheck"))
+    read_healthcheck_table(*healthcheck, service.proto, service.healthcheck);
+  if (std::optional<TableReader> discovery = table.read_table("discovery")) {
+    read_discovery_table(*discovery, service, origins);
+  } else {
+    origins.backends_complete = false;
+    if (!table.has("discovery"))
+      table.report_missing("discovery", "write [servers." + named.name +
+                                            ".discovery] with kind = \"static\" and static_list = [\"10.0.0.1:80\"]");
+  }
+  refuse_server_keys(table);
+  table.finish();
+  draft.config.services.push_back(std::move(service));
+  draft.services.push_back(std::move(origins));
+}
+
+}  // namespace
+
+void read_servers_table(TableReader& table, const ConnectionOptions& defaults, Draft& draft) {
+  bool complete = true;
+  std::vector<NamedTable> services = table.read_named_tables(complete);
+  for (NamedTable& named : services) read_service(named, defaults, draft);
+  if (services.size() > kServiceMax)
+    table.errors().add(services[kServiceMax].reader.origin(), "is one service too many",
+                       "define at most " + std::to_string(kServiceMax));
+}
+
+}  // namespace millrace::config

@@ -1,0 +1,69 @@
+// settings_tables.cpp: the small tables: [logging], [api], [timeouts], [defaults].
+#include "controlplane/config/tables.h"
+
+namespace millrace::config {
+
+void read_logging_table(TableReader& table, LoggingConfig& logging) {
+  static constexpr Choice<LogLevel> kLevels[] = {
+      {"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warn}, {"error", LogLevel::error}};
+  static constexpr Choice<bool> kFormats[] = {{"text", false}, {"json", true}};
+  logging.level = table.read_choice("level", kLevels).value_or(logging.level);
+  logging.json = table.read_choice("format", kFormats).value_or(logging.json);
+  if (std::optional<Text> output = table.read_text("output")) {
+    const std::string& to = output->text;
+    if (to == "stdout" || to == "stderr" || (!to.empty() && to.front() == '/' && to.find('\0') == std::string::npos))
+      logging.output = to;
+    else
+      table.errors().add(output->origin, quote(to) + " is no place to log to",
+                         "write stdout, stderr or a path that begins with /");
+  }
+  table.finish();
+}
+
+void read_api_table(TableReader& table, ApiConfig& api) {
+  api.enabled = table.read_bool("enabled").value_or(api.enabled);
+  api.socket = table.read_path("socket").value_or(api.socket);
+  constexpr size_t kSocketPathMax = 107;  // sockaddr_un.sun_path and its NUL
+  if (api.socket.size() > kSocketPathMax)
+    table.errors().add(table.origin_of("socket"), "the path has " + std::to_string(api.socket.size()) + " bytes",
+                       "the kernel allows a socket path of at most 107 bytes");
+  // A disabled API ignores its TCP side, as gobetween does.
+  if (api.enabled) {
+    constexpr char kProblem[] = "REST over TCP is not available yet";
+    constexpr char kRemedy[] = "remove it; the API listens on socket = \"/run/millrace.sock\"";
+    for (const char* key : {"bind", "basic_auth", "tls"}) table.refuse(key, kProblem, kRemedy);
+    if (table.read_bool("cors").value_or(false))
+      table.errors().add(table.origin_of("cors"), kProblem, "write cors = false or remove it");
+  } else {
+    for (const char* key : {"bind", "basic_auth", "tls", "cors"}) table.ignore_prefix(key);
+  }
+  table.finish();
+}
+
+void read_timeouts_table(TableReader& table, SettingsCommand& timeouts) {
+  const auto read = [&](std::string_view key, uint32_t& timeout_ms) {
+    timeout_ms = table.read_duration_ms(key, kSecondMs, kWeekMs, false).value_or(timeout_ms);
+  };
+  read("syn_sent", timeouts.syn_sent_timeout_ms);
+  read("syn_received", timeouts.syn_received_timeout_ms);
+  read("fin_wait", timeouts.fin_wait_timeout_ms);
+  read("time_wait", timeouts.time_wait_timeout_ms);
+  read("closed", timeouts.closed_timeout_ms);
+  table.finish();
+}
+
+void read_connection_options(TableReader& table, ConnectionOptions& options) {
+  const auto read = [&](std::string_view key, std::optional<uint32_t>& timeout_ms) {
+    if (const auto written = table.read_duration_ms(key, kSecondMs, kWeekMs, true)) timeout_ms = written;
+  };
+  read("client_idle_timeout", options.client_idle_timeout_ms);
+  read("backend_idle_timeout", options.backend_idle_timeout_ms);
+  // A connection attempt may be given up faster than an idle connection.
+  if (const auto written = table.read_duration_ms("backend_connection_timeout", 1, kWeekMs, true))
+    options.backend_connection_timeout_ms = written;
+  if (table.read_integer("max_connections", 0, UINT32_MAX).value_or(0) != 0)
+    table.errors().add(table.origin_of("max_connections"), "limits on connections are not available yet",
+                       "write 0 or remove it; [dataplane] connections bounds all services together");
+}
+
+}  // namespace millrace::config

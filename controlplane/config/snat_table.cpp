@@ -1,0 +1,76 @@
+// snat_table.cpp: [snat.NAME]: the source addresses that fullnat services use towards backends.
+#include "controlplane/config/tables.h"
+#include "millrace/limits.h"
+
+namespace millrace::config {
+
+namespace {
+
+// What keeps `range` from being a set of source addresses; empty when nothing.
+std::string unfit_for_snat(const AddressRange& range) {
+  for (const IpAddr& addr : {range.first, range.last}) {
+    if (addr.is_any()) return "holds the unspecified address";
+    if (addr.is_loopback()) return "holds loopback addresses";
+    if (addr.is_multicast()) return "holds multicast addresses";
+  }
+  return {};
+}
+
+// `ports` is nullopt when they were refused: the address is checked all the same.
+void add_range(const Text& text, std::optional<PortRange> ports, SnatPoolConfig& pool, PoolOrigins& origins,
+               ErrorList& errors) {
+  const auto refuse = [&](std::string problem, std::string remedy) {
+    origins.complete = false;
+    errors.add(text.origin, std::move(problem), std::move(remedy));
+  };
+  Parsed<AddressRange> range = parse_address_range(text.text);
+  if (!range.value) return refuse(std::move(range.problem), std::move(range.remedy));
+  if (const std::string unfit = unfit_for_snat(*range.value); !unfit.empty())
+    return refuse(quote(text.text) + " " + unfit, "write unicast addresses that the backends can answer");
+  if (address_count(*range.value) > kSnatAddressPerRangeMax)
+    return refuse(quote(text.text) + " holds too many addresses",
+                  "write at most " + std::to_string(kSnatAddressPerRangeMax) + " addresses a range");
+  if (!ports) return;
+  pool.ranges.push_back({range.value->first, range.value->last, ports->first, ports->last});
+  origins.ranges.push_back(text.origin);
+}
+
+std::optional<PortRange> read_ports(TableReader& table) {
+  const std::optional<Text> text = table.read_text("ports");
+  // Below 1024 stand the host's own services; a reply to them must not be taken for ours.
+  if (!text && !table.has("ports")) return PortRange{1024, 65535};
+  if (!text) return std::nullopt;
+  Parsed<PortRange> parsed = parse_port_range(text->text);
+  if (!parsed.value) table.errors().add(text->origin, std::move(parsed.problem), std::move(parsed.remedy));
+  return parsed.value;
+}
+
+void read_pool(NamedTable& named, Draft& draft) {
+  constexpr char kExample[] = "write addresses = [\"10.72.0.10-10.72.0.13\"]";
+  TableReader& table = named.reader;
+  SnatPoolConfig pool{.name = named.name};
+  PoolOrigins origins;
+  const std::optional<PortRange> ports = read_ports(table);
+  const std::vector<Text> texts = table.read_texts("addresses", kExample, origins.complete);
+  if (!ports || texts.size() > kSnatRangePerPoolMax) origins.complete = false;
+  if (texts.size() > kSnatRangePerPoolMax)
+    table.errors().add(table.origin_of("addresses"), "holds " + std::to_string(texts.size()) + " ranges",
+                       "write at most " + std::to_string(kSnatRangePerPoolMax) + "; join neighbouring ranges");
+  else
+    for (const Text& text : texts) add_range(text, ports, pool, origins, table.errors());
+  table.finish();
+  draft.config.snat_pools.push_back(std::move(pool));
+  draft.pools.push_back(std::move(origins));
+}
+
+}  // namespace
+
+void read_snat_table(TableReader& table, Draft& draft) {
+  std::vector<NamedTable> pools = table.read_named_tables(draft.pools_complete);
+  for (NamedTable& named : pools) read_pool(named, draft);
+  if (pools.size() > kSnatPoolMax)
+    table.errors().add(pools[kSnatPoolMax].reader.origin(), "is one SNAT pool too many",
+                       "define at most " + std::to_string(kSnatPoolMax));
+}
+
+}  // namespace millrace::config

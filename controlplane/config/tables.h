@@ -1,0 +1,68 @@
+// tables.h: one reader per table of the file, and the draft that they fill.
+// Route:  parse_config > read_*_table > validate_draft
+// Holds:  a reader reports what is wrong inside its own table; what concerns several tables is validate_draft's.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/config/config.h"
+#include "controlplane/config/table_reader.h"
+
+namespace millrace::config {
+
+// Where the parts of config.services[i] stand; each list is parallel to the service's own.
+struct ServiceOrigins {
+  Origin service;
+  std::vector<Origin> binds;
+  std::vector<Origin> backends;
+  std::optional<Text> snat;    // as written
+  bool binds_complete = true;  // false: some were refused, so conclusions from what is missing would mislead
+  bool backends_complete = true;
+  bool mode_known = true;
+};
+
+// Where the parts of config.snat_pools[i] stand.
+struct PoolOrigins {
+  std::vector<Origin> ranges;
+  bool complete = true;
+};
+
+struct Draft {
+  Config config;
+  std::vector<ServiceOrigins> services;
+  std::vector<PoolOrigins> pools;
+  bool pools_complete = true;  // false: [snat] holds more than could be read
+};
+
+// [defaults] and the same keys of [servers.NAME]; nullopt: not set, 0: written as "0".
+struct ConnectionOptions {
+  std::optional<uint32_t> client_idle_timeout_ms;
+  std::optional<uint32_t> backend_idle_timeout_ms;
+  std::optional<uint32_t> backend_connection_timeout_ms;
+};
+
+void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane);
+void read_snat_table(TableReader& table, Draft& draft);
+void read_servers_table(TableReader& table, const ConnectionOptions& defaults, Draft& draft);
+void read_healthcheck_table(TableReader& table, Proto proto, HealthcheckConfig& healthcheck);
+void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins);
+
+// settings_tables.cpp
+void read_logging_table(TableReader& table, LoggingConfig& logging);
+void read_api_table(TableReader& table, ApiConfig& api);
+void read_timeouts_table(TableReader& table, SettingsCommand& timeouts);
+void read_connection_options(TableReader& table, ConnectionOptions& options);  // does not finish() the table
+
+// gobetween_keys.cpp: what gobetween has and this release has not.
+void refuse_global_tables(TableReader& root);
+void refuse_server_keys(TableReader& server);
+
+// Mistakes between tables; resolves each service's SNAT pool.
+void validate_draft(Draft& draft, ErrorList& errors);
+
+inline constexpr uint32_t kSecondMs = 1000;
+inline constexpr uint32_t kWeekMs = 7 * 24 * 3600 * kSecondMs;
+
+}  // namespace millrace::config

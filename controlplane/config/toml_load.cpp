@@ -1,0 +1,96 @@
+// toml_load.cpp: from a file to a checked Config.
+// Route:  load_config > parse_config > read_*_table > validate_draft
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "controlplane/config/tables.h"
+
+namespace millrace::config {
+
+namespace {
+
+constexpr std::streamoff kFileBytesMax = 64 << 20;  // kBackendMax lines of 1 KiB: no real file is larger.
+
+constexpr char kDataplaneExample[] =
+    "add, with your own network interface:\n"
+    "  [dataplane]\n"
+    "  workers = \"auto\"\n"
+    "  [[dataplane.port]]\n"
+    "  name = \"front\"\n"
+    "  device = \"af_xdp:eth1\"\n";
+
+LoadResult refuse_file(const std::string& path, std::string problem, std::string remedy) {
+  return {std::nullopt, {{path, 0, 0, "", std::move(problem), std::move(remedy)}}};
+}
+
+void read_root(TableReader& root, Draft& draft) {
+  const auto read = [&root](std::string_view key, auto&& reader) {
+    if (std::optional<TableReader> table = root.read_table(key)) reader(*table);
+  };
+  Config& config = draft.config;
+  if (!root.has("dataplane")) root.errors().add({{}, "dataplane"}, "the table is missing", kDataplaneExample);
+  read("dataplane", [&](TableReader& table) { read_dataplane_table(table, config.dataplane); });
+  draft.pools_complete = !root.has("snat");
+  read("snat", [&](TableReader& table) {
+    draft.pools_complete = true;
+    read_snat_table(table, draft);
+  });
+  ConnectionOptions defaults;
+  read("defaults", [&](TableReader& table) {
+    read_connection_options(table, defaults);
+    table.finish();
+  });
+  read("servers", [&](TableReader& table) { read_servers_table(table, defaults, draft); });
+  read("timeouts", [&](TableReader& table) { read_timeouts_table(table, config.timeouts); });
+  read("logging", [&](TableReader& table) { read_logging_table(table, config.logging); });
+  read("api", [&](TableReader& table) { read_api_table(table, config.api); });
+  refuse_global_tables(root);
+  root.finish();
+}
+
+}  // namespace
+
+LoadResult parse_config(const std::string& text, const std::string& name) {
+  ErrorList errors(name);
+  Draft draft;
+  draft.config.file = name;
+  try {
+    const toml::table table = toml::parse(std::string_view(text), std::string_view(name));
+    TableReader root(table, Origin{}, errors);
+    read_root(root, draft);
+    validate_draft(draft, errors);
+  } catch (const toml::parse_error& error) {
+    const toml::source_position at = error.source().begin;
+    errors.add({{static_cast<uint32_t>(at.line), static_cast<uint32_t>(at.column)}, ""},
+               "not TOML: " + std::string(error.description()), "see https://toml.io for the syntax");
+  }
+  LoadResult result;
+  if (errors.empty())
+    result.config = std::move(draft.config);
+  else
+    result.errors = errors.take();
+  return result;
+}
+
+LoadResult load_config(const std::string& path) {
+  // Opening a directory succeeds and reading it fails, so errno is asked after each step.
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string text;
+  if (file) {
+    char chunk[65536];
+    while (file.read(chunk, sizeof chunk) || file.gcount() > 0) {
+      text.append(chunk, static_cast<size_t>(file.gcount()));
+      if (text.size() > kFileBytesMax)
+        return refuse_file(path, "the file has more than 64 MiB", "name a configuration file");
+    }
+  }
+  if (!file.is_open() || file.bad() || (text.empty() && errno != 0))
+    return refuse_file(path, std::string("cannot be read: ") + std::strerror(errno),
+                       "name a configuration file that this user may read");
+  return parse_config(text, path);
+}
+
+}  // namespace millrace::config

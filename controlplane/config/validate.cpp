@@ -1,0 +1,231 @@
+// validate.cpp: mistakes that show only when two tables are seen together.
+// Bound:  each check is a sort or a map over all binds, backends and ranges, never pairs of services.
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "controlplane/config/tables.h"
+#include "millrace/limits.h"
+
+namespace millrace::config {
+
+namespace {
+
+std::string place(const Origin& origin) { return origin.key + " in line " + std::to_string(origin.at.line); }
+
+std::string_view family_name(Family family) { return family == Family::ipv4 ? "IPv4" : "IPv6"; }
+
+// What a packet must show to be a service's.
+struct ListenKey {
+  Proto proto{};
+  uint16_t port = 0;
+  IpAddr addr;
+  auto operator<=>(const ListenKey&) const = default;
+};
+
+ListenKey listen_key(const ServiceConfig& service, const Endpoint& endpoint) {
+  return {service.proto, endpoint.port.host(), endpoint.addr};
+}
+
+using ListenMap = std::map<ListenKey, const Origin*>;
+
+// The bind of every key, the first where there are two; reports the second.
+ListenMap check_binds(const Draft& draft, ErrorList& errors) {
+  ListenMap listeners;
+  for (size_t s = 0; s < draft.services.size(); ++s) {
+    const ServiceConfig& service = draft.config.services[s];
+    for (size_t b = 0; b < service.binds.size(); ++b) {
+      const Origin& origin = draft.services[s].binds[b];
+      const auto [found, added] = listeners.try_emplace(listen_key(service, service.binds[b]), &origin);
+      if (!added)
+        errors.add(origin, format_endpoint(service.binds[b]) + " is bound already by " + place(*found->second),
+                   "use another address, port or protocol");
+    }
+  }
+  // A wildcard takes the port of every address, so a bind of one address beside it would be ambiguous.
+  for (const auto& [key, origin] : listeners) {
+    if (key.addr.is_any()) continue;
+    ListenKey wildcard = key;
+    wildcard.addr = key.addr.is_ipv4() ? IpAddr::from_ipv4(Be32{}) : IpAddr{};
+    if (const auto found = listeners.find(wildcard); found != listeners.end()) {
+      const bool wildcard_first = found->second->at < origin->at;
+      const Origin& later = wildcard_first ? *origin : *found->second;
+      const Origin& earlier = wildcard_first ? *found->second : *origin;
+      errors.add(later,
+                 format_endpoint({key.addr, Be16::from_host(key.port)}) + " and every address with port " +
+                     std::to_string(key.port) + " are both bound, the other by " + place(earlier),
+                 "bind single addresses only, or every address only");
+    }
+  }
+  return listeners;
+}
+
+struct PlacedRange {
+  const SnatPoolConfig::Range* range;
+  const Origin* origin;
+};
+
+// Every range of every pool, by first address; reports those that share an address and a port.
+std::vector<PlacedRange> check_pools(const Draft& draft, ErrorList& errors) {
+  std::vector<PlacedRange> placed;
+  for (size_t p = 0; p < draft.pools.size(); ++p)
+    for (size_t r = 0; r < draft.pools[p].ranges.size(); ++r)
+      placed.push_back({&draft.config.snat_pools[p].ranges[r], &draft.pools[p].ranges[r]});
+  std::sort(placed.begin(), placed.end(),
+            [](const PlacedRange& a, const PlacedRange& b) { return a.range->first < b.range->first; });
+  for (size_t i = 0; i < placed.size(); ++i) {
+    for (size_t j = i + 1; j < placed.size() && placed[j].range->first <= placed[i].range->last; ++j) {
+      const bool ports_meet = placed[i].range->port_first <= placed[j].range->port_last &&
+                              placed[j].range->port_first <= placed[i].range->port_last;
+      if (!ports_meet) continue;
+      const bool in_order = placed[i].origin->at < placed[j].origin->at;
+      errors.add(in_order ? *placed[j].origin : *placed[i].origin,
+                 "shares addresses and ports with " + place(in_order ? *placed[i].origin : *placed[j].origin),
+                 "give each pool its own addresses or its own ports");
+      break;  // one error per range says it
+    }
+  }
+  return placed;
+}
+
+// The range that holds the endpoint; null: none.
+const Origin* find_range(const std::vector<PlacedRange>& placed, const Endpoint& endpoint) {
+  const uint16_t port = endpoint.port.host();
+  for (const PlacedRange& entry : placed) {
+    if (endpoint.addr < entry.range->first) return nullptr;
+    if (endpoint.addr <= entry.range->last && port >= entry.range->port_first && port <= entry.range->port_last)
+      return entry.origin;
+  }
+  return nullptr;
+}
+
+void check_against_pools(const Draft& draft, const std::vector<PlacedRange>& placed, ErrorList& errors) {
+  const auto check = [&](const Endpoint& endpoint, const Origin& origin) {
+    if (const Origin* range = find_range(placed, endpoint))
+      errors.add(origin, format_endpoint(endpoint) + " lies inside the SNAT range " + place(*range),
+                 "use another address or port, or leave the port out of the pool's ports");
+  };
+  for (size_t s = 0; s < draft.services.size(); ++s) {
+    const ServiceConfig& service = draft.config.services[s];
+    for (size_t i = 0; i < service.binds.size(); ++i) check(service.binds[i], draft.services[s].binds[i]);
+    for (size_t i = 0; i < service.backends.size(); ++i)
+      check(service.backends[i].endpoint, draft.services[s].backends[i]);
+  }
+}
+
+void check_backends(const Draft& draft, const ListenMap& listeners, ErrorList& errors) {
+  size_t total = 0;
+  for (size_t s = 0; s < draft.services.size(); ++s) {
+    const ServiceConfig& service = draft.config.services[s];
+    const ServiceOrigins& origins = draft.services[s];
+    std::map<ListenKey, const Origin*> seen;
+    for (size_t b = 0; b < service.backends.size(); ++b) {
+      const Endpoint& endpoint = service.backends[b].endpoint;
+      const ListenKey key = listen_key(service, endpoint);
+      if (const auto [found, added] = seen.try_emplace(key, &origins.backends[b]); !added)
+        errors.add(origins.backends[b], format_endpoint(endpoint) + " is listed already as " + place(*found->second),
+                   "list each backend once; weight=N gives it a larger share");
+      if (const auto found = listeners.find(key); found != listeners.end())
+        errors.add(
+            origins.backends[b],
+            format_endpoint(endpoint) + " is a bind of " + place(*found->second) + ": packets would go in circles",
+            "write the backends of that service here");
+    }
+    const size_t before = total;
+    total += service.backends.size();
+    if (before <= kBackendMax && total > kBackendMax)
+      errors.add(origins.service, "brings the number of backends of all services to " + std::to_string(total),
+                 "define at most " + std::to_string(kBackendMax));
+  }
+}
+
+bool has_backend(const ServiceConfig& service, Family family) {
+  return std::any_of(service.backends.begin(), service.backends.end(),
+                     [family](const BackendConfig& backend) { return backend.endpoint.addr.family() == family; });
+}
+
+// A client and its backend speak the same family; no packet is translated between them.
+void check_families(const Draft& draft, ErrorList& errors) {
+  for (size_t s = 0; s < draft.services.size(); ++s) {
+    const ServiceConfig& service = draft.config.services[s];
+    const ServiceOrigins& origins = draft.services[s];
+    if (!origins.backends_complete || service.backends.empty()) continue;
+    for (size_t b = 0; b < service.binds.size(); ++b) {
+      const Family family = service.binds[b].addr.family();
+      if (!has_backend(service, family))
+        errors.add(origins.binds[b],
+                   "no " + std::string(family_name(family)) + " backend: clients of " +
+                       format_endpoint(service.binds[b]) + " would all be dropped",
+                   "add an " + std::string(family_name(family)) + " backend or remove the bind");
+    }
+  }
+}
+
+// The pool a fullnat service uses; null after reporting.
+const SnatPoolConfig* choose_pool(const Draft& draft, const ServiceOrigins& origins, ErrorList& errors) {
+  const std::vector<SnatPoolConfig>& pools = draft.config.snat_pools;
+  std::vector<std::string_view> names;
+  for (const SnatPoolConfig& pool : pools) names.push_back(pool.name);
+  if (origins.snat) {
+    for (const SnatPoolConfig& pool : pools)
+      if (pool.name == origins.snat->text) return &pool;
+    if (!draft.pools_complete) return nullptr;
+    const std::string_view nearest = nearest_word(origins.snat->text, names);
+    errors.add(origins.snat->origin, "there is no SNAT pool " + quote(origins.snat->text),
+               names.empty() ? "define it: [snat." + origins.snat->text + "] addresses = [\"10.72.0.10-10.72.0.13\"]"
+               : nearest.empty() ? "write " + list_words(names)
+                                 : "did you mean " + std::string(nearest) + "?");
+    return nullptr;
+  }
+  const Origin missing{origins.service.at, join_key(origins.service.key, "snat")};
+  if (!draft.pools_complete) return nullptr;
+  if (pools.size() == 1) return &pools.front();
+  if (pools.empty())
+    errors.add(
+        missing, "mode fullnat needs source addresses, and there is no SNAT pool",
+        "add\n  [snat.lan]\n  addresses = [\"10.72.0.10-10.72.0.13\"]\nwith free addresses of the backends' network, "
+        "or write mode = \"nat\"");
+  else
+    errors.add(missing, "is missing, and there are several SNAT pools", "write snat = " + list_words(names));
+  return nullptr;
+}
+
+void resolve_pools(Draft& draft, ErrorList& errors) {
+  for (size_t s = 0; s < draft.services.size(); ++s) {
+    ServiceConfig& service = draft.config.services[s];
+    const ServiceOrigins& origins = draft.services[s];
+    if (!origins.mode_known) continue;
+    if (service.mode == Mode::nat) {
+      if (origins.snat)
+        errors.add(origins.snat->origin, "mode nat keeps the client's address and uses no SNAT pool",
+                   "remove it or write mode = \"fullnat\"");
+      continue;
+    }
+    const SnatPoolConfig* pool = choose_pool(draft, origins, errors);
+    if (pool == nullptr) continue;
+    service.snat_pool = pool->name;
+    if (!draft.pools[static_cast<size_t>(pool - draft.config.snat_pools.data())].complete) continue;
+    for (const Family family : {Family::ipv4, Family::ipv6}) {
+      const auto same = [family](const SnatPoolConfig::Range& range) { return range.first.family() == family; };
+      if (has_backend(service, family) && std::none_of(pool->ranges.begin(), pool->ranges.end(), same))
+        errors.add(
+            origins.snat ? origins.snat->origin : Origin{origins.service.at, join_key(origins.service.key, "snat")},
+            "the SNAT pool " + quote(pool->name) + " has no " + std::string(family_name(family)) + " address for the " +
+                std::string(family_name(family)) + " backends",
+            "add one to [snat." + pool->name + "] addresses");
+    }
+  }
+}
+
+}  // namespace
+
+void validate_draft(Draft& draft, ErrorList& errors) {
+  const ListenMap listeners = check_binds(draft, errors);
+  const std::vector<PlacedRange> placed = check_pools(draft, errors);
+  check_against_pools(draft, placed, errors);
+  check_backends(draft, listeners, errors);
+  check_families(draft, errors);
+  resolve_pools(draft, errors);
+}
+
+}  // namespace millrace::config
