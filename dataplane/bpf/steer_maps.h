@@ -1,0 +1,52 @@
+// steer_maps.h: keys and values of the XDP program's maps, for the program itself (C, BPF) and for its loader (C++).
+// Holds:  addresses as in millrace/addr.h: 16 bytes, IPv4 mapped; ports in network order. No padding.
+// A change of any layout needs new map names, so that a restart never adopts maps of the old layout.
+#pragma once
+
+#include <linux/types.h>
+
+// A service, or a backend of a `nat` service. The same bytes as VipKey.
+struct steer_endpoint {
+  __u8 addr[16];
+  __u16 port_be;
+  __u8 proto;
+  __u8 reserved;
+};
+
+struct steer_address_key {
+  __u8 addr[16];
+};
+
+enum { steer_range_max = 16 };  // SNAT port ranges of one address that the kernel shares with us
+
+struct steer_port_range {
+  __u16 first;  // host order, both ends included
+  __u16 last;
+};
+
+// What an address is to us. whole: every packet to it, its ARP and ND are ours. Otherwise the kernel owns it and only
+// the ranges (and the services, in their own map) are ours.
+struct steer_address {
+  __u32 whole;
+  __u32 range_count;  // <= steer_range_max
+  struct steer_port_range ranges[steer_range_max];
+};
+
+// What every map of ours, of whatever layout, is called by.
+#define STEER_MAP_PREFIX "mr_"
+
+// Map names (at most 15 characters) and sizes. Memory is taken entry by entry (BPF_F_NO_PREALLOC).
+#define STEER_SERVICES_MAP "mr_services1"    // steer_endpoint -> __u32, unused
+#define STEER_BACKENDS_MAP "mr_backends1"    // steer_endpoint -> __u32, unused
+#define STEER_ADDRESSES_MAP "mr_addresses1"  // steer_address_key -> steer_address
+#define STEER_HOST_MAP "mr_host1"            // steer_address_key -> __u32, unused
+enum {
+  steer_service_max = 262144,
+  steer_backend_max = 65536,
+  steer_address_max = 262144,
+  steer_host_max = 4096,
+  steer_queue_max = 64,
+};
+
+// The name by which libxdp recognises a program whose xsks_map it may use (see steer.bpf.c).
+#define STEER_PROGRAM "xsk_def_prog"
