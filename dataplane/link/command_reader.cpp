@@ -1,0 +1,266 @@
+// command_reader.cpp: one check per field, in the order of messages.h.
+#include "dataplane/link/command_reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "dataplane/pick/flow_hash.h"
+
+namespace millrace {
+namespace {
+
+bool valid(Proto proto) { return proto == Proto::tcp || proto == Proto::udp; }
+bool valid(Mode mode) { return mode == Mode::nat || mode == Mode::fullnat; }
+bool valid(Balance balance) { return balance >= Balance::roundrobin && balance <= Balance::maglev; }
+bool valid(Health health) { return health == Health::down || health == Health::up; }
+bool valid(Admin admin) { return admin <= Admin::disabled; }
+bool valid_timeout(uint32_t ms) { return ms >= kTimeoutMsMin && ms <= kTimeoutMsMax; }
+
+constexpr IpAddr kBroadcast4 = IpAddr::from_ipv4(Be32{0xffff'ffff});
+
+bool valid_bind(const IpAddr& addr) { return !addr.is_loopback() && !addr.is_multicast() && addr != kBroadcast4; }
+bool valid_unicast(const IpAddr& addr) { return valid_bind(addr) && !addr.is_any(); }
+
+// How much of the body a command of this kind fills; nullopt for an unknown kind. The rest must be zero.
+std::optional<size_t> body_bytes(CommandKind kind) {
+  switch (kind) {
+    case CommandKind::begin:
+      return sizeof(BeginCommand);
+    case CommandKind::settings:
+      return sizeof(SettingsCommand);
+    case CommandKind::snat_range:
+      return sizeof(SnatRangeCommand);
+    case CommandKind::service:
+      return sizeof(ServiceCommand);
+    case CommandKind::bind:
+      return sizeof(BindCommand);
+    case CommandKind::backend:
+      return sizeof(BackendCommand);
+    case CommandKind::commit:
+      return 0;
+    case CommandKind::set_backend:
+      return sizeof(SetBackendCommand);
+  }
+  return std::nullopt;
+}
+
+RejectReason check_envelope(const Command& command) {
+  const std::optional<size_t> used = body_bytes(command.kind);
+  if (!used) return RejectReason::bad_kind;
+  const auto is_zero = [](uint8_t byte) { return byte == 0; };
+  const bool rest_zero = std::all_of(command.body.bytes + *used, std::end(command.body.bytes), is_zero);
+  return command.reserved == 0 && rest_zero ? RejectReason::none : RejectReason::bad_field;
+}
+
+// The name of a service, or empty: not NUL-terminated, empty, unprintable, or with something behind its end.
+std::string_view checked_name(const char (&field)[kNameBytes]) {
+  const char* end = std::find(std::begin(field), std::end(field), '\0');
+  if (end == std::end(field) || std::any_of(end, std::end(field), [](char c) { return c != '\0'; })) return {};
+  const auto unprintable = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (std::any_of(std::begin(field), end, unprintable)) return {};
+  return {field, static_cast<size_t>(end - field)};
+}
+
+// How many addresses [first, last] has; more than `max` counts as max + 1.
+uint32_t count_addresses(const IpAddr& first, const IpAddr& last, uint32_t max) {
+  uint64_t difference = 0;
+  for (size_t i = 0; i < first.bytes.size(); ++i) {
+    // first <= last, so the difference of what was read so far is never negative.
+    difference = difference * 256 + last.bytes[i] - first.bytes[i];
+    if (difference > max) return max + 1;
+  }
+  return static_cast<uint32_t>(difference + 1);
+}
+
+}  // namespace
+
+size_t CommandReader::BackendKeyHash::operator()(const BackendKey& key) const {
+  return hash_endpoint(key.endpoint.addr, key.endpoint.port, raw(key.service));
+}
+
+CommandReader::Result CommandReader::read(const Command& command, const DesiredModel& applied) {
+  RejectReason reason = check_envelope(command);
+  if (command.kind == CommandKind::begin) {
+    pending_.reset();
+    skipping_ = false;
+    if (reason == RejectReason::none) reason = begin(command, applied.generation);
+  } else if (command.kind == CommandKind::set_backend && !pending_) {
+    // Not part of a transaction: its refusal ends none.
+    if (reason == RejectReason::none) reason = check_set_backend(command, applied);
+    if (reason == RejectReason::none) return {Outcome::set_backend, reason};
+    return {Outcome::rejected, reason};
+  } else if (skipping_) {
+    return {};
+  } else if (reason == RejectReason::none) {
+    reason = pending_ ? read_item(command) : RejectReason::bad_order;
+  }
+  if (reason != RejectReason::none) {
+    pending_.reset();
+    skipping_ = true;
+    return {Outcome::rejected, reason};
+  }
+  return {command.kind == CommandKind::commit ? Outcome::commit : Outcome::more, reason};
+}
+
+DesiredModel CommandReader::take() {
+  DesiredModel model = std::move(pending_->model);
+  pending_.reset();
+  return model;
+}
+
+RejectReason CommandReader::begin(const Command& command, Generation applied) {
+  const BeginCommand& counts = command.body.begin;
+  if (command.generation <= applied) return RejectReason::bad_generation;
+  if (counts.snat_range_count > kSnatPoolMax * kSnatRangePerPoolMax || counts.service_count > kServiceMax ||
+      counts.bind_count > kBindMax || counts.backend_count > kBackendMax)
+    return RejectReason::too_many;
+  pending_ = std::make_unique<Pending>();
+  pending_->counts = counts;
+  pending_->model.generation = command.generation;
+  pending_->last_sequence = command.sequence;
+  return RejectReason::none;
+}
+
+RejectReason CommandReader::read_item(const Command& command) {
+  Pending& pending = *pending_;
+  // Kinds are numbered in the order in which a transaction sends them.
+  if (command.kind < pending.last_kind || command.kind > CommandKind::commit ||
+      command.sequence != pending.last_sequence + 1 || command.generation != pending.model.generation)
+    return RejectReason::bad_order;
+  const bool settings_again = command.kind == CommandKind::settings && pending.last_kind == CommandKind::settings;
+  if (settings_again) return RejectReason::bad_order;
+  pending.last_kind = command.kind;
+  pending.last_sequence = command.sequence;
+  switch (command.kind) {
+    case CommandKind::settings:
+      return add_settings(command.body.settings);
+    case CommandKind::snat_range:
+      return add_snat_range(command.body.snat_range);
+    case CommandKind::service:
+      return add_service(command.body.service);
+    case CommandKind::bind:
+      return add_bind(command.body.bind);
+    case CommandKind::backend:
+      return add_backend(command.body.backend);
+    case CommandKind::commit:
+      return check_commit();
+    case CommandKind::begin:
+    case CommandKind::set_backend:
+      break;  // read() has taken these
+  }
+  return RejectReason::bad_order;
+}
+
+RejectReason CommandReader::add_settings(const SettingsCommand& settings) {
+  if (!valid_timeout(settings.syn_sent_timeout_ms) || !valid_timeout(settings.syn_received_timeout_ms) ||
+      !valid_timeout(settings.fin_wait_timeout_ms) || !valid_timeout(settings.time_wait_timeout_ms) ||
+      !valid_timeout(settings.closed_timeout_ms) || settings.reserved != 0)
+    return RejectReason::bad_field;
+  pending_->model.settings = settings;
+  return RejectReason::none;
+}
+
+RejectReason CommandReader::add_snat_range(const SnatRangeCommand& range) {
+  Pending& pending = *pending_;
+  if (range.pool >= kSnatPoolMax || range.port_first == 0 || range.port_first > range.port_last ||
+      range.reserved != 0 || range.first.family() != range.last.family() || range.first > range.last ||
+      !valid_unicast(range.first) || !valid_unicast(range.last))
+    return RejectReason::bad_field;
+  if (pending.model.snat_ranges.size() == pending.counts.snat_range_count) return RejectReason::bad_count;
+  const uint32_t address_count = count_addresses(range.first, range.last, kSnatAddressPerRangeMax);
+  pending.snat_address_count += address_count;
+  if (address_count > kSnatAddressPerRangeMax || pending.snat_address_count > kSnatAddressMax ||
+      ++pending.pool_range_count[range.pool] > kSnatRangePerPoolMax)
+    return RejectReason::too_many;
+  pending.claimed.add_snat_range(range.first, range.last, range.port_first, range.port_last);
+  pending.model.snat_ranges.push_back(range);
+  return RejectReason::none;
+}
+
+RejectReason CommandReader::add_service(const ServiceCommand& service) {
+  Pending& pending = *pending_;
+  const std::string_view name = checked_name(service.name);
+  if (name.empty() || !valid(service.proto) || !valid(service.mode) || !valid(service.balance) ||
+      service.reserved != 0 || !valid_timeout(service.client_idle_timeout_ms) ||
+      !valid_timeout(service.backend_idle_timeout_ms))
+    return RejectReason::bad_field;
+  if (pending.model.services.size() == pending.counts.service_count) return RejectReason::bad_count;
+  if (raw(service.ordinal) != pending.model.services.size()) return RejectReason::bad_order;
+  if (service.mode == Mode::nat && service.snat_pool != kNoSnatPool) return RejectReason::bad_field;
+  if (service.mode == Mode::fullnat &&
+      (service.snat_pool >= kSnatPoolMax || pending.pool_range_count[service.snat_pool] == 0))
+    return RejectReason::no_pool;
+  if (!pending.names.emplace(name).second) return RejectReason::duplicate_name;
+  pending.model.services.push_back({.name = std::string(name),
+                                    .proto = service.proto,
+                                    .mode = service.mode,
+                                    .balance = service.balance,
+                                    .snat_pool = service.snat_pool,
+                                    .client_idle_timeout_ms = service.client_idle_timeout_ms,
+                                    .backend_idle_timeout_ms = service.backend_idle_timeout_ms});
+  return RejectReason::none;
+}
+
+RejectReason CommandReader::add_bind(const BindCommand& bind) {
+  Pending& pending = *pending_;
+  if (bind.port.raw == 0 || bind.reserved != 0 || !valid_bind(bind.addr)) return RejectReason::bad_field;
+  if (pending.bind_count == pending.counts.bind_count) return RejectReason::bad_count;
+  if (raw(bind.service) >= pending.model.services.size()) return RejectReason::bad_order;
+  DesiredService& service = pending.model.services[raw(bind.service)];
+  if (service.binds.size() == kBindPerServiceMax) return RejectReason::too_many;
+  if (pending.claimed.is_snat(bind.addr, bind.port)) return RejectReason::bind_is_snat;
+  if (!pending.claimed.add_service({.addr = bind.addr, .port = bind.port, .proto = service.proto}, ServiceSlot{}))
+    return RejectReason::duplicate_bind;
+  ++pending.bind_count;
+  service.binds.push_back({bind.addr, bind.port});
+  return RejectReason::none;
+}
+
+RejectReason CommandReader::add_backend(const BackendCommand& backend) {
+  Pending& pending = *pending_;
+  if (backend.weight > kWeightMax || backend.priority > kPriorityMax || !valid(backend.health) ||
+      !valid(backend.admin) || backend.port.raw == 0 || backend.reserved != 0 || !valid_unicast(backend.addr))
+    return RejectReason::bad_field;
+  if (pending.backend_count == pending.counts.backend_count) return RejectReason::bad_count;
+  if (raw(backend.service) >= pending.model.services.size()) return RejectReason::bad_order;
+  DesiredService& service = pending.model.services[raw(backend.service)];
+  if (raw(backend.ordinal) != service.backends.size()) return RejectReason::bad_order;
+  if (service.backends.size() == kBackendPerServiceMax) return RejectReason::too_many;
+  const Endpoint endpoint{backend.addr, backend.port};
+  if (!pending.backends.insert({backend.service, endpoint}).second) return RejectReason::duplicate_backend;
+  ++pending.backend_count;
+  service.backends.push_back({.endpoint = endpoint,
+                              .weight = backend.weight,
+                              .priority = backend.priority,
+                              .health = backend.health,
+                              .admin = backend.admin});
+  return RejectReason::none;
+}
+
+RejectReason CommandReader::check_commit() const {
+  const Pending& pending = *pending_;
+  const bool equal = pending.model.snat_ranges.size() == pending.counts.snat_range_count &&
+                     pending.model.services.size() == pending.counts.service_count &&
+                     pending.bind_count == pending.counts.bind_count &&
+                     pending.backend_count == pending.counts.backend_count;
+  return equal ? RejectReason::none : RejectReason::bad_count;
+}
+
+RejectReason CommandReader::check_set_backend(const Command& command, const DesiredModel& applied) const {
+  const SetBackendCommand& set = command.body.set_backend;
+  if (command.generation != applied.generation) return RejectReason::stale_generation;
+  if (raw(set.service) >= applied.services.size() ||
+      raw(set.backend) >= applied.services[raw(set.service)].backends.size())
+    return RejectReason::bad_order;
+  const bool fields_valid = set.fields != 0 && (set.fields & ~(kSetHealth | kSetAdmin | kSetWeight)) == 0;
+  if (!fields_valid || set.reserved != 0 || ((set.fields & kSetHealth) != 0 && !valid(set.health)) ||
+      ((set.fields & kSetAdmin) != 0 && !valid(set.admin)) ||
+      ((set.fields & kSetWeight) != 0 && set.weight > kWeightMax))
+    return RejectReason::bad_field;
+  return RejectReason::none;
+}
+
+}  // namespace millrace

@@ -1,0 +1,56 @@
+// desired_model.h: a configuration as the control plane committed it: checked values, no ring and no shared memory.
+// The reader fills it, the slot table adds the slots, the snapshot builder makes the workers' tables from it.
+// Thread: main lcore.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "millrace/addr.h"
+#include "millrace/ids.h"
+#include "millrace/messages.h"
+
+namespace millrace {
+
+// Over all pools: one row of 20 B in every snapshot and two map entries of the steering program each.
+inline constexpr uint32_t kSnatAddressMax = 65536;
+// Over all services, before wildcards are expanded: 24 B and two map entries each.
+inline constexpr uint32_t kBindMax = 65536;
+
+struct DesiredBackend {
+  Endpoint endpoint;
+  uint16_t weight = 1;
+  uint16_t priority = 0;
+  Health health{};
+  Admin admin{};
+  BackendSlot slot = kNoBackend;  // given by SlotTable::assign
+
+  // May it get new connections?
+  bool eligible() const { return health == Health::up && admin == Admin::enabled && weight > 0; }
+  bool operator==(const DesiredBackend&) const = default;
+};
+
+struct DesiredService {
+  std::string name;
+  Proto proto{};
+  Mode mode{};
+  Balance balance{};
+  uint16_t snat_pool = kNoSnatPool;
+  uint32_t client_idle_timeout_ms = 0;
+  uint32_t backend_idle_timeout_ms = 0;
+  std::vector<Endpoint> binds;
+  std::vector<DesiredBackend> backends;
+  ServiceSlot slot = kNoService;  // given by SlotTable::assign
+
+  bool operator==(const DesiredService&) const = default;
+};
+
+struct DesiredModel {
+  Generation generation = 0;
+  SettingsCommand settings;
+  std::vector<SnatRangeCommand> snat_ranges;
+  std::vector<DesiredService> services;  // by ServiceOrdinal; backends by BackendOrdinal
+};
+
+}  // namespace millrace

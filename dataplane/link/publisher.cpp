@@ -1,0 +1,134 @@
+// publisher.cpp: assign, build, steer, swap, tell, free.
+#include "dataplane/link/publisher.h"
+
+#include <algorithm>
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+// Workers that hold this many old snapshots are stuck; further changes wait for them instead of filling memory.
+constexpr size_t kRetiredMax = 16;
+
+}  // namespace
+
+Publisher::Publisher(ProcessState& state, Steering& steering, Directory directory)
+    : state_(state),
+      steering_(steering),
+      directory_(directory),
+      slots_(state.qsbr, {state.service_counters, state.backend_counters_own}),
+      retired_(state.qsbr) {
+  auto empty = std::make_unique<Snapshot>();
+  empty->services.resize(kServiceMax);
+  auto routes = std::make_unique<RouteTable>(std::vector<Route>{}, route_epoch_);
+  // Release; pairs with the workers' acquire loads, once a burst.
+  state_.snapshot.store(empty.release(), std::memory_order_release);
+  state_.routes.store(routes.release(), std::memory_order_release);
+}
+
+Publisher::~Publisher() {
+  // The workers have stopped.
+  delete state_.snapshot.exchange(nullptr, std::memory_order_acq_rel);
+  delete state_.routes.exchange(nullptr, std::memory_order_acq_rel);
+}
+
+void Publisher::swap(std::unique_ptr<Snapshot> snapshot) {
+  const Snapshot* old = state_.snapshot.load(std::memory_order_relaxed);
+  // Pairs with the workers' acquire load.
+  state_.snapshot.store(snapshot.release(), std::memory_order_release);
+  retired_.add(std::shared_ptr<const Snapshot>(old));
+}
+
+void Publisher::set_routes(const std::vector<Route>& routes) {
+  auto table = std::make_unique<RouteTable>(routes, ++route_epoch_);
+  const RouteTable* old = state_.routes.load(std::memory_order_relaxed);
+  // Pairs with the workers' acquire load.
+  state_.routes.store(table.release(), std::memory_order_release);
+  retired_.add(std::shared_ptr<const RouteTable>(old));
+}
+
+bool Publisher::set_addresses(std::vector<IpAddr> addresses) {
+  std::swap(addresses_, addresses);
+  if (publish_model(applied_) == RejectReason::none) return true;
+  std::swap(addresses_, addresses);
+  return false;
+}
+
+RejectReason Publisher::apply(DesiredModel wanted) {
+  const RejectReason reason = publish_model(wanted);
+  if (reason != RejectReason::none) return reason;
+  applied_ = std::move(wanted);
+  touched_.assign(applied_.services.size(), false);
+  any_touched_ = false;
+  return reason;
+}
+
+RejectReason Publisher::publish_model(DesiredModel& wanted) {
+  last_error_.clear();
+  const VipTable& old_vips = state_.snapshot.load(std::memory_order_relaxed)->vips;
+  try {
+    if (!slots_.assign(wanted)) {
+      slots_.abandon(applied_);
+      last_error_ = "every service or backend slot is in use, some by connections of what was removed before";
+      return RejectReason::too_many;
+    }
+    std::unique_ptr<Snapshot> snapshot = builder_.build(wanted, slots_, addresses_);
+    if (!steering_.add(snapshot->vips, last_error_)) {
+      steering_.remove_others(old_vips);
+      slots_.abandon(applied_);
+      return RejectReason::steer_failed;
+    }
+    for (const BackendSlot slot : slots_.departed_backends()) state_.eligible.set(slot, false);
+    for (const DesiredService& service : wanted.services)
+      for (const DesiredBackend& backend : service.backends) state_.eligible.set(backend.slot, backend.eligible());
+    swap(std::move(snapshot));
+  } catch (const std::bad_alloc&) {
+    slots_.abandon(applied_);
+    last_error_ = "out of memory; give the host more, or configure fewer services (maglev needs 128 KiB each)";
+    return RejectReason::no_memory;
+  }
+  slots_.commit(wanted);
+  steering_.remove_others(state_.snapshot.load(std::memory_order_relaxed)->vips);
+  directory_.write(wanted);
+  for (const DesiredService* service : slots_.departed_services()) directory_.mark(service->slot, SlotLife::leaving);
+  for (const BackendSlot slot : slots_.departed_backends()) directory_.mark(slot, SlotLife::leaving);
+  return RejectReason::none;
+}
+
+void Publisher::set_backend(const SetBackendCommand& command) {
+  DesiredService& service = applied_.services[raw(command.service)];
+  DesiredBackend& backend = service.backends[raw(command.backend)];
+  if (command.fields & kSetHealth) backend.health = command.health;
+  if (command.fields & kSetAdmin) backend.admin = command.admin;
+  if (command.fields & kSetWeight) backend.weight = command.weight;
+  state_.eligible.set(backend.slot, backend.eligible());
+  directory_.write_backend(service.slot, backend);
+  touched_[raw(command.service)] = true;
+  any_touched_ = true;
+}
+
+void Publisher::flush() {
+  if (!any_touched_ || retired_.size() >= kRetiredMax) return;
+  std::vector<const DesiredService*> changed;
+  for (size_t i = 0; i < touched_.size(); ++i)
+    if (touched_[i]) changed.push_back(&applied_.services[i]);
+  swap(builder_.with_changed(*state_.snapshot.load(std::memory_order_relaxed), changed));
+  std::fill(touched_.begin(), touched_.end(), false);
+  any_touched_ = false;
+}
+
+void Publisher::collect() {
+  retired_.collect();
+  if (!slots_.reclaim()) return;
+  for (const ServiceSlot slot : slots_.freed_services()) directory_.mark(slot, SlotLife::free);
+  for (const BackendSlot slot : slots_.freed_backends()) {
+    directory_.mark(slot, SlotLife::free);
+    state_.eligible.set(slot, false);
+  }
+  // The VIPs and nat backends of what is gone need no steering any more. Fewer of them cannot be refused.
+  publish_model(applied_);
+}
+
+}  // namespace millrace

@@ -1,0 +1,144 @@
+// snapshot_builder.cpp: VIP table, SNAT pools, pick tables.
+#include "dataplane/link/snapshot_builder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dataplane/pick/pick_tables.h"
+
+namespace millrace {
+namespace {
+
+// Good on one link only: a wildcard bind leaves them to the kernel.
+bool is_link_local(const IpAddr& addr) {
+  if (addr.is_ipv4()) return addr.bytes[12] == 169 && addr.bytes[13] == 254;
+  return addr.bytes[0] == 0xfe && (addr.bytes[1] & 0xc0) == 0x80;
+}
+
+bool contains(const std::vector<IpAddr>& addresses, const IpAddr& addr) {
+  return std::find(addresses.begin(), addresses.end(), addr) != addresses.end();
+}
+
+class VipFiller {
+ public:
+  VipFiller(VipTable& vips, const std::vector<IpAddr>& kernel_addresses)
+      : vips_(vips), kernel_addresses_(kernel_addresses) {}
+
+  void add_snat(const SnatRangeCommand& range) {
+    const size_t before = vips_.snat_rows().size();
+    vips_.add_snat_range(range.first, range.last, range.port_first, range.port_last);
+    for (size_t i = before; i < vips_.snat_rows().size(); ++i) {
+      const IpAddr addr = vips_.snat_rows()[i].addr;
+      vips_.add_address(addr, {.is_snat = true, .kernel_owned = contains(kernel_addresses_, addr)});
+    }
+  }
+  void add_named_binds(const DesiredService& service) {
+    for (const Endpoint& bind : service.binds)
+      if (!bind.addr.is_any()) add_bind(service, bind.addr, bind.port);
+  }
+  // After every named one: an address and port that a service names is its own.
+  void add_wildcard_binds(const DesiredService& service) {
+    for (const Endpoint& bind : service.binds) {
+      if (!bind.addr.is_any()) continue;
+      for (const IpAddr& addr : kernel_addresses_)
+        if (addr.family() == bind.addr.family() && !is_link_local(addr)) add_bind(service, addr, bind.port);
+    }
+  }
+
+ private:
+  void add_bind(const DesiredService& service, const IpAddr& addr, Be16 port) {
+    // A SNAT range was there first: its replies cannot be told from clients. The reader refuses named binds of this
+    // kind; a wildcard meets one only by an address that the kernel got later.
+    if (vips_.is_snat(addr, port)) return;
+    if (vips_.add_service({.addr = addr, .port = port, .proto = service.proto}, service.slot))
+      vips_.add_address(addr, {.is_vip = true, .kernel_owned = contains(kernel_addresses_, addr)});
+  }
+
+  VipTable& vips_;
+  const std::vector<IpAddr>& kernel_addresses_;
+};
+
+void fill_vips(VipTable& vips, const DesiredModel& model, const SlotTable& slots,
+               const std::vector<IpAddr>& kernel_addresses) {
+  const std::vector<const DesiredService*> departed = slots.departed_services();
+  VipFiller filler(vips, kernel_addresses);
+  for (const SnatRangeCommand& range : model.snat_ranges) filler.add_snat(range);
+  for (const DesiredService& service : model.services) filler.add_named_binds(service);
+  for (const DesiredService& service : model.services) filler.add_wildcard_binds(service);
+  for (const DesiredService* service : departed) filler.add_named_binds(*service);
+  for (const DesiredService* service : departed) filler.add_wildcard_binds(*service);
+
+  for (const VipKey& key : slots.nat_backends()) vips.add_nat_backend(key);
+  for (const DesiredService& service : model.services) {
+    if (service.mode != Mode::nat) continue;
+    for (const DesiredBackend& backend : service.backends)
+      vips.add_nat_backend({.addr = backend.endpoint.addr, .port = backend.endpoint.port, .proto = service.proto});
+  }
+}
+
+std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service) {
+  std::vector<PickCandidate> candidates;
+  candidates.reserve(service.backends.size());
+  for (const DesiredBackend& backend : service.backends)
+    candidates.push_back({.target = {.addr = backend.endpoint.addr,
+                                     .port = backend.endpoint.port,
+                                     .slot = backend.slot,
+                                     .weight = backend.weight},
+                          .priority = backend.priority,
+                          .eligible = backend.eligible()});
+  auto tables = std::make_shared<ServiceTables>();
+  tables->slot = service.slot;
+  tables->proto = service.proto;
+  tables->mode = service.mode;
+  tables->balance = service.balance;
+  tables->snat_pool = service.snat_pool;
+  tables->client_idle_timeout_ms = service.client_idle_timeout_ms;
+  tables->backend_idle_timeout_ms = service.backend_idle_timeout_ms;
+  tables->name = service.name;
+  tables->ipv4 = build_pick_table(service.balance, Family::ipv4, candidates);
+  tables->ipv6 = build_pick_table(service.balance, Family::ipv6, candidates);
+  return tables;
+}
+
+}  // namespace
+
+std::unique_ptr<Snapshot> SnapshotBuilder::build(const DesiredModel& model, const SlotTable& slots,
+                                                 const std::vector<IpAddr>& kernel_addresses) {
+  auto snapshot = std::make_unique<Snapshot>();
+  snapshot->generation = model.generation;
+  snapshot->settings = model.settings;
+  for (const SnatRangeCommand& range : model.snat_ranges) {
+    SnatPool& pool = snapshot->snat_pools[range.pool];
+    (range.first.is_ipv4() ? pool.ipv4 : pool.ipv6)
+        .push_back({range.first, range.last, range.port_first, range.port_last});
+  }
+  fill_vips(snapshot->vips, model, slots, kernel_addresses);
+
+  snapshot->services.resize(kServiceMax);
+  std::vector<bool> used(kServiceMax);
+  const auto place = [&](const DesiredService& service) {
+    snapshot->services[raw(service.slot)] = tables_of(service);
+    used[raw(service.slot)] = true;
+  };
+  for (const DesiredService& service : model.services) place(service);
+  for (const DesiredService* service : slots.departed_services()) place(*service);
+  for (size_t slot = 0; slot < built_.size(); ++slot)
+    if (!used[slot]) built_[slot] = {};
+  return snapshot;
+}
+
+std::shared_ptr<const ServiceTables> SnapshotBuilder::tables_of(const DesiredService& service) {
+  built_.resize(kServiceMax);
+  Built& built = built_[raw(service.slot)];
+  if (!built.tables || !(built.from == service)) built = {service, build_tables(service)};
+  return built.tables;
+}
+
+std::unique_ptr<Snapshot> SnapshotBuilder::with_changed(const Snapshot& current,
+                                                        const std::vector<const DesiredService*>& changed) {
+  auto snapshot = std::make_unique<Snapshot>(current);
+  for (const DesiredService* service : changed) snapshot->services[raw(service->slot)] = tables_of(*service);
+  return snapshot;
+}
+
+}  // namespace millrace
