@@ -32,6 +32,16 @@ int hex_digit(char c) {
 
 }  // namespace
 
+std::string_view unicast_problem(const IpAddr& addr) {
+  if (addr.is_any()) return "names no machine";
+  if (addr.is_loopback()) return "is on the loopback, which no network card reaches";
+  if (addr.is_multicast()) return "is a multicast address";
+  if (addr == IpAddr::from_ipv4(Be32::from_host(0xffff'ffff))) return "is the broadcast address";
+  if (!addr.is_ipv4() && addr.bytes[0] == 0xfe && (addr.bytes[1] & 0xc0) == 0x80)
+    return "is link-local, which is never forwarded";
+  return {};
+}
+
 Parsed<Prefix> parse_prefix(std::string_view text) {
   constexpr char kRemedy[] = "write an address and its prefix length, such as 10.0.0.0/24 or 2001:db8::/64";
   const size_t slash = text.find('/');

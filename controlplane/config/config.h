@@ -13,7 +13,8 @@
 
 namespace millrace::config {
 
-// A mistake in a file, for people: "FILE:LINE:COLUMN: KEY: PROBLEM (REMEDY)".
+// A mistake in a file, for people: "FILE:LINE:COLUMN: KEY: PROBLEM (REMEDY)"; a remedy of several lines is an
+// example to paste and follows on lines of its own.
 struct ConfigError {
   std::string file;
   uint32_t line = 0;  // 0: the whole file

@@ -237,7 +237,7 @@ void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane) {
   dataplane.segment = table.read_path("segment").value_or(kDefaultSegmentPath);
   std::vector<TableReader> ports = table.read_tables("port");
   if (!table.has("port") || (ports.empty() && table.is_list("port")))
-    table.report_missing("port", "write\n  [[dataplane.port]]\n  name = \"front\"\n  device = \"af_xdp:eth1\"");
+    table.report_missing("port", "write [[dataplane.port]] with name = \"front\" and device = \"af_xdp:eth1\"");
   if (ports.size() > kPortMax)
     table.errors().add(ports[kPortMax].origin(), "is one port too many", "define at most " + std::to_string(kPortMax));
   for (TableReader& port : ports) read_port(port, dataplane);

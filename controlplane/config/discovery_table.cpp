@@ -38,14 +38,6 @@ bool apply_option(std::string_view word, const Text& text, BackendConfig& backen
   return false;
 }
 
-// What keeps `addr` from being a backend; empty when nothing.
-std::string unfit_for_backend(const IpAddr& addr) {
-  if (addr.is_any()) return "names no machine";
-  if (addr.is_loopback()) return "is on the loopback, where packets cannot be sent by a network card";
-  if (addr.is_multicast()) return "is a multicast address";
-  return {};
-}
-
 // Reports and returns nullopt when the line is no backend.
 std::optional<BackendConfig> read_backend(const Text& text, ErrorList& errors) {
   const std::vector<std::string_view> words = split_words(text.text);
@@ -58,8 +50,8 @@ std::optional<BackendConfig> read_backend(const Text& text, ErrorList& errors) {
     errors.add(text.origin, std::move(endpoint.problem), std::move(endpoint.remedy));
     return std::nullopt;
   }
-  if (const std::string unfit = unfit_for_backend(endpoint.value->addr); !unfit.empty()) {
-    errors.add(text.origin, quote(words[0]) + " " + unfit,
+  if (const std::string_view unfit = unicast_problem(endpoint.value->addr); !unfit.empty()) {
+    errors.add(text.origin, quote(words[0]) + " " + std::string(unfit),
                "write the address that the machine has on the backends' network, even if it is this one");
     return std::nullopt;
   }
@@ -107,9 +99,9 @@ void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOri
   if (table.has("kind") && !kind) {
     // One error about the kind is enough; its own keys come and go with it.
     origins.backends_complete = false;
-    for (const char* prefix : {"srv_", "docker_", "json_", "exec_", "plaintext_", "consul_", "lxd_", "static_list",
-                               "interval", "timeout", "failpolicy"})
+    for (const char* prefix : {"srv_", "docker_", "json_", "exec_", "plaintext_", "consul_", "lxd_"})
       table.ignore_prefix(prefix);
+    for (const char* key : {"static_list", "interval", "timeout", "failpolicy"}) table.ignore(key);
   } else {
     read_static_list(table, service, origins);
     constexpr char kProblem[] = "has no meaning for a static list, which never changes by itself";

@@ -45,17 +45,20 @@ std::vector<ConfigError> ErrorList::take() {
   return std::exchange(errors_, {});
 }
 
-std::string quote(std::string_view text) {
+std::string escape(std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
-  std::string quoted = "\"";
-  for (const unsigned char c : text.substr(0, kQuotedBytesMax)) {
+  std::string escaped;
+  for (const unsigned char c : text) {
     if (c >= 0x20 && c < 0x7f)
-      quoted += static_cast<char>(c);
+      escaped += static_cast<char>(c);
     else
-      (quoted += "\\x") += {kHex[c >> 4], kHex[c & 15]};
+      (escaped += "\\x") += {kHex[c >> 4], kHex[c & 15]};
   }
-  if (text.size() > kQuotedBytesMax) quoted += "...";
-  return quoted + "\"";
+  return escaped;
+}
+
+std::string quote(std::string_view text) {
+  return "\"" + escape(text.substr(0, kQuotedBytesMax)) + (text.size() > kQuotedBytesMax ? "...\"" : "\"");
 }
 
 std::string list_words(const std::vector<std::string_view>& words) {
@@ -95,7 +98,10 @@ std::string format_error(const ConfigError& error) {
   text += ": ";
   if (!error.key.empty()) text += error.key + ": ";
   text += error.problem;
-  if (!error.remedy.empty()) text += " (" + error.remedy + ")";
+  if (error.remedy.find('\n') != std::string::npos)
+    text += "\n  " + error.remedy;  // an example to paste
+  else if (!error.remedy.empty())
+    text += " (" + error.remedy + ")";
   return text;
 }
 

@@ -39,7 +39,9 @@ class ErrorList {
   std::vector<ConfigError> errors_;
 };
 
-// `text` in double quotes, control characters and non-ASCII bytes as \xNN, at most 60 characters of it.
+// `text` with control characters and non-ASCII bytes as \xNN: what a file holds must not steer a terminal.
+std::string escape(std::string_view text);
+// The same in double quotes, at most 60 characters of it.
 std::string quote(std::string_view text);
 
 // "a, b or c".

@@ -21,11 +21,10 @@ void read_binds(TableReader& table, ServiceConfig& service, ServiceOrigins& orig
   }
   for (const Text& text : texts) {
     Parsed<Endpoint> endpoint = parse_listen_endpoint(text.text);
-    if (endpoint.value && endpoint.value->addr.is_loopback())
-      endpoint = {quote(text.text) + " is on the loopback, where packets of a network card never come by",
-                  "write an address of the network, or 0.0.0.0 for every address of the ports"};
-    else if (endpoint.value && endpoint.value->addr.is_multicast())
-      endpoint = {quote(text.text) + " is a multicast address", "write a unicast address"};
+    if (endpoint.value && !endpoint.value->addr.is_any())
+      if (const std::string_view unfit = unicast_problem(endpoint.value->addr); !unfit.empty())
+        endpoint = {quote(text.text) + " " + std::string(unfit),
+                    "write an address of the network, or 0.0.0.0 or [::] for every address of the ports"};
     if (endpoint.value) {
       service.binds.push_back(*endpoint.value);
       origins.binds.push_back(text.origin);

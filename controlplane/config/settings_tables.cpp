@@ -35,7 +35,7 @@ void read_api_table(TableReader& table, ApiConfig& api) {
     if (table.read_bool("cors").value_or(false))
       table.errors().add(table.origin_of("cors"), kProblem, "write cors = false or remove it");
   } else {
-    for (const char* key : {"bind", "basic_auth", "tls", "cors"}) table.ignore_prefix(key);
+    for (const char* key : {"bind", "basic_auth", "tls", "cors"}) table.ignore(key);
   }
   table.finish();
 }

@@ -6,16 +6,6 @@ namespace millrace::config {
 
 namespace {
 
-// What keeps `range` from being a set of source addresses; empty when nothing.
-std::string unfit_for_snat(const AddressRange& range) {
-  for (const IpAddr& addr : {range.first, range.last}) {
-    if (addr.is_any()) return "holds the unspecified address";
-    if (addr.is_loopback()) return "holds loopback addresses";
-    if (addr.is_multicast()) return "holds multicast addresses";
-  }
-  return {};
-}
-
 // `ports` is nullopt when they were refused: the address is checked all the same.
 void add_range(const Text& text, std::optional<PortRange> ports, SnatPoolConfig& pool, PoolOrigins& origins,
                ErrorList& errors) {
@@ -25,8 +15,9 @@ void add_range(const Text& text, std::optional<PortRange> ports, SnatPoolConfig&
   };
   Parsed<AddressRange> range = parse_address_range(text.text);
   if (!range.value) return refuse(std::move(range.problem), std::move(range.remedy));
-  if (const std::string unfit = unfit_for_snat(*range.value); !unfit.empty())
-    return refuse(quote(text.text) + " " + unfit, "write unicast addresses that the backends can answer");
+  for (const IpAddr& addr : {range.value->first, range.value->last})
+    if (const std::string_view unfit = unicast_problem(addr); !unfit.empty())
+      return refuse(format_ip(addr) + " " + std::string(unfit), "write addresses that the backends can answer");
   if (address_count(*range.value) > kSnatAddressPerRangeMax)
     return refuse(quote(text.text) + " holds too many addresses",
                   "write at most " + std::to_string(kSnatAddressPerRangeMax) + " addresses a range");

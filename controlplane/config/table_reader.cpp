@@ -241,27 +241,27 @@ std::vector<NamedTable> TableReader::read_named_tables(bool& complete) {
 }
 
 void TableReader::refuse(std::string_view key, std::string_view problem, std::string_view remedy) {
-  known_.push_back(key);
+  refused_.push_back(key);
   const auto found = table_->find(key);
   if (found == table_->end()) return;
   errors_->add({position_of(found->first.source()), join_key(origin_.key, key)}, std::string(problem),
                std::string(remedy));
 }
 
-void TableReader::ignore_prefix(std::string_view prefix) { ignored_prefixes_.push_back(prefix); }
-
 void TableReader::report_missing(std::string_view key, std::string_view remedy) {
   errors_->add({origin_.at, join_key(origin_.key, key)}, "is missing", std::string(remedy));
 }
 
 void TableReader::finish() {
+  std::vector<std::string_view> words = known_;
+  words.insert(words.end(), refused_.begin(), refused_.end());
   for (const auto& [key, node] : *table_) {
     const std::string_view name = key.str();
-    if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
-    if (std::any_of(ignored_prefixes_.begin(), ignored_prefixes_.end(),
-                    [&](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; }))
+    const auto begins_name = [name](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; };
+    if (std::find(words.begin(), words.end(), name) != words.end() ||
+        std::any_of(ignored_prefixes_.begin(), ignored_prefixes_.end(), begins_name))
       continue;
-    const std::string_view nearest = nearest_word(name, known_);
+    const std::string_view nearest = nearest_word(name, words);
     errors_->add({position_of(key.source()), join_key(origin_.key, name)}, "unknown key",
                  nearest.empty() ? "known here: " + list_words(known_) : "did you mean " + std::string(nearest) + "?");
   }

@@ -72,8 +72,9 @@ class TableReader {
 
   // Reports `key` if it is there.
   void refuse(std::string_view key, std::string_view problem, std::string_view remedy);
-  // Takes every key that starts with `prefix` as known and says nothing about it.
-  void ignore_prefix(std::string_view prefix);
+  // Takes `key`, or every key that starts with `prefix`, as known and says nothing about it.
+  void ignore(std::string_view key) { refused_.push_back(key); }
+  void ignore_prefix(std::string_view prefix) { ignored_prefixes_.push_back(prefix); }
   void report_missing(std::string_view key, std::string_view remedy);
   // Reports every key that nobody asked for.
   void finish();
@@ -86,7 +87,8 @@ class TableReader {
   const toml::table* table_;
   Origin origin_;
   ErrorList* errors_;
-  std::vector<std::string_view> known_;
+  std::vector<std::string_view> known_;    // asked for; literals of the readers
+  std::vector<std::string_view> refused_;  // not advertised, but no unknown keys either
   std::vector<std::string_view> ignored_prefixes_;
 };
 

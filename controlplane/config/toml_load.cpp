@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "controlplane/config/tables.h"
+#include "controlplane/config/toml_depth.h"
 
 namespace millrace::config {
 
@@ -15,11 +16,11 @@ constexpr std::streamoff kFileBytesMax = 64 << 20;  // kBackendMax lines of 1 Ki
 
 constexpr char kDataplaneExample[] =
     "add, with your own network interface:\n"
-    "  [dataplane]\n"
-    "  workers = \"auto\"\n"
-    "  [[dataplane.port]]\n"
-    "  name = \"front\"\n"
-    "  device = \"af_xdp:eth1\"\n";
+    "    [dataplane]\n"
+    "    workers = \"auto\"\n"
+    "    [[dataplane.port]]\n"
+    "    name = \"front\"\n"
+    "    device = \"af_xdp:eth1\"";
 
 LoadResult refuse_file(const std::string& path, std::string problem, std::string remedy) {
   return {std::nullopt, {{path, 0, 0, "", std::move(problem), std::move(remedy)}}};
@@ -56,6 +57,11 @@ LoadResult parse_config(const std::string& text, const std::string& name) {
   ErrorList errors(name);
   Draft draft;
   draft.config.file = name;
+  if (const std::optional<Position> deep = find_deep_line(text)) {
+    errors.add({*deep, ""}, "the keys of this line have more than " + std::to_string(kKeyDotsMax) + " dots",
+               "no key of ours nests so deep");
+    return {std::nullopt, errors.take()};
+  }
   try {
     const toml::table table = toml::parse(std::string_view(text), std::string_view(name));
     TableReader root(table, Origin{}, errors);
@@ -64,7 +70,7 @@ LoadResult parse_config(const std::string& text, const std::string& name) {
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;
     errors.add({{static_cast<uint32_t>(at.line), static_cast<uint32_t>(at.column)}, ""},
-               "not TOML: " + std::string(error.description()), "see https://toml.io for the syntax");
+               "not TOML: " + escape(error.description()), "see https://toml.io for the syntax");
   }
   LoadResult result;
   if (errors.empty())

@@ -172,7 +172,7 @@ const SnatPoolConfig* choose_pool(const Draft& draft, const ServiceOrigins& orig
     if (!draft.pools_complete) return nullptr;
     const std::string_view nearest = nearest_word(origins.snat->text, names);
     errors.add(origins.snat->origin, "there is no SNAT pool " + quote(origins.snat->text),
-               names.empty() ? "define it: [snat." + origins.snat->text + "] addresses = [\"10.72.0.10-10.72.0.13\"]"
+               names.empty()     ? "add [snat.NAME] with addresses = [\"10.72.0.10-10.72.0.13\"]"
                : nearest.empty() ? "write " + list_words(names)
                                  : "did you mean " + std::string(nearest) + "?");
     return nullptr;
@@ -183,8 +183,8 @@ const SnatPoolConfig* choose_pool(const Draft& draft, const ServiceOrigins& orig
   if (pools.empty())
     errors.add(
         missing, "mode fullnat needs source addresses, and there is no SNAT pool",
-        "add\n  [snat.lan]\n  addresses = [\"10.72.0.10-10.72.0.13\"]\nwith free addresses of the backends' network, "
-        "or write mode = \"nat\"");
+        "add [snat.lan] with addresses = [\"10.72.0.10-10.72.0.13\"], free addresses of the backends' network, or "
+        "write mode = \"nat\"");
   else
     errors.add(missing, "is missing, and there are several SNAT pools", "write snat = " + list_words(names));
   return nullptr;

@@ -51,7 +51,7 @@ Parsed<Endpoint> explain_endpoint(std::string_view text) {
     return {quoted + " has an IPv6 address without brackets", "write [" + std::string(host) + "]:" + std::string(port)};
   }
   if (host == "localhost")
-    return {quoted + " names the loopback, where packets of a network card never come by",
+    return {quoted + " is on the loopback, which no network card reaches",
             "write an address of the network, such as 203.0.113.10:" + std::string(port)};
   return {quoted + " has no IP address in it",
           "write an IP address, such as 203.0.113.10:" + std::string(port) + "; host names are not looked up"};

@@ -56,6 +56,9 @@ Parsed<AddressRange> parse_address_range(std::string_view text);
 // How many addresses; UINT64_MAX when more than that.
 uint64_t address_count(const AddressRange& range);
 
+// What keeps `addr` from being one machine's address on a network, as the end of a sentence; empty when nothing.
+std::string_view unicast_problem(const IpAddr& addr);
+
 // "1024-65535".
 Parsed<PortRange> parse_port_range(std::string_view text);
 
