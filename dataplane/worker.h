@@ -10,7 +10,7 @@
 
 namespace millrace {
 
-class Worker;
+struct Worker;
 
 // Makes a worker's tables: connection table, slab share, timer wheel, buffers. Main lcore, before launching.
 // Throws std::runtime_error with a sentence for the operator when memory does not suffice.

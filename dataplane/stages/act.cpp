@@ -1,0 +1,164 @@
+// act.cpp: fourth stage: decides. A hit in a settled state needs no decision; a miss is opened, handed over, diverted
+// or dropped.
+// Route:  lookup_burst > act_burst > rewrite_burst; a miss: act_burst > whose_packet > open_connection
+// Tests:  tests/unit/stages/act_test.cpp
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_udp.h>
+
+#include "dataplane/stages/checksum.h"
+#include "dataplane/stages/connection.h"
+#include "dataplane/stages/notes.h"
+#include "dataplane/stages/outcome.h"
+#include "dataplane/stages/slow_path.h"
+#include "dataplane/stages/stages.h"
+#include "dataplane/stages/whose_packet.h"
+#include "dataplane/tcp/tcp_state.h"
+
+namespace millrace {
+namespace {
+
+void drop(Worker& worker, Burst& burst, unsigned i, DropReason reason) {
+  burst.info[i].kind = PacketKind::done;
+  drop_packet(worker, burst.mbufs[i], reason);
+}
+
+void divert(Worker& worker, Burst& burst, unsigned i) {
+  burst.info[i].kind = PacketKind::done;
+  divert_packet(worker, burst.mbufs[i], burst.info[i].port);
+}
+
+// In software, and only for packets that would make a connection. An established one's checksum is updated, not
+// computed: what was wrong stays wrong, and the end host, whose judgement it is, sees it.
+bool checksum_is_wrong(const Burst& burst, unsigned i) {
+  const PacketInfo& info = burst.info[i];
+  const auto* frame = rte_pktmbuf_mtod(burst.mbufs[i], const uint8_t*);
+  const uint8_t* l3 = frame + sizeof(rte_ether_hdr);
+  const uint8_t* l4 = frame + info.l4_offset;
+  uint16_t l4_bytes = static_cast<uint16_t>(info.ip_bytes - (l4 - l3));
+  if (info.proto == Proto::udp) l4_bytes = Be16{reinterpret_cast<const rte_udp_hdr*>(l4)->dgram_len}.host();
+  const auto proto = static_cast<uint8_t>(info.proto);
+  if (info.family == Family::ipv4)
+    return !l4_checksum_valid(*reinterpret_cast<const rte_ipv4_hdr*>(l3), proto, l4, l4_bytes);
+  return !l4_checksum_valid(*reinterpret_cast<const rte_ipv6_hdr*>(l3), proto, l4, l4_bytes);
+}
+
+// A reset by the backend is what passive health checks live on.
+void note_reset(Worker& worker, const ConnEntry& entry) {
+  BackendCounters& counters = worker.backend_counters[raw(entry.backend)];
+  if (entry.state == ConnState::syn_sent) {
+    counters.connect_failures.add(1);
+    note_backend(worker, NoteKind::connect_failed, entry.service, entry.backend);
+  } else {
+    counters.resets.add(1);
+    note_backend(worker, NoteKind::backend_reset, entry.service, entry.backend);
+  }
+}
+
+// False: the packet is the first of a new connection on this one's tuple.
+bool act_on_tcp(Worker& worker, const ConnRef& ref, ConnEntry& entry, uint8_t flags) {
+  const TcpEvent event = tcp_event(flags);
+  if (event == TcpEvent::other && entry.state == ConnState::established) return true;
+  if (event == TcpEvent::syn && ref.direction == Direction::forward && reopens(entry.state)) return false;
+  const ConnState next = next_state(entry.state, ref.direction, event);
+  if (next == entry.state) return true;
+  if (event == TcpEvent::rst && ref.direction == Direction::reverse) note_reset(worker, entry);
+  entry.state = next;
+  arm_connection(worker, ref.index);
+  return true;
+}
+
+bool act_on_hit(Worker& worker, const ConnRef& ref, const PacketInfo& info) {
+  ConnEntry& entry = worker.slab[ref.index];
+  const Ms now_ms = worker.clock.now32_ms();
+  // A UDP backend's first answer starts its idle timeout, which may be the shorter one.
+  const bool first_answer =
+      entry.state == ConnState::open && ref.direction == Direction::reverse && entry.backend_seen_ms == entry.opened_ms;
+  if (info.proto == Proto::tcp && !act_on_tcp(worker, ref, entry, info.tcp_flags)) return false;
+  (ref.direction == Direction::forward ? entry.client_seen_ms : entry.backend_seen_ms) = now_ms;
+  if (first_answer) arm_connection(worker, ref.index);
+  return true;
+}
+
+void open_for(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, const ServiceTables& service) {
+  const PacketInfo& info = burst.info[i];
+  if (info.proto == Proto::tcp && tcp_event(info.tcp_flags) != TcpEvent::syn)
+    return drop(worker, burst, i, DropReason::no_connection);
+  if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
+  const std::optional<DropReason> refused = open_connection(worker, tuple, service, burst.conns[i]);
+  if (refused) drop(worker, burst, i, *refused);
+}
+
+void act_on_miss(Worker& worker, Burst& burst, unsigned i) {
+  const PacketInfo& info = burst.info[i];
+  const Tuple tuple = tuple_of(burst, i);
+  const Belonging belonging = whose_packet(worker, tuple);
+  if (belonging.whose == Whose::kernel) return divert(worker, burst, i);
+  if (belonging.whose == Whose::our_address) return drop(worker, burst, i, DropReason::no_service);
+  if (belonging.owner != worker.self) {
+    // Workers disagree only while one has the new configuration and the other not yet; it must not go round.
+    if (info.handed) return drop(worker, burst, i, DropReason::no_connection);
+    burst.info[i].kind = PacketKind::done;
+    return handover_packet(worker, burst.mbufs[i], info.port, belonging.owner);
+  }
+  switch (belonging.whose) {
+    case Whose::service:
+      return open_for(worker, burst, i, tuple, *belonging.service);
+    case Whose::snat_reply:
+      if (belonging.kernel_owned) return divert(worker, burst, i);
+      return drop(worker, burst, i, DropReason::no_connection);
+    case Whose::nat_reply:  // the backend's own traffic, which happens to be routed through us
+    case Whose::our_address:
+    case Whose::kernel:
+      return divert(worker, burst, i);
+  }
+}
+
+void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
+  ConnRef& ref = burst.conns[i];
+  if (ref.found() ? worker.closed_in_burst : worker.opened_in_burst)
+    ref = burst.info[i].family == Family::ipv4 ? worker.table.find4(burst.key4[i]) : worker.table.find6(burst.key6[i]);
+  if (ref.found()) {
+    if (act_on_hit(worker, ref, burst.info[i])) return;
+    close_connection(worker, ref.index);
+    ref = ConnRef{};
+  }
+  act_on_miss(worker, burst, i);
+}
+
+// Unsound packets to what is ours end here; others are the kernel's to judge.
+void act_on_suspect(Worker& worker, Burst& burst, unsigned i) {
+  const Belonging belonging = whose_packet(worker, tuple_of(burst, i));
+  if (belonging.whose == Whose::kernel) return divert(worker, burst, i);
+  drop(worker, burst, i, burst.info[i].reason);
+}
+
+}  // namespace
+
+void act_burst(Worker& worker, Burst& burst) {
+  worker.opened_in_burst = worker.closed_in_burst = false;
+  for (unsigned i = 0; i < burst.count; ++i) {
+    switch (burst.info[i].kind) {
+      case PacketKind::flow:
+        act_on_flow(worker, burst, i);
+        break;
+      case PacketKind::icmp:
+        handle_icmp(worker, burst, i);
+        break;
+      case PacketKind::arp:
+        handle_arp(worker, burst, i);
+        break;
+      case PacketKind::suspect:
+        act_on_suspect(worker, burst, i);
+        break;
+      case PacketKind::broken:
+      case PacketKind::other:
+      case PacketKind::done:
+        break;
+    }
+  }
+}
+
+}  // namespace millrace

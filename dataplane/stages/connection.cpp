@@ -1,0 +1,155 @@
+#include "dataplane/stages/connection.h"
+
+#include "dataplane/conn/idle.h"
+#include "dataplane/stages/checksum.h"
+#include "dataplane/stages/notes.h"
+
+namespace millrace {
+namespace {
+
+// Of a service that left the configuration while its connections live: RFC 5382 REQ-5 and RFC 4787 REQ-5.
+constexpr uint32_t kOrphanTcpIdleMs = (2 * 60 + 4) * 60 * 1000;
+constexpr uint32_t kOrphanUdpIdleMs = 5 * 60 * 1000;
+
+Ms due_of(const Worker& worker, const ConnEntry& entry) {
+  const auto& services = worker.snapshot->services;
+  const ServiceTables* service = raw(entry.service) < services.size() ? services[raw(entry.service)].get() : nullptr;
+  const uint32_t orphan_ms = entry.proto == Proto::tcp ? kOrphanTcpIdleMs : kOrphanUdpIdleMs;
+  return due_ms(entry, service ? service->client_idle_timeout_ms : orphan_ms,
+                service ? service->backend_idle_timeout_ms : orphan_ms, worker.snapshot->settings);
+}
+
+void set_endpoints(ConnEntry& entry, const Tuple& tuple, const Endpoint& snat, const BackendTarget& backend) {
+  entry.client_port = tuple.src_port;
+  entry.vip_port = tuple.dst_port;
+  entry.snat_port = snat.port;
+  entry.backend_port = backend.port;
+  if (entry.family == Family::ipv4) {
+    entry.client4 = tuple.src.ipv4();
+    entry.vip4 = tuple.dst.ipv4();
+    entry.snat4 = snat.addr.ipv4();
+    entry.backend4 = backend.addr.ipv4();
+  } else {
+    entry.client6 = tuple.src.bytes;
+    entry.vip6 = tuple.dst.bytes;
+    entry.snat6 = snat.addr.bytes;
+    entry.backend6 = backend.addr.bytes;
+  }
+}
+
+ConnRef find_reply(const Worker& worker, const Tuple& tuple, const BackendTarget& backend) {
+  const auto proto = static_cast<uint32_t>(tuple.proto);
+  if (tuple.src.is_ipv4())
+    return worker.table.find4({backend.addr.ipv4(), tuple.src.ipv4(), backend.port, tuple.src_port, proto});
+  return worker.table.find6({backend.addr.bytes, tuple.src.bytes, backend.port, tuple.src_port, proto});
+}
+
+// nat shows the backend the client's own endpoint. When the client talks to that backend by another VIP with the same
+// port already, replies could not be told apart: as with any port that is taken, the packet waits for its
+// retransmission.
+std::optional<Endpoint> source_towards(Worker& worker, const Tuple& tuple, const ServiceTables& service,
+                                       const BackendTarget& backend) {
+  if (service.mode == Mode::nat) {
+    if (find_reply(worker, tuple, backend).found()) return std::nullopt;
+    return Endpoint{tuple.src, tuple.src_port};
+  }
+  uint64_t tries = 0;
+  const std::optional<Endpoint> snat =
+      worker.snat_ports.find(worker.snapshot->snat_pools[service.snat_pool], tuple.proto, backend, worker.table, tries);
+  worker.counters.snat_tries.add(tries);
+  return snat;
+}
+
+// Claims and fills an entry; kNoConn when the slab is full.
+ConnIndex make_entry(Worker& worker, const Tuple& tuple, const ServiceTables& service, const BackendTarget& backend,
+                     const Endpoint& snat) {
+  const ConnIndex index = worker.slab.claim();
+  if (index == kNoConn) return index;
+  ConnEntry& entry = worker.slab[index];
+  const Ms now_ms = worker.clock.now32_ms();
+  entry.client_seen_ms = entry.backend_seen_ms = entry.opened_ms = now_ms;
+  entry.state = tuple.proto == Proto::tcp ? ConnState::syn_sent : ConnState::open;
+  entry.family = tuple.dst.family();
+  entry.proto = tuple.proto;
+  entry.mode = service.mode;
+  entry.service = service.slot;
+  entry.backend = backend.slot;
+  entry.owner = worker.self;
+  entry.route_epoch = worker.routes->epoch();
+  entry.forward_neighbour = entry.reverse_neighbour = kNoNeighbour;
+  set_endpoints(entry, tuple, snat, backend);
+  set_checksum_deltas(entry);
+  return index;
+}
+
+}  // namespace
+
+std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
+                                          ConnRef& opened) {
+  ServiceCounters& counters = worker.service_counters[raw(service.slot)];
+  const BackendTarget* backend = pick_backend(service, tuple.dst.family(), flow_hash(tuple.src, tuple.src_port),
+                                              worker.state.eligible, worker.cursors, worker.state.backend_counters);
+  if (backend == nullptr) {
+    counters.no_backend.add(1);
+    return DropReason::no_backend;
+  }
+  const std::optional<Endpoint> snat = source_towards(worker, tuple, service, *backend);
+  if (!snat) {
+    counters.no_snat_port.add(1);
+    note_backend(worker, NoteKind::snat_exhausted, service.slot, backend->slot);
+    return DropReason::no_snat_port;
+  }
+  const ConnIndex index = make_entry(worker, tuple, service, *backend, *snat);
+  if (index == kNoConn) {
+    counters.no_slot.add(1);
+    note_slab_full(worker);
+    return DropReason::slab_full;
+  }
+  if (!worker.table.insert(worker.slab[index], index)) {
+    worker.slab.release(index);
+    counters.no_slot.add(1);
+    return DropReason::table_full;
+  }
+  worker.slab.publish(index);
+  arm_connection(worker, index);
+  worker.opened_in_burst = true;
+  worker.counters.connections_opened.add(1);
+  counters.connections.add(1);
+  counters.active.add(1);
+  worker.backend_counters[raw(backend->slot)].connections.add(1);
+  worker.backend_counters[raw(backend->slot)].active.add(1);
+  opened = ConnRef{index, Direction::forward};
+  return std::nullopt;
+}
+
+void close_connection(Worker& worker, ConnIndex index) {
+  const ConnEntry& entry = worker.slab[index];
+  worker.table.erase(entry);
+  worker.wheel.cancel(index);
+  worker.closed_in_burst = true;
+  worker.counters.connections_closed.add(1);
+  worker.service_counters[raw(entry.service)].active.sub(1);
+  worker.backend_counters[raw(entry.backend)].active.sub(1);
+  worker.slab.release(index);
+}
+
+void arm_connection(Worker& worker, ConnIndex index) { worker.wheel.arm(index, due_of(worker, worker.slab[index])); }
+
+void expire_connections(Worker& worker) {
+  const Ms now_ms = worker.clock.now32_ms();
+  const bool behind = worker.wheel.advance(now_ms, [&](ConnIndex index) {
+    const ConnEntry& entry = worker.slab[index];
+    const Ms due = due_of(worker, entry);
+    // Packets only store when they came; the timer finds out here.
+    if (ms_after(due, now_ms)) return worker.wheel.arm(index, due);
+    if (entry.state == ConnState::syn_sent) {
+      worker.backend_counters[raw(entry.backend)].connect_failures.add(1);
+      note_backend(worker, NoteKind::connect_failed, entry.service, entry.backend);
+    }
+    worker.counters.connections_expired.add(1);
+    close_connection(worker, index);
+  });
+  if (behind) worker.counters.timer_behind.add(1);
+}
+
+}  // namespace millrace

@@ -1,0 +1,30 @@
+// connection.h: a connection's beginning and end: slab entry, both index keys, timer, counters, all or nothing.
+// Route:  act_burst > open_connection > pick_backend, SnatPorts::find
+//         worker_turn > expire_connections > close_connection
+// Thread: owning worker.
+// Fails:  open_connection names the reason to drop the packet under, and leaves nothing behind.
+// Tests:  tests/unit/stages/connection_test.cpp
+#pragma once
+
+#include <optional>
+
+#include "dataplane/conn/conn_table.h"
+#include "dataplane/stages/burst.h"
+#include "dataplane/stages/worker_context.h"
+
+namespace millrace {
+
+// For the first packet, from the client, which has no connection yet.
+std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
+                                          ConnRef& opened);
+
+// The entry is free afterwards; nothing may use `index` any more.
+void close_connection(Worker& worker, ConnIndex index);
+
+// Sets the timer by what the entry says now.
+void arm_connection(Worker& worker, ConnIndex index);
+
+// Closes what is idle, at most TimerWheel::kExpiriesPerCall a call (counter timer_behind).
+void expire_connections(Worker& worker);
+
+}  // namespace millrace

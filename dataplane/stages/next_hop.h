@@ -1,0 +1,40 @@
+// next_hop.h: where a connection's packets leave, and the wait for its MAC address.
+// Route:  rewrite_burst | handle_icmp > find_hop > send_along > transmit_packet | hold
+//         worker_turn > release_held
+// Thread: owning worker; reads routes and neighbours that the main lcore writes.
+// Bound:  one `resolve` note a held packet at most, and only for the first one held for its next hop.
+// Tests:  tests/unit/stages/next_hop_test.cpp
+#pragma once
+
+#include "dataplane/conn/conn_table.h"
+#include "dataplane/ports/routes.h"
+#include "millrace/conn_entry.h"
+
+struct rte_mbuf;
+
+namespace millrace {
+
+struct Worker;
+
+enum class HopState : uint8_t {
+  ready,       // mac is set
+  unresolved,  // next_hop is set: whose MAC is missing
+  no_route,
+};
+struct Hop {
+  HopState state = HopState::no_route;
+  PortIndex port{};  // ready, unresolved
+  MacAddr mac;
+  IpAddr next_hop;
+};
+
+// The way of the entry's packets in `direction`. Remembers the neighbour in the entry.
+Hop find_hop(Worker& worker, ConnEntry& entry, Direction direction);
+
+// Ends a frame that is finished but for its MAC addresses.
+void send_along(Worker& worker, rte_mbuf* mbuf, const Hop& hop);
+
+// Sends held packets whose next hop answered, and drops those that waited for kHoldMs (neighbour_timeout).
+void release_held(Worker& worker);
+
+}  // namespace millrace

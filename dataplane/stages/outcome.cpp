@@ -1,0 +1,35 @@
+#include "dataplane/stages/outcome.h"
+
+#include <rte_mbuf.h>
+
+#include "dataplane/stages/handover.h"
+#include "dataplane/stages/stages.h"
+#include "dataplane/stages/worker_context.h"
+
+namespace millrace {
+
+void drop_packet(Worker& worker, rte_mbuf* mbuf, DropReason reason) {
+  worker.counters.dropped[static_cast<unsigned>(reason)].add(1);
+  rte_pktmbuf_free(mbuf);
+}
+
+void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
+  const Port& from = worker.state.ports[raw(port)];
+  if (from.exception_port != kNoDpdkPort) return transmit_to(worker, mbuf, kernel_target(port));
+  if (!from.kernel_sees_all)
+    return drop_packet(worker, mbuf, worker.snapshot->generation == 0 ? DropReason::no_config : DropReason::not_ours);
+  worker.counters.diverted.add(1);
+  rte_pktmbuf_free(mbuf);
+}
+
+void transmit_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) { transmit_to(worker, mbuf, nic_target(port)); }
+
+void transmit_to(Worker& worker, rte_mbuf* mbuf, uint8_t target) {
+  TxTarget& tx = worker.tx[target];
+  if (tx.owner != worker.self) return handover_frame(worker, mbuf, target, tx.owner);
+  if (tx.count == tx.mbufs.size()) flush_target(worker, tx);
+  tx.mbufs[tx.count++] = mbuf;
+  worker.tx_dirty |= 1u << target;
+}
+
+}  // namespace millrace

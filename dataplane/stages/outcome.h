@@ -1,0 +1,31 @@
+// outcome.h: the ways a packet ends. Each takes the mbuf over and counts it, so that the equation of counters.h holds
+// after every burst.
+// Thread: owning worker.
+#pragma once
+
+#include "dataplane/ports/port.h"
+#include "dataplane/ports/routes.h"
+#include "millrace/drop_reason.h"
+#include "millrace/ids.h"
+
+struct rte_mbuf;
+
+namespace millrace {
+
+struct Worker;
+
+void drop_packet(Worker& worker, rte_mbuf* mbuf, DropReason reason);
+
+// To the kernel: by the port's TAP, or by doing nothing where the kernel has its own copy. Without a kernel side it
+// is a drop: no_config before the first configuration, not_ours after it. `mbuf` is as it came in by `port`.
+void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port);
+
+// A finished frame leaves by the NIC of `port` when the burst ends.
+void transmit_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port);
+// The same for any entry of Worker::tx.
+void transmit_to(Worker& worker, rte_mbuf* mbuf, uint8_t target);
+
+// A packet as it came in by `port` goes to its owner, who parses it anew.
+void handover_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port, WorkerIndex owner);
+
+}  // namespace millrace

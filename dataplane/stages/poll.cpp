@@ -1,0 +1,71 @@
+// poll.cpp: first stage: takes packets from ports and other workers.
+// Route:  worker_turn > poll_burst > parse_burst
+// Bound:  kBurstMax packets a turn over all sources.
+// Tests:  tests/unit/stages/poll_test.cpp
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "dataplane/stages/handover.h"
+#include "dataplane/stages/outcome.h"
+#include "dataplane/stages/stages.h"
+#include "dataplane/stages/worker_context.h"
+
+namespace millrace {
+namespace {
+
+void add_to_burst(Burst& burst, rte_mbuf* mbuf, PortIndex port, bool handed) {
+  const unsigned i = burst.count++;
+  burst.mbufs[i] = mbuf;
+  burst.info[i] = PacketInfo{.port = port, .handed = handed};
+}
+
+void take_from_worker(Worker& worker, Burst& burst, rte_mbuf* mbuf) {
+  const HandoverNote note = read_handover_note(mbuf);
+  if (note.kind == HandoverKind::frame) return transmit_to(worker, mbuf, note.target);
+  add_to_burst(burst, mbuf, note.port, true);
+}
+
+unsigned poll_source(Worker& worker, const RxSource& source, Burst& burst, unsigned room) {
+  rte_mbuf* mbufs[kBurstMax];
+  if (source.kind == SourceKind::worker) {
+    const unsigned count = rte_ring_sc_dequeue_burst(source.ring, reinterpret_cast<void**>(mbufs), room, nullptr);
+    for (unsigned i = 0; i < count; ++i) take_from_worker(worker, burst, mbufs[i]);
+    if (count != 0) worker.counters.handed_in.add(count);
+    return count;
+  }
+  const unsigned count = rte_eth_rx_burst(source.dpdk_port, source.queue, mbufs, static_cast<uint16_t>(room));
+  if (count == 0) return 0;
+  uint64_t bytes = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    bytes += mbufs[i]->pkt_len;
+    // What the kernel sends by its TAP goes out as it is.
+    if (source.kind == SourceKind::kernel)
+      transmit_packet(worker, mbufs[i], source.port);
+    else
+      add_to_burst(burst, mbufs[i], source.port, false);
+  }
+  worker.counters.rx_packets.add(count);
+  worker.counters.rx_bytes.add(bytes);
+  return count;
+}
+
+}  // namespace
+
+// Each turn another source is asked first, and the first may fill the burst: full bursts under load, and nobody waits
+// longer than as many turns as there are sources.
+unsigned poll_burst(Worker& worker, Burst& burst) {
+  burst.count = 0;
+  const unsigned source_count = static_cast<unsigned>(worker.sources.size());
+  unsigned taken = 0;
+  unsigned at = worker.source_next;
+  for (unsigned i = 0; i < source_count && taken < kBurstMax; ++i) {
+    taken += poll_source(worker, worker.sources[at], burst, kBurstMax - taken);
+    at = at + 1 == source_count ? 0 : at + 1;
+  }
+  if (source_count != 0) worker.source_next = worker.source_next + 1 == source_count ? 0 : worker.source_next + 1;
+  return taken;
+}
+
+}  // namespace millrace

@@ -1,0 +1,120 @@
+#include "dataplane/stages/slow_path.h"
+
+#include <rte_mbuf.h>
+
+#include "dataplane/stages/icmp_echo.h"
+#include "dataplane/stages/icmp_error.h"
+#include "dataplane/stages/link_answers.h"
+#include "dataplane/stages/next_hop.h"
+#include "dataplane/stages/outcome.h"
+#include "dataplane/stages/whose_packet.h"
+#include "dataplane/stages/worker_context.h"
+
+namespace millrace {
+namespace {
+
+const MacAddr& mac_of(const Worker& worker, PortIndex port) { return worker.state.ports[raw(port)].mac; }
+
+// An address that the dataplane answers for itself.
+bool answers_for(const Worker& worker, const IpAddr& addr) {
+  const std::optional<OwnedAddress> owned = worker.snapshot->vips.find_address(addr);
+  return owned && !owned->kernel_owned;
+}
+
+// True: the packet was a neighbour solicitation or a malformed one, and is done.
+bool handle_solicitation(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
+  IpAddr target;
+  switch (read_solicitation(*mbuf, target)) {
+    case LinkQuestion::other:
+      return false;
+    case LinkQuestion::malformed:
+      drop_packet(worker, mbuf, DropReason::arp_malformed);
+      return true;
+    case LinkQuestion::asks:
+      break;
+  }
+  if (!answers_for(worker, target)) {
+    divert_packet(worker, mbuf, port);
+  } else if (!answer_solicitation(*mbuf, mac_of(worker, port))) {
+    drop_packet(worker, mbuf, DropReason::no_mbuf);
+  } else {
+    worker.counters.arp_answered.add(1);
+    transmit_packet(worker, mbuf, port);
+  }
+  return true;
+}
+
+void handle_echo(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
+  if (!take_icmp_token(worker)) return drop_packet(worker, mbuf, DropReason::icmp_rate);
+  const std::optional<DropReason> refused = answer_echo(*mbuf);
+  if (refused) return drop_packet(worker, mbuf, *refused);
+  worker.counters.echo_answered.add(1);
+  transmit_packet(worker, mbuf, port);
+}
+
+void translate_error(Worker& worker, rte_mbuf* mbuf, const IcmpError& error, const ConnRef& ref) {
+  ConnEntry& entry = worker.slab[ref.index];
+  const std::optional<DropReason> refused = translate_icmp_error(*mbuf, error, entry, ref.direction);
+  if (refused) return drop_packet(worker, mbuf, *refused);
+  worker.counters.icmp_translated.add(1);
+  send_along(worker, mbuf, find_hop(worker, entry, ref.direction));
+}
+
+// `ours`: the error is to an address that nobody but us answers for. Otherwise the kernel gets what we cannot place: it
+// is about its own connections, or, in mode nat, between a backend and a client that it routes.
+void handle_error(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, bool ours) {
+  IcmpError error;
+  const std::optional<DropReason> refused = read_icmp_error(*mbuf, error);
+  if (refused) return ours ? drop_packet(worker, mbuf, *refused) : divert_packet(worker, mbuf, info.port);
+  const bool ipv4 = error.family == Family::ipv4;
+  const ConnRef ref = ipv4 ? worker.table.find4(opposite_key4(error)) : worker.table.find6(opposite_key6(error));
+  if (ref.found()) return translate_error(worker, mbuf, error, ref);
+  // Who owns the packets that travel against the quoted one owns the error.
+  const Tuple opposite = ipv4 ? tuple_of(opposite_key4(error)) : tuple_of(opposite_key6(error));
+  const Belonging belonging = whose_packet(worker, opposite);
+  const bool has_owner =
+      belonging.whose == Whose::service || belonging.whose == Whose::snat_reply || belonging.whose == Whose::nat_reply;
+  if (has_owner && belonging.owner != worker.self && !info.handed)
+    return handover_packet(worker, mbuf, info.port, belonging.owner);
+  if (ours) return drop_packet(worker, mbuf, DropReason::icmp_unknown_flow);
+  divert_packet(worker, mbuf, info.port);
+}
+
+}  // namespace
+
+bool take_icmp_token(Worker& worker) {
+  if (worker.clock.now_ms() - worker.icmp_window_ms >= kIcmpWindowMs) {
+    worker.icmp_window_ms = worker.clock.now_ms();
+    worker.icmp_answers = 0;
+  }
+  if (worker.icmp_answers == kIcmpAnswersPerWindow) return false;
+  ++worker.icmp_answers;
+  return true;
+}
+
+void handle_arp(Worker& worker, Burst& burst, unsigned i) {
+  rte_mbuf* mbuf = burst.mbufs[i];
+  const PortIndex port = burst.info[i].port;
+  burst.info[i].kind = PacketKind::done;
+  IpAddr target;
+  const LinkQuestion question = read_arp(*mbuf, target);
+  if (question == LinkQuestion::malformed) return drop_packet(worker, mbuf, DropReason::arp_malformed);
+  if (question == LinkQuestion::other || !answers_for(worker, target)) return divert_packet(worker, mbuf, port);
+  answer_arp(*mbuf, mac_of(worker, port));
+  worker.counters.arp_answered.add(1);
+  transmit_packet(worker, mbuf, port);
+}
+
+void handle_icmp(Worker& worker, Burst& burst, unsigned i) {
+  rte_mbuf* mbuf = burst.mbufs[i];
+  const PacketInfo& info = burst.info[i];
+  burst.info[i].kind = PacketKind::done;
+  if (info.family == Family::ipv6 && handle_solicitation(worker, mbuf, info.port)) return;
+  const bool ours = answers_for(worker, tuple_of(burst, i).dst);
+  if (is_icmp_error(info.family, info.icmp_type)) return handle_error(worker, mbuf, info, ours);
+  if (!ours) return divert_packet(worker, mbuf, info.port);
+  if (is_echo_request(info.family, info.icmp_type)) return handle_echo(worker, mbuf, info.port);
+  drop_packet(worker, mbuf, DropReason::icmp_unsupported);
+}
+
+}  // namespace millrace

@@ -1,0 +1,27 @@
+// slow_path.h: packets that are answered or translated one by one: ARP, neighbour discovery, ping, ICMP errors.
+// Route:  act_burst > handle_arp | handle_icmp > (answered in place) transmit_packet | send_along | divert | drop
+// Thread: owning worker.
+// Bound:  answers to ICMP are rate-limited (icmp_rate), so that a ping flood cannot take the worker.
+// Holds:  the packet is done afterwards.
+// Tests:  tests/unit/stages/slow_path_test.cpp
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/stages/burst.h"
+
+namespace millrace {
+
+struct Worker;
+
+// 10,000 answers a second a worker: more than any monitoring pings, less than 1% of a core.
+inline constexpr uint32_t kIcmpWindowMs = 100;
+inline constexpr uint32_t kIcmpAnswersPerWindow = 1000;
+
+void handle_arp(Worker& worker, Burst& burst, unsigned i);
+void handle_icmp(Worker& worker, Burst& burst, unsigned i);
+
+// False: no more ICMP answers in this window.
+bool take_icmp_token(Worker& worker);
+
+}  // namespace millrace

@@ -1,0 +1,104 @@
+// worker_context.h: everything one worker has at hand; the stages share it.
+// Thread: owning worker, but for what it points to in ProcessState.
+// Memory: about 120 KiB besides its tables; made once, never grows.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/conn/conn_table.h"
+#include "dataplane/conn/slab.h"
+#include "dataplane/conn/snat_ports.h"
+#include "dataplane/conn/timer_wheel.h"
+#include "dataplane/pick/pick_backend.h"
+#include "dataplane/process_state.h"
+#include "dataplane/stages/burst.h"
+#include "dataplane/stages/clock.h"
+#include "dataplane/stages/hold_queue.h"
+#include "millrace/counters.h"
+
+namespace millrace {
+
+// Where packets come from: a queue of a NIC, of the TAP that is a NIC's kernel side, or another worker.
+enum class SourceKind : uint8_t { nic, kernel, worker };
+struct RxSource {
+  SourceKind kind{};
+  PortIndex port{};  // nic, kernel
+  uint16_t dpdk_port = kNoDpdkPort;
+  uint16_t queue = 0;
+  rte_ring* ring = nullptr;  // worker
+};
+
+// A transmit queue, and what this burst has for it.
+struct TxTarget {
+  uint16_t dpdk_port = kNoDpdkPort;
+  uint16_t queue = 0;
+  WorkerIndex owner{};     // who alone may send on it; frames go there by hand-over when that is not us
+  bool to_kernel = false;  // a TAP: what it takes counts as diverted, not as sent
+  uint32_t count = 0;
+  std::array<rte_mbuf*, kBurstMax> mbufs{};
+};
+// Two a port: its NIC and its TAP.
+constexpr uint8_t nic_target(PortIndex port) { return static_cast<uint8_t>(raw(port) * 2); }
+constexpr uint8_t kernel_target(PortIndex port) { return static_cast<uint8_t>(raw(port) * 2 + 1); }
+inline constexpr unsigned kTxTargetMax = kPortMax * 2;
+
+// What goes to one other worker with this burst.
+struct HandoverBuffer {
+  rte_ring* ring = nullptr;
+  uint32_t count = 0;
+  std::array<rte_mbuf*, kBurstMax> mbufs{};
+};
+
+struct Worker {
+  Worker(ProcessState& process, WorkerIndex index);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  ProcessState& state;
+  const WorkerIndex self;
+  WorkerCounters& counters;
+  ServiceCounters* const service_counters;  // by ServiceSlot
+  BackendCounters* const backend_counters;  // by BackendSlot
+
+  WorkerClock clock;
+  Slab slab;
+  ConnTable table;
+  TimerWheel wheel;
+  SnatPorts snat_ports;
+  PickCursors cursors;
+  HoldQueue held;
+
+  // Read once a turn; good until the worker is quiescent.
+  const Snapshot* snapshot = nullptr;
+  const RouteTable* routes = nullptr;
+
+  // A bulk lookup is as old as the start of its burst; these say when a packet must be looked up again.
+  bool opened_in_burst = false;
+  bool closed_in_burst = false;
+
+  std::vector<RxSource> sources;
+  unsigned source_next = 0;  // who is polled first, in turn
+  Burst burst;
+
+  std::array<TxTarget, kTxTargetMax> tx;
+  uint32_t tx_dirty = 0;  // bit i: tx[i] has packets
+  static_assert(kTxTargetMax <= 32);
+  std::vector<HandoverBuffer> handover;  // by WorkerIndex
+  bool handover_dirty = false;
+
+  // Answers to ICMP, at most kIcmpAnswersPerWindow a window.
+  uint64_t icmp_window_ms = 0;
+  uint32_t icmp_answers = 0;
+
+  Generation announced_generation = 0;  // whose addresses are being told or were told
+  uint32_t announce_next = 0;           // row of its address list
+
+  uint64_t start_tsc = 0;
+  uint64_t turn_tsc = 0;          // when the present turn began
+  bool turn_had_packets = false;  // the turn before this one, while the next begins
+};
+
+}  // namespace millrace

@@ -1,0 +1,125 @@
+#include "dataplane/worker.h"
+
+#include <rte_cycles.h>
+#include <rte_pause.h>
+#include <rte_rcu_qsbr.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "dataplane/stages/announce.h"
+#include "dataplane/stages/connection.h"
+#include "dataplane/stages/next_hop.h"
+#include "dataplane/stages/stages.h"
+#include "dataplane/stages/worker_context.h"
+
+namespace millrace {
+namespace {
+
+// Adaptive idling. Spinning bridges the gaps inside a packet train; yielding lets others on this CPU run without
+// costing latency while nobody wants to; sleeping begins when both have found nothing.
+constexpr unsigned kSpinTurns = 200;
+constexpr unsigned kYieldTurns = 50;
+constexpr unsigned kIdleSleepUsMin = 5;
+constexpr unsigned kIdleSleepUsMax = 100;  // the latency that the first packet after a pause pays at worst
+
+void sleep_us(unsigned us) {
+  const timespec wanted{.tv_sec = 0, .tv_nsec = static_cast<long>(us) * 1000};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &wanted, nullptr);
+}
+
+// What a worker does between two turns. QSBR does not wait for one that sleeps.
+class Idler {
+ public:
+  explicit Idler(const Worker& worker) : worker_(worker) {}
+
+  void after_turn(unsigned taken) {
+    if (taken != 0) {
+      empty_turns_ = 0;
+      return;
+    }
+    ++empty_turns_;
+    if (worker_.state.idle == IdlePolicy::busy || empty_turns_ <= kSpinTurns) return rte_pause();
+    rte_rcu_qsbr_thread_offline(worker_.state.qsbr, raw(worker_.self));
+    if (empty_turns_ <= kSpinTurns + kYieldTurns)
+      sched_yield();
+    else
+      sleep_us(std::min(kIdleSleepUsMax, kIdleSleepUsMin + (empty_turns_ - kSpinTurns - kYieldTurns)));
+    rte_rcu_qsbr_thread_online(worker_.state.qsbr, raw(worker_.self));
+  }
+
+ private:
+  const Worker& worker_;
+  unsigned empty_turns_ = 0;
+};
+
+uint64_t monotonic_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);  // vDSO, no system call
+  return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
+// The turn before this one ends where this one begins, so that a turn costs one TSC read. Idling counts with the empty
+// turn that it follows.
+void begin_turn(Worker& worker, uint64_t tsc) {
+  if (worker.turn_had_packets) worker.counters.busy_cycles.add(tsc - worker.turn_tsc);
+  worker.counters.total_cycles.set(tsc - worker.start_tsc);
+  worker.turn_tsc = tsc;
+  // Pair with the main lcore's release stores when it publishes.
+  worker.snapshot = worker.state.snapshot.load(std::memory_order_acquire);
+  worker.routes = worker.state.routes.load(std::memory_order_acquire);
+}
+
+// What need not be done more than once a millisecond.
+void keep_house(Worker& worker) {
+  expire_connections(worker);
+  release_held(worker);
+  announce_addresses(worker);
+}
+
+}  // namespace
+
+unsigned worker_turn(Worker& worker) {
+  const uint64_t tsc = rte_rdtsc();
+  begin_turn(worker, tsc);
+  const bool new_ms = worker.clock.advance(tsc);
+  Burst& burst = worker.burst;
+  const unsigned taken = poll_burst(worker, burst);
+  if (burst.count != 0) {
+    parse_burst(worker, burst);
+    lookup_burst(worker, burst);
+    act_burst(worker, burst);
+    rewrite_burst(worker, burst);
+  }
+  if (new_ms) keep_house(worker);
+  transmit_burst(worker);
+  if (worker.clock.anchor_is_old(tsc)) worker.clock.anchor(rte_rdtsc(), monotonic_ms());
+  worker.turn_had_packets = taken != 0;
+  (taken != 0 ? worker.counters.bursts : worker.counters.idle_polls).add(1);
+  return taken;
+}
+
+void worker_run(Worker& worker) {
+  WorkerInfo& info = worker.state.worker_info[raw(worker.self)];
+  info.cpu = static_cast<uint32_t>(std::max(sched_getcpu(), 0));
+  info.tid = static_cast<uint32_t>(gettid());
+  // Otherwise the kernel adds up to 50 us to every short sleep.
+  prctl(PR_SET_TIMERSLACK, 1000);
+  rte_rcu_qsbr* qsbr = worker.state.qsbr;
+  rte_rcu_qsbr_thread_register(qsbr, raw(worker.self));
+  rte_rcu_qsbr_thread_online(qsbr, raw(worker.self));
+  Idler idler(worker);
+  while (!worker.state.stop.load(std::memory_order_relaxed)) {
+    const unsigned taken = worker_turn(worker);
+    // Snapshot, routes and neighbours of this turn are not used again: they are loaded anew.
+    rte_rcu_qsbr_quiescent(qsbr, raw(worker.self));
+    idler.after_turn(taken);
+  }
+  rte_rcu_qsbr_thread_offline(qsbr, raw(worker.self));
+  rte_rcu_qsbr_thread_unregister(qsbr, raw(worker.self));
+}
+
+}  // namespace millrace

@@ -1,0 +1,121 @@
+// worker_setup.cpp: makes a worker's tables and finds its queues and rings, on the main lcore before it runs.
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <ctime>
+#include <stdexcept>
+#include <string>
+
+#include "dataplane/stages/handover.h"
+#include "dataplane/stages/worker_context.h"
+#include "dataplane/worker.h"
+
+namespace millrace {
+namespace {
+
+uint64_t monotonic_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
+uint32_t slab_share(const ProcessState& state) {
+  return static_cast<uint32_t>(state.slab.size() / state.worker_count());
+}
+ConnIndex slab_first(const ProcessState& state, WorkerIndex index) {
+  return static_cast<ConnIndex>(raw(index) * slab_share(state));
+}
+
+struct QueueCounts {
+  uint16_t rx = 0;
+  uint16_t tx = 0;
+};
+QueueCounts queue_counts(const Port& port, uint16_t dpdk_port) {
+  rte_eth_dev_info device{};
+  if (rte_eth_dev_info_get(dpdk_port, &device) != 0 || device.nb_rx_queues == 0 || device.nb_tx_queues == 0)
+    throw std::runtime_error("port \"" + port.name + "\" (" + port.device + ") does not tell its queues");
+  return {std::min(device.nb_rx_queues, port.queue_count), std::min(device.nb_tx_queues, port.queue_count)};
+}
+
+void add_sources(Worker& worker, const Port& port, uint16_t dpdk_port, SourceKind kind) {
+  const uint16_t count = queue_counts(port, dpdk_port).rx;
+  for (uint16_t queue = 0; queue < count; ++queue)
+    if (port.queue_owner[queue] == worker.self)
+      worker.sources.push_back({.kind = kind, .port = port.index, .dpdk_port = dpdk_port, .queue = queue});
+}
+
+// The queue that this worker owns, or the one whose owner sends for it.
+void set_target(Worker& worker, const Port& port, uint16_t dpdk_port, bool to_kernel) {
+  const uint16_t count = queue_counts(port, dpdk_port).tx;
+  uint16_t queue = static_cast<uint16_t>(raw(worker.self) % count);
+  for (uint16_t own = count; own-- > 0;)
+    if (port.queue_owner[own] == worker.self) queue = own;
+  TxTarget& target = worker.tx[to_kernel ? kernel_target(port.index) : nic_target(port.index)];
+  target.dpdk_port = dpdk_port;
+  target.queue = queue;
+  target.owner = port.queue_owner[queue];
+  target.to_kernel = to_kernel;
+}
+
+void add_ports(Worker& worker) {
+  for (const Port& port : worker.state.ports) {
+    add_sources(worker, port, port.dpdk_port, SourceKind::nic);
+    set_target(worker, port, port.dpdk_port, false);
+    if (port.exception_port == kNoDpdkPort) continue;
+    add_sources(worker, port, port.exception_port, SourceKind::kernel);
+    set_target(worker, port, port.exception_port, true);
+  }
+}
+
+void add_rings(Worker& worker) {
+  const unsigned worker_count = worker.state.worker_count();
+  worker.handover.resize(worker_count);
+  for (unsigned other = 0; other < worker_count; ++other) {
+    if (other == raw(worker.self)) continue;
+    worker.handover[other].ring = worker.state.handover[raw(worker.self) * worker_count + other];
+    worker.sources.push_back(
+        {.kind = SourceKind::worker, .ring = worker.state.handover[other * worker_count + raw(worker.self)]});
+  }
+}
+
+}  // namespace
+
+Worker::Worker(ProcessState& process, WorkerIndex index)
+    : state(process),
+      self(index),
+      counters(process.worker_counters[raw(index)]),
+      service_counters(process.service_counters[raw(index)]),
+      backend_counters(process.backend_counters_own[raw(index)]),
+      clock(process.tsc_hz, rte_rdtsc(), monotonic_ms()),
+      slab(process.slab.data(), slab_first(process, index), slab_share(process)),
+      table(slab_share(process), raw(index), SOCKET_ID_ANY),
+      wheel(slab_first(process, index), slab_share(process), clock.now32_ms()),
+      snat_ports(index, *process.owner),
+      start_tsc(rte_rdtsc()),
+      turn_tsc(start_tsc) {
+  if (rte_pktmbuf_priv_size(process.mbuf_pool) < kMbufPrivateBytes)
+    throw std::runtime_error("packet buffers lack the private area of " + std::to_string(kMbufPrivateBytes) + " bytes");
+  WorkerInfo& info = process.worker_info[raw(index)];
+  info.slab_first = slab.first();
+  info.slab_count = slab.capacity();
+  for (uint32_t i = 0; i < cursors.next.size(); ++i) cursors.next[i] = raw(index);
+  snapshot = process.snapshot.load(std::memory_order_acquire);
+  routes = process.routes.load(std::memory_order_acquire);
+  add_ports(*this);
+  add_rings(*this);
+}
+
+Worker::~Worker() {
+  held.sweep(0, [](rte_mbuf* mbuf, const RouteHop&, bool) {
+    rte_pktmbuf_free(mbuf);
+    return HoldQueue::Verdict::gone;
+  });
+}
+
+std::unique_ptr<Worker, void (*)(Worker*)> make_worker(ProcessState& state, WorkerIndex index) {
+  return {new Worker(state, index), [](Worker* worker) { delete worker; }};
+}
+
+}  // namespace millrace
