@@ -1,0 +1,145 @@
+"""The real millrace-dataplane and millraced in the lb namespace, started with one configuration."""
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from harness.network import LB
+
+TOP = Path(__file__).resolve().parents[3]
+BUILD = Path(os.environ.get("MILLRACE_BUILD", TOP / "build/sanitize")).resolve()
+PROGRAMS = {"millrace-dataplane": BUILD / "dataplane/millrace-dataplane",
+            "millraced": BUILD / "controlplane/millraced"}
+MILLCTL = BUILD / "controlplane/millctl"
+RUN_DIR = Path("/dev/shm/millrace-packet-test")
+SANITIZERS = {"ASAN_OPTIONS": "detect_stack_use_after_return=1:abort_on_error=1",
+              "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:abort_on_error=1",
+              "LSAN_OPTIONS": f"print_suppressions=0:suppressions={TOP / 'tests/lsan.supp'}"}
+READY_SECONDS = 30
+REPORTS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
+
+# rx + handed_in + originated = tx + handed_out + diverted + dropped + held, see include/millrace/counters.h
+CAME = ("rx_packets", "handed_in", "originated")
+WENT = ("tx_packets", "handed_out", "diverted", "held")
+
+
+class Balancer:
+    def __init__(self, config_path):
+        self.config = RUN_DIR / "millrace.toml"
+        self.socket = RUN_DIR / "millrace.sock"
+        self.processes = {}
+        shutil.rmtree(RUN_DIR, ignore_errors=True)
+        RUN_DIR.mkdir(mode=0o755)
+        self.write_config(config_path.read_text())
+
+    def write_config(self, text):
+        self.config.write_text(text.replace("@DIR@", str(RUN_DIR)))
+
+    # Processes ------------------------------------------------------------------------------------------------------
+
+    def start(self):
+        for name in PROGRAMS:
+            self.start_one(name)
+        self.wait_ready()
+
+    def start_one(self, name):
+        with open(RUN_DIR / f"{name}.log", "ab") as log:
+            self.processes[name] = subprocess.Popen(
+                ["ip", "netns", "exec", LB, str(PROGRAMS[name]), "--config", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=os.environ | SANITIZERS)
+
+    def wait_ready(self):
+        """Both run, and the dataplane has applied the configuration that millraced sent."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            self.check_alive()
+            status = self.try_millctl("status")
+            if status and is_ready(status):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"not ready within {READY_SECONDS} s\n{self.logs()}")
+
+    def kill(self, name):
+        """kill -9, as a crash would."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def stop(self):
+        """Ends both in an orderly way; a sanitizer's report or an exit code other than 0 fails."""
+        codes = {}
+        for name in reversed(list(self.processes)):
+            process = self.processes.pop(name)
+            process.terminate()
+            try:
+                codes[name] = process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                codes[name] = "killed: did not end within 20 s"
+        logs = self.logs()
+        shutil.rmtree(RUN_DIR, ignore_errors=True)
+        reported = any(report in logs for report in REPORTS)
+        assert all(code == 0 for code in codes.values()) and not reported, f"unclean end {codes}\n{logs}"
+
+    def alive(self):
+        return len(self.processes) == len(PROGRAMS) and all(p.poll() is None for p in self.processes.values())
+
+    def check_alive(self):
+        for name, process in self.processes.items():
+            assert process.poll() is None, f"{name} ended with {process.returncode}\n{self.logs()}"
+
+    def logs(self):
+        return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-6000:]}"
+                         for path in sorted(RUN_DIR.glob("*.log")))
+
+    # What it says of itself -----------------------------------------------------------------------------------------
+
+    def try_millctl(self, *words):
+        done = subprocess.run([str(MILLCTL), "--socket", str(self.socket), "--json", *words], capture_output=True,
+                              text=True, env=os.environ | SANITIZERS)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def millctl(self, *words):
+        answer = self.try_millctl(*words)
+        assert answer is not None, f"millctl {' '.join(words)} failed\n{self.logs()}"
+        return answer
+
+    def reload(self, text):
+        self.write_config(text)
+        self.millctl("reload")
+
+    def workers(self):
+        """One dict of counters a worker, its drops under 'dropped' by reason."""
+        return self.millctl("counters")["workers"]
+
+    def total(self, counter):
+        return sum(worker[counter] for worker in self.workers())
+
+    def drops(self):
+        """Reasons with a count above zero, all workers together."""
+        total = {}
+        for worker in self.workers():
+            for reason, count in worker["dropped"].items():
+                total[reason] = total.get(reason, 0) + count
+        return {reason: count for reason, count in total.items() if count}
+
+    def settled_workers(self, seconds=5.0):
+        """Counters once nothing is on its way any more: two readings alike, and the equation holds for each worker."""
+        deadline = time.monotonic() + seconds
+        before = None
+        while True:
+            workers = self.workers()
+            now = [{name: worker[name] for name in CAME + WENT} | {"dropped": sum(worker["dropped"].values())}
+                   for worker in workers]
+            balanced = all(sum(w[n] for n in CAME) == sum(w[n] for n in WENT) + w["dropped"] for w in now)
+            if balanced and now == before:
+                return workers
+            assert time.monotonic() < deadline, f"counters do not add up: {now}"
+            before = now
+            time.sleep(0.02)
+
+
+def is_ready(status):
+    return bool(status["dataplane"]["connected"]) and status["dataplane"]["applied_generation"] > 0

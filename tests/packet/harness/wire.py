@@ -1,0 +1,121 @@
+"""The far end of one wire: sends frames, keeps what arrives until a test takes it, answers ARP and ND for its hosts."""
+import socket
+import threading
+import time
+
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
+from scapy.layers.l2 import ARP, Ether
+
+from harness.network import WIRE, in_namespace
+
+ETH_P_ALL = 3
+PACKET_IGNORE_OUTGOING = 23
+SOL_PACKET = 263
+ARP_TYPE, IPV6_TYPE = b"\x08\x06", b"\x86\xdd"
+NEIGHBOUR_SOLICITATION = 135
+
+
+def open_raw():
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    raw.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    raw.bind((WIRE, ETH_P_ALL))
+    raw.settimeout(0.2)
+    return raw
+
+
+class Wire:
+    def __init__(self, namespace):
+        self.raw = in_namespace(namespace, open_raw)
+        self.hosts = {}       # address -> MAC: who lives here and answers
+        self.asked = []       # addresses that ARP or ND asked for, in order, answered or not
+        self.frames = []      # arrived and not yet taken, oldest first
+        self.changed = threading.Condition()
+        self.closing = False
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.closing = True
+        self.thread.join()
+        self.raw.close()
+
+    def send(self, *frames):
+        """Scapy packets or bytes, exactly as given; scapy fills in what the test left out."""
+        for frame in frames:
+            self.raw.send(bytes(frame))
+
+    def take(self, wanted, seconds=5.0, while_doing=lambda: None):
+        """The oldest frame for which wanted(packet) is true; fails the test when none comes in time. while_doing() is
+        called at first and again after each 0.2 s in vain."""
+        deadline = time.monotonic() + seconds
+        seen = 0
+        while True:
+            while_doing()
+            with self.changed:
+                end_of_turn = time.monotonic() + 0.2
+                while True:
+                    for position in range(seen, len(self.frames)):
+                        if wanted(self.frames[position]):
+                            return self.frames.pop(position)
+                    seen = len(self.frames)
+                    now = time.monotonic()
+                    if now >= deadline:
+                        here = "\n  ".join(frame.summary() for frame in self.frames[-20:])
+                        raise AssertionError(f"no such frame within {seconds} s; not taken here:\n  {here}")
+                    if now >= end_of_turn:
+                        break
+                    self.changed.wait(end_of_turn - now)
+
+    def take_all(self, wanted):
+        with self.changed:
+            taken = [frame for frame in self.frames if wanted(frame)]
+            self.frames = [frame for frame in self.frames if not wanted(frame)]
+        return taken
+
+    def clear(self):
+        with self.changed:
+            self.frames.clear()
+            self.asked.clear()
+
+    def wait_asked(self, address, seconds=5.0):
+        """Returns as soon as ARP or ND has asked for the address."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: address in self.asked, seconds), f"nobody asked for {address}"
+
+    def _read(self):
+        while not self.closing:
+            try:
+                data = self.raw.recv(65535)
+            except TimeoutError:
+                continue
+            except OSError:
+                return  # the namespace is gone
+            frame = Ether(data)
+            with self.changed:
+                self._answer(frame, data)
+                self.frames.append(frame)
+                self.changed.notify_all()
+
+    def _answer(self, frame, data):
+        if data[12:14] == ARP_TYPE and ARP in frame and frame[ARP].op == 1:
+            self._answer_arp(frame)
+        elif data[12:14] == IPV6_TYPE and data[20] == 58 and len(data) > 77 and data[54] == NEIGHBOUR_SOLICITATION:
+            self._answer_solicitation(frame, socket.inet_ntop(socket.AF_INET6, data[62:78]))
+
+    def _answer_arp(self, frame):
+        asks = frame[ARP]
+        if asks.psrc == asks.pdst:
+            return  # an announcement
+        self.asked.append(asks.pdst)
+        mac = self.hosts.get(asks.pdst)
+        if mac:
+            self.send(Ether(src=mac, dst=frame.src) /
+                      ARP(op=2, hwsrc=mac, psrc=asks.pdst, hwdst=asks.hwsrc, pdst=asks.psrc))
+
+    def _answer_solicitation(self, frame, target):
+        self.asked.append(target)
+        mac = self.hosts.get(target)
+        if mac and frame[IPv6].src != "::":
+            self.send(Ether(src=mac, dst=frame.src) / IPv6(src=target, dst=frame[IPv6].src, hlim=255) /
+                      ICMPv6ND_NA(R=0, S=1, O=1, tgt=target) / ICMPv6NDOptDstLLAddr(lladdr=mac))

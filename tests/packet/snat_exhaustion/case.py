@@ -1,0 +1,35 @@
+"""A pool of four ports: each serves once per backend at a time, and again after a life."""
+import pytest
+from scapy.layers.inet import TCP
+
+from harness.flow import FAMILIES
+
+PORTS = {2000, 2001, 2002, 2003}
+BACKENDS = 2
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_exhausted_and_free_again(bench, family):
+    flows = [bench.tcp(family, 80).open() for _ in range(BACKENDS * len(PORTS))]
+    for backend in family.backends[:BACKENDS]:
+        assert {flow.source_port for flow in flows if flow.backend == backend} == PORTS
+
+    for _ in range(3):
+        late = bench.tcp(family, 80)
+        bench.client.send(late.client_frame(late.syn()))
+        bench.expect_drops("no_snat_port")
+    bench.wait_drops()
+    bench.nothing_for_client(lambda frame: TCP in frame)
+
+    for flow in flows:  # what is open is not hurt
+        flow.client_sends(b"request")
+        flow.backend_sends(b"answer")
+    closed = bench.balancer.total("connections_closed")
+    ended, living = flows[:BACKENDS], flows[BACKENDS:]
+    for flow in ended:
+        flow.client_sends(b"", "R")
+    bench.wait_for(lambda: bench.balancer.total("connections_closed") == closed + BACKENDS)
+    fresh = [bench.tcp(family, 80).open() for _ in ended]
+    assert ({(flow.backend, flow.source_port) for flow in fresh} == {(flow.backend, flow.source_port) for flow in ended})
+    for flow in living + fresh:
+        flow.backend_sends(b"", "RA")

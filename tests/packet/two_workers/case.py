@@ -1,0 +1,26 @@
+"""The cases of one worker again, with two. Both must have work, whoever receives a packet."""
+import pytest
+
+from harness.flow import FAMILIES
+from icmp_errors.case import *  # noqa: F403
+from tcp_life.case import *     # noqa: F403
+from udp_exchange.case import *  # noqa: F403
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_roundrobin(bench, family):  # noqa: F811  each worker deals its own connections in turn
+    chosen = [bench.tcp(family, 80).open().backend for _ in range(60)]
+    for backend in family.backends:
+        assert 18 <= chosen.count(backend) <= 22
+
+
+def test_both_own_connections(bench):
+    before = [worker["connections_opened"] for worker in bench.balancer.workers()]
+    for family in FAMILIES:
+        for _ in range(30):
+            bench.tcp(family, 80).open().close()
+            bench.udp(family, 53).forward(datagram())  # noqa: F405
+    after = [worker["connections_opened"] for worker in bench.balancer.workers()]
+    opened = [now - then for then, now in zip(before, after)]
+    assert sum(opened) == 120 and min(opened) > 20, opened
+    assert all(worker["handed_in"] > 0 for worker in bench.balancer.workers())
