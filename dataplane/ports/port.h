@@ -28,8 +28,8 @@ struct Port {
   // already passed what is not ours (af_xdp). False without a kernel side: then such packets drop as not_ours.
   bool kernel_sees_all = false;
   MacAddr mac;
-  uint16_t mtu_bytes = 1500;  // largest IP packet
-  uint16_t queue_count = 1;   // receive and transmit alike
+  uint16_t mtu_bytes = 1500;    // largest IP packet
+  uint16_t queue_count = 1;     // receive and transmit alike
   uint32_t kernel_ifindex = 0;  // 0: no kernel side
   std::string name;             // from the configuration
   std::string device;           // "af_xdp:eth1"

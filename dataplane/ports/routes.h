@@ -17,11 +17,11 @@ struct rte_rib6;
 namespace millrace {
 
 struct Route {
-  IpAddr prefix;                // host bits zero
-  uint8_t prefix_bits = 0;      // 0..32 for IPv4, 0..128 for IPv6
+  IpAddr prefix;            // host bits zero
+  uint8_t prefix_bits = 0;  // 0..32 for IPv4, 0..128 for IPv6
   PortIndex port{};
   std::optional<IpAddr> gateway;  // nullopt: on link
-  uint32_t metric = 0;          // of equal prefixes the lowest wins
+  uint32_t metric = 0;            // of equal prefixes the lowest wins
 };
 
 struct RouteHop {
@@ -43,6 +43,8 @@ class RouteTable {
   uint8_t epoch() const { return epoch_; }
 
  private:
+  bool insert(const Route& route, size_t index);  // false: no memory
+
   rte_rib* rib4_ = nullptr;
   rte_rib6* rib6_ = nullptr;
   std::vector<Route> routes_;  // the tries' next hops are indexes into it

@@ -1,0 +1,56 @@
+// device.h: one configured device plugged into DPDK, before its queues are set up. One function per family of drivers;
+// port_open.cpp calls the right one and does the rest alike for all.
+// Thread: main lcore, at start.
+// Fails:  std::runtime_error, one sentence with the remedy; nothing is left plugged.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "controlplane/config/config.h"
+#include "dataplane/bpf/steer_loader.h"
+#include "dataplane/ports/port.h"
+
+struct rte_mempool;
+
+namespace millrace {
+
+struct Device {
+  DeviceKind kind{};
+  uint16_t dpdk_port = kNoDpdkPort;
+  uint16_t exception_port = kNoDpdkPort;
+  bool kernel_sees_all = false;
+  uint32_t kernel_ifindex = 0;
+  uint16_t mtu_bytes = 0;  // 0: ask DPDK
+  uint16_t descriptor_count = 1024;
+  std::string interface;          // af_xdp, af_packet
+  bool steered = false;           // our XDP program is on it
+  bool has_own_mac = true;        // false: the driver makes one up
+  std::vector<int> held_sockets;  // settings of the interface, held while they are open
+};
+
+// What the drivers need to know of the port they are for.
+struct DeviceRequest {
+  const config::PortConfig& config;
+  PortIndex index{};
+  rte_mempool* mbuf_pool = nullptr;
+  // The maps that all our XDP programs share; the first af_xdp port fills it in when no program was left to inherit.
+  SteerMaps& steer_maps;
+};
+
+Device plug_af_xdp(const DeviceRequest& request);
+Device plug_af_packet(const DeviceRequest& request);
+Device plug_pci(const DeviceRequest& request);
+Device plug_test_port(const DeviceRequest& request);  // memif, pcap, ring, null
+
+// Undoes plug_…: closes the DPDK ports, lets go of the interface, takes our XDP program off it.
+void unplug(Device& device);
+
+// The largest frame that one mbuf of the pool takes after the driver has used `driver_bytes` of it.
+uint16_t frame_bytes_max(const rte_mempool* mbuf_pool, unsigned driver_bytes);
+
+// Makes a DPDK virtual device and returns its port. Throws with `what` and DPDK's reason.
+uint16_t plug_vdev(const std::string& name, const std::string& arguments, const std::string& what);
+
+}  // namespace millrace
