@@ -1,0 +1,203 @@
+#include "tests/abi/layout_list.h"
+
+#include <cstddef>
+#include <sstream>
+
+#include "millrace/segment.h"
+
+namespace millrace {
+
+namespace {
+
+// One struct: its fields in order. A gap between two of them shows as a line of its own: alignment, or a field that
+// somebody added to the struct but not here.
+class StructList {
+ public:
+  StructList(std::ostream& out, const char* name, size_t bytes, size_t alignment) : out_(out), bytes_(bytes) {
+    out_ << "struct " << name << ": " << bytes << " bytes, aligned " << alignment << '\n';
+  }
+  ~StructList() { gap_until(bytes_); }
+  StructList(const StructList&) = delete;
+  StructList& operator=(const StructList&) = delete;
+
+  void field(const char* name, size_t offset, size_t bytes) {
+    gap_until(offset);
+    out_ << "  " << offset << ' ' << name << ' ' << bytes << '\n';
+    end_ = offset + bytes;
+  }
+
+ private:
+  void gap_until(size_t offset) {
+    if (offset != end_) out_ << "  " << end_ << " (gap) " << offset - end_ << '\n';
+  }
+
+  std::ostream& out_;
+  size_t bytes_;
+  size_t end_ = 0;
+};
+
+#define BEGIN(Type)      \
+  {                      \
+    using Struct = Type; \
+    StructList list(out, #Type, sizeof(Type), alignof(Type))
+#define FIELD(name) list.field(#name, offsetof(Struct, name), sizeof(Struct::name))
+#define END }
+#define VALUE(Enum, name) out << "  " #name " " << static_cast<uint64_t>(Enum::name) << '\n'
+#define ENUM(Enum) out << "enum " #Enum ": " << sizeof(Enum) << " bytes\n"
+#define LIMIT(name) out << "limit " #name " " << uint64_t{name} << '\n'
+
+void list_addresses(std::ostream& out) {
+  // clang-format off
+  BEGIN(Be16); FIELD(raw); END
+  BEGIN(Be32); FIELD(raw); END
+  BEGIN(IpAddr); FIELD(bytes); END
+  BEGIN(MacAddr); FIELD(bytes); END
+  // clang-format on
+}
+
+void list_commands(std::ostream& out) {
+  // clang-format off
+  BEGIN(Command); FIELD(kind); FIELD(reserved); FIELD(sequence); FIELD(generation); FIELD(body); END
+  BEGIN(Command::Body); FIELD(bytes); END
+  BEGIN(BeginCommand); FIELD(snat_range_count); FIELD(service_count); FIELD(bind_count); FIELD(backend_count); END
+  BEGIN(SettingsCommand); FIELD(syn_sent_timeout_ms); FIELD(syn_received_timeout_ms); FIELD(fin_wait_timeout_ms);
+    FIELD(time_wait_timeout_ms); FIELD(closed_timeout_ms); FIELD(reserved); END
+  BEGIN(SnatRangeCommand); FIELD(pool); FIELD(port_first); FIELD(port_last); FIELD(reserved); FIELD(first);
+    FIELD(last); END
+  BEGIN(ServiceCommand); FIELD(ordinal); FIELD(snat_pool); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(reserved);
+    FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms); FIELD(name); END
+  BEGIN(BindCommand); FIELD(service); FIELD(port); FIELD(reserved); FIELD(addr); END
+  BEGIN(BackendCommand); FIELD(service); FIELD(ordinal); FIELD(weight); FIELD(priority); FIELD(health); FIELD(admin);
+    FIELD(port); FIELD(reserved); FIELD(addr); END
+  BEGIN(SetBackendCommand); FIELD(service); FIELD(backend); FIELD(fields); FIELD(weight); FIELD(health); FIELD(admin);
+    FIELD(reserved); END
+  // clang-format on
+}
+
+void list_event(std::ostream& out) {
+  // clang-format off
+  BEGIN(Event); FIELD(kind); FIELD(reason); FIELD(sequence); FIELD(generation); FIELD(time_ms); FIELD(count);
+    FIELD(service); FIELD(backend); FIELD(reserved); END
+  // clang-format on
+}
+
+void list_connection(std::ostream& out) {
+  // clang-format off
+  BEGIN(ConnEntry); FIELD(generation); FIELD(client_seen_ms); FIELD(backend_seen_ms); FIELD(opened_ms); FIELD(state);
+    FIELD(family); FIELD(proto); FIELD(mode); FIELD(service); FIELD(backend); FIELD(owner); FIELD(route_epoch);
+    FIELD(l3_delta); FIELD(l4_delta); FIELD(forward_neighbour); FIELD(reverse_neighbour); FIELD(client_port);
+    FIELD(vip_port); FIELD(snat_port); FIELD(backend_port); FIELD(client4); FIELD(vip4); FIELD(snat4);
+    FIELD(backend4); FIELD(reserved); FIELD(client6); FIELD(vip6); FIELD(snat6); FIELD(backend6); END
+  // clang-format on
+}
+
+void list_counters(std::ostream& out) {
+  // clang-format off
+  BEGIN(Counter); FIELD(cell); END
+  BEGIN(WorkerCounters);
+#define X(name, unit, sentence) FIELD(name);
+    MR_WORKER_COUNTERS(X)
+#undef X
+    FIELD(dropped); END
+  BEGIN(BackendCounters); FIELD(connections); FIELD(active); FIELD(forward_packets); FIELD(reverse_packets);
+    FIELD(forward_bytes); FIELD(reverse_bytes); FIELD(connect_failures); FIELD(resets); END
+  BEGIN(ServiceCounters); FIELD(connections); FIELD(active); FIELD(no_backend); FIELD(no_snat_port); FIELD(no_slot);
+    FIELD(reserved); END
+  // clang-format on
+}
+
+void list_segment(std::ostream& out) {
+  // clang-format off
+  BEGIN(Section); FIELD(offset); FIELD(bytes); FIELD(element_bytes); FIELD(element_count); END
+  BEGIN(SegmentHeader); FIELD(magic); FIELD(abi_version); FIELD(worker_count); FIELD(layout); FIELD(segment_bytes);
+    FIELD(port_count); FIELD(connection_count); FIELD(tsc_hz); FIELD(dataplane_pid); FIELD(reserved);
+    FIELD(dataplane_start_ms); FIELD(sections); FIELD(dataplane_heartbeat_ms); FIELD(applied_generation);
+    FIELD(events_dropped); FIELD(commands_rejected); FIELD(control_heartbeat_ms); FIELD(control_pid); END
+  BEGIN(WorkerInfo); FIELD(cpu); FIELD(tid); FIELD(slab_first); FIELD(slab_count); FIELD(reserved); END
+  BEGIN(PortInfo); FIELD(name); FIELD(device); FIELD(mac); FIELD(mtu_bytes); FIELD(kernel_ifindex);
+    FIELD(queue_count); FIELD(reserved); FIELD(link_up); FIELD(reserved2); END
+  BEGIN(ServiceInfo); FIELD(version); FIELD(in_use); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(name);
+    FIELD(reserved); END
+  BEGIN(BackendInfo); FIELD(version); FIELD(in_use); FIELD(health); FIELD(admin); FIELD(reserved); FIELD(service);
+    FIELD(weight); FIELD(priority); FIELD(port); FIELD(addr); FIELD(reserved2); END
+  // clang-format on
+}
+
+void list_enums(std::ostream& out) {
+  // clang-format off
+  ENUM(Family); VALUE(Family, ipv4); VALUE(Family, ipv6);
+  ENUM(Proto); VALUE(Proto, tcp); VALUE(Proto, udp);
+  ENUM(Mode); VALUE(Mode, nat); VALUE(Mode, fullnat);
+  ENUM(Balance); VALUE(Balance, roundrobin); VALUE(Balance, weight); VALUE(Balance, leastconn); VALUE(Balance, maglev);
+  ENUM(Health); VALUE(Health, down); VALUE(Health, up);
+  ENUM(Admin); VALUE(Admin, enabled); VALUE(Admin, drain); VALUE(Admin, disabled);
+  ENUM(ConnState); VALUE(ConnState, free); VALUE(ConnState, syn_sent); VALUE(ConnState, syn_received);
+    VALUE(ConnState, established); VALUE(ConnState, client_fin); VALUE(ConnState, backend_fin);
+    VALUE(ConnState, time_wait); VALUE(ConnState, closed); VALUE(ConnState, open);
+  ENUM(CommandKind); VALUE(CommandKind, begin); VALUE(CommandKind, settings); VALUE(CommandKind, snat_range);
+    VALUE(CommandKind, service); VALUE(CommandKind, bind); VALUE(CommandKind, backend); VALUE(CommandKind, commit);
+    VALUE(CommandKind, set_backend);
+  ENUM(EventKind); VALUE(EventKind, applied); VALUE(EventKind, rejected); VALUE(EventKind, connect_failed);
+    VALUE(EventKind, backend_reset); VALUE(EventKind, slab_full); VALUE(EventKind, snat_exhausted);
+  ENUM(SectionKind); VALUE(SectionKind, command_ring); VALUE(SectionKind, event_ring); VALUE(SectionKind, workers);
+    VALUE(SectionKind, ports); VALUE(SectionKind, service_directory); VALUE(SectionKind, backend_directory);
+    VALUE(SectionKind, worker_counters); VALUE(SectionKind, service_counters); VALUE(SectionKind, backend_counters);
+    VALUE(SectionKind, slab);
+  // clang-format on
+  ENUM(RejectReason);
+#define X(name, sentence) VALUE(RejectReason, name);
+  MR_REJECT_REASONS(X)
+#undef X
+  ENUM(DropReason);
+#define X(name, sentence) VALUE(DropReason, name);
+  MR_DROP_REASONS(X)
+#undef X
+}
+
+void list_limits(std::ostream& out) {
+  LIMIT(kSegmentMagic);
+  LIMIT(kSectionCount);
+  LIMIT(kConnStateCount);
+  LIMIT(kDropReasonCount);
+  LIMIT(kWorkerMax);
+  LIMIT(kPortMax);
+  LIMIT(kServiceMax);
+  LIMIT(kBackendMax);
+  LIMIT(kBackendPerServiceMax);
+  LIMIT(kBindPerServiceMax);
+  LIMIT(kSnatPoolMax);
+  LIMIT(kSnatRangePerPoolMax);
+  LIMIT(kSnatAddressPerRangeMax);
+  LIMIT(kWeightMax);
+  LIMIT(kPriorityMax);
+  LIMIT(kConnectionMin);
+  LIMIT(kConnectionMax);
+  LIMIT(kNameBytes);
+  LIMIT(kCommandRingSlots);
+  LIMIT(kEventRingSlots);
+  LIMIT(kSetHealth);
+  LIMIT(kSetAdmin);
+  LIMIT(kSetWeight);
+  LIMIT(kNoSnatPool);
+  LIMIT(kNoNeighbour);
+  out << "limit kNoService " << raw(kNoService) << '\n';
+  out << "limit kNoBackend " << raw(kNoBackend) << '\n';
+}
+
+}  // namespace
+
+std::string layout_list() {
+  std::ostringstream out;
+  out << "abi_version " << kAbiVersion << '\n' << "layout_hash " << std::hex << layout_hash() << std::dec << '\n';
+  list_addresses(out);
+  list_commands(out);
+  list_event(out);
+  list_connection(out);
+  list_counters(out);
+  list_segment(out);
+  list_enums(out);
+  list_limits(out);
+  return out.str();
+}
+
+}  // namespace millrace
