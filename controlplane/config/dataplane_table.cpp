@@ -25,7 +25,7 @@ constexpr DeviceKindRow kDeviceKinds[] = {
     {"af_xdp", "af_xdp:eth1", true},
     {"af_packet", "af_packet:eth1", true},
     {"pci", "pci:0000:3b:00.0", true},
-    {"memif", "memif:/run/m.sock", false},
+    {"memif", "memif:/run/m.sock,server", false},
     {"pcap", "pcap:rx=a.pcap,tx=b.pcap", false},
     {"ring", "ring:NAME", false},
     {"null", "null", false},
@@ -61,22 +61,19 @@ bool is_pci_address(std::string_view text) {
   return true;
 }
 
+// A file name that DPDK's argument syntax can carry.
 bool is_path(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return c >= ' ' && c != 0x7f; });
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return c >= ' ' && c != 0x7f && std::string_view(",[]\"").find(static_cast<char>(c)) == std::string_view::npos;
+  });
 }
 
-// "/run/m.sock", then ",role=server", ",role=client" or ",id=N", as DPDK's driver takes them.
+// "/run/m.sock", "/run/m.sock,client" or "/run/m.sock,server".
 bool is_memif_arg(std::string_view arg) {
-  for (bool first = true; first || !arg.empty(); first = false) {
-    const size_t comma = std::min(arg.find(','), arg.size());
-    const std::string_view part = arg.substr(0, comma);
-    arg.remove_prefix(std::min(comma + 1, arg.size()));
-    if (first ? part.empty() || part.front() != '/' || !is_path(part)
-              : part != "role=server" && part != "role=client" &&
-                    !(part.substr(0, 3) == "id=" && parse_decimal(part.substr(3), UINT32_MAX)))
-      return false;
-  }
-  return true;
+  const size_t comma = arg.find(',');
+  const std::string_view role = comma == std::string_view::npos ? "server" : arg.substr(comma + 1);
+  const std::string_view path = arg.substr(0, comma);
+  return is_path(path) && path.front() == '/' && (role == "server" || role == "client");
 }
 
 // "rx=FILE,tx=FILE"; either may be missing, not both.
@@ -97,7 +94,7 @@ bool is_device_arg(std::string_view kind, std::string_view arg) {
   if (kind == "pci") return is_pci_address(arg);
   if (kind == "memif") return is_memif_arg(arg);
   if (kind == "pcap") return is_pcap_arg(arg);
-  if (kind == "ring") return is_interface_name(arg);
+  if (kind == "ring") return arg.empty() || is_interface_name(arg);
   return arg.empty();
 }
 
@@ -170,6 +167,8 @@ void read_port(TableReader& table, DataplaneConfig& dataplane) {
                            "give each port its own device; several queues of one are queues = N");
   }
   port.queues = static_cast<uint16_t>(table.read_integer("queues", 1, kQueueMax).value_or(1));
+  if (kind != nullptr && kind->kind == "pcap" && port.queues != 1)
+    table.errors().add(table.origin_of("queues"), "a capture file has one queue", "write queues = 1 or remove it");
   if (kind != nullptr && kind->kernel_side) {
     const std::string problem = "ports of kind " + std::string(kind->kind) + " learn this from the kernel";
     table.refuse("neighbours", problem, "remove it; use: ip neigh add ADDRESS lladdr MAC dev INTERFACE");

@@ -72,12 +72,14 @@ std::string list_words(const std::vector<std::string_view>& words) {
 
 std::string_view nearest_word(std::string_view word, const std::vector<std::string_view>& known) {
   constexpr size_t kWordBytesMax = 64;  // Longer than any key: no use in comparing.
+  constexpr size_t kStemBytesMin = 3;   // "sock" is socket, "s" may be anything.
   if (word.size() > kWordBytesMax) return {};
   // A third of the letters may be wrong, and one always: "bnd" is bind, "xyz" is nothing.
   size_t best = std::max<size_t>(1, word.size() / 3) + 1;
   std::string_view nearest;
   for (const std::string_view candidate : known) {
-    const size_t distance = edit_distance(word, candidate);
+    const bool is_stem = word.size() >= kStemBytesMin && candidate.substr(0, word.size()) == word;
+    const size_t distance = is_stem ? 1 : edit_distance(word, candidate);
     if (distance < best) {
       best = distance;
       nearest = candidate;

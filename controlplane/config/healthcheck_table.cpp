@@ -31,13 +31,15 @@ void read_healthcheck_table(TableReader& table, Proto proto, HealthcheckConfig& 
     table.ignore_prefix("probe_");
     table.ignore_prefix("exec_");
   }
-  healthcheck.interval_ms =
-      table.read_duration_ms("interval", kIntervalMinMs, kIntervalMaxMs, kind == Kind::none).value_or(2000);
+  const std::optional<uint32_t> interval =
+      table.read_duration_ms("interval", kIntervalMinMs, kIntervalMaxMs, kind == Kind::none);
+  const bool interval_refused = !interval && table.has("interval");
+  healthcheck.interval_ms = interval.value_or(0) == 0 ? 2000 : *interval;
   const std::optional<uint32_t> timeout = table.read_duration_ms("timeout", kTimeoutMinMs, kIntervalMaxMs, true);
   // gobetween's "0" lets a check run until the next one is due.
   healthcheck.timeout_ms = timeout ? *timeout : std::min(1000u, healthcheck.interval_ms);
   if (healthcheck.timeout_ms == 0) healthcheck.timeout_ms = healthcheck.interval_ms;
-  if (healthcheck.enabled && healthcheck.timeout_ms > healthcheck.interval_ms)
+  if (healthcheck.enabled && !interval_refused && healthcheck.timeout_ms > healthcheck.interval_ms)
     table.errors().add(table.origin_of("timeout"), "is longer than the interval, so that checks would overlap",
                        "write a timeout of at most the interval");
   healthcheck.fails = static_cast<uint16_t>(table.read_integer("fails", 1, kTriesMax).value_or(1));

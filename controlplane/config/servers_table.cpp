@@ -46,7 +46,8 @@ void read_forwarding(TableReader& table, ServiceConfig& service, ServiceOrigins&
                                             {"proxy", std::nullopt, kLaterMode},
                                             {"dsr", std::nullopt, kLaterMode},
                                             {"tunnel", std::nullopt, kLaterMode}};
-  static constexpr char kHash[] = "use balance = \"maglev\", which keeps backends over changes of the list";
+  static constexpr char kHash[] =
+      "use balance = \"maglev\" or \"leastconn\"; none yet ties a client's address to a backend";
   static constexpr Choice<Balance> kBalances[] = {{"roundrobin", Balance::roundrobin},
                                                   {"weight", Balance::weight},
                                                   {"leastconn", Balance::leastconn},

@@ -1,0 +1,204 @@
+// load_test.cpp: what load_config and parse_config make of good files, and of files that are none.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "controlplane/config/config.h"
+#include "millrace/segment.h"
+
+namespace millrace::config {
+namespace {
+
+Config load_good(const std::string& name) {
+  LoadResult result = load_config(std::string(MR_SOURCE_DIR) + "/tests/config/good/" + name);
+  std::string errors;
+  for (const ConfigError& error : result.errors) errors += format_error(error) + "\n";
+  EXPECT_TRUE(result.config.has_value()) << errors;
+  return result.config.value_or(Config{});
+}
+
+IpAddr ip(const char* text) { return parse_ip(text).value(); }
+Endpoint endpoint(const char* text) { return parse_endpoint(text).value(); }
+
+TEST(Load_config, minimal_has_every_default) {
+  const Config config = load_good("minimal.toml");
+  EXPECT_FALSE(config.dataplane.workers.empty());
+  EXPECT_FALSE(config.dataplane.idle_adaptive);
+  EXPECT_EQ(config.dataplane.connections, 262'144u);
+  EXPECT_EQ(config.dataplane.segment, kDefaultSegmentPath);
+  EXPECT_TRUE(config.dataplane.reta.empty());
+  ASSERT_EQ(config.dataplane.ports.size(), 1u);
+  EXPECT_EQ(config.dataplane.ports[0].device_kind, "null");
+  EXPECT_EQ(config.dataplane.ports[0].queues, 1);
+  ASSERT_EQ(config.snat_pools.size(), 1u);
+  ASSERT_EQ(config.snat_pools[0].ranges.size(), 1u);
+  EXPECT_EQ(config.snat_pools[0].ranges[0].port_first, 1024);
+  EXPECT_EQ(config.snat_pools[0].ranges[0].port_last, 65535);
+  ASSERT_EQ(config.services.size(), 1u);
+  const ServiceConfig& web = config.services[0];
+  EXPECT_EQ(web.proto, Proto::tcp);
+  EXPECT_EQ(web.mode, Mode::fullnat);
+  EXPECT_EQ(web.balance, Balance::weight);
+  EXPECT_EQ(web.snat_pool, "lan") << "the only pool";
+  EXPECT_EQ(web.client_idle_timeout_ms, 7'440'000u) << "RFC 5382 REQ-5";
+  EXPECT_EQ(web.backend_idle_timeout_ms, 7'440'000u);
+  EXPECT_EQ(web.backend_connection_timeout_ms, 0u);
+  EXPECT_FALSE(web.healthcheck.enabled);
+  EXPECT_EQ(web.backends, std::vector<BackendConfig>{{.endpoint = endpoint("10.0.0.1:80")}});
+  EXPECT_TRUE(config.api.enabled);
+  EXPECT_EQ(config.api.socket, "/run/millrace.sock");
+  EXPECT_EQ(config.logging.level, LogLevel::info);
+  EXPECT_EQ(config.timeouts.syn_sent_timeout_ms, SettingsCommand{}.syn_sent_timeout_ms);
+}
+
+TEST(Load_config, every_key_of_dataplane_arrives) {
+  const DataplaneConfig dataplane = load_good("every_key.toml").dataplane;
+  EXPECT_EQ(dataplane.workers, (std::vector<unsigned>{3, 1, 2}));
+  EXPECT_TRUE(dataplane.idle_adaptive);
+  EXPECT_EQ(dataplane.connections, 1024u);
+  EXPECT_EQ(dataplane.segment, "/dev/shm/other.segment");
+  EXPECT_EQ(dataplane.reta, (std::vector<uint8_t>{0, 2, 1}));
+  ASSERT_EQ(dataplane.ports.size(), 8u);
+  const PortConfig& mem = dataplane.ports[0];
+  EXPECT_EQ(mem.name, "mem");
+  EXPECT_EQ(mem.device_kind, "memif");
+  EXPECT_EQ(mem.device_arg, "/run/m.sock,client");
+  EXPECT_EQ(mem.queues, 2);
+  ASSERT_EQ(mem.neighbours.size(), 2u);
+  EXPECT_EQ(mem.neighbours[0].addr, ip("10.0.0.254"));
+  EXPECT_EQ(mem.neighbours[0].mac, (MacAddr{{0x02, 0, 0, 0, 0, 0xfe}}));
+  ASSERT_EQ(mem.routes.size(), 3u);
+  EXPECT_EQ(mem.routes[0].prefix, ip("0.0.0.0"));
+  EXPECT_EQ(mem.routes[0].prefix_bits, 0);
+  EXPECT_EQ(mem.routes[0].gateway, ip("10.0.0.254"));
+  EXPECT_EQ(mem.routes[1].prefix_bits, 8);
+  EXPECT_EQ(mem.routes[2].prefix, ip("10.0.0.0"));
+  EXPECT_EQ(mem.routes[2].gateway, std::nullopt);
+  EXPECT_EQ(dataplane.ports[1].device_arg, "0000:3b:00.0");
+  EXPECT_EQ(dataplane.ports[4].device_arg, "rx=a b.pcap,tx=/tmp/b.pcap");
+  EXPECT_EQ(dataplane.ports[6].device_arg, "");
+}
+
+TEST(Load_config, every_key_of_services_arrives_in_file_order) {
+  const Config config = load_good("every_key.toml");
+  ASSERT_EQ(config.services.size(), 2u);
+  const ServiceConfig& zeta = config.services[0];
+  EXPECT_EQ(zeta.name, "zeta");
+  EXPECT_EQ(zeta.binds, (std::vector<Endpoint>{endpoint("203.0.113.10:80"), endpoint("[2001:db8::10]:80")}));
+  EXPECT_EQ(zeta.balance, Balance::leastconn);
+  EXPECT_EQ(zeta.snat_pool, "b");
+  EXPECT_EQ(zeta.client_idle_timeout_ms, 5'400'000u);
+  EXPECT_EQ(zeta.backend_idle_timeout_ms, 7'440'000u) << "\"0\" overrides [defaults]";
+  EXPECT_EQ(zeta.backend_connection_timeout_ms, 500u);
+  EXPECT_EQ(zeta.healthcheck, (HealthcheckConfig{true, 5000, 5000, 3, 4, false})) << "timeout 0 is the interval";
+  EXPECT_EQ(zeta.backends, (std::vector<BackendConfig>{{endpoint("10.0.0.1:80"), 5, 1},
+                                                       {endpoint("10.0.0.2:80"), 256, 255},
+                                                       {endpoint("[fd00::1]:80"), 0, 0}}));
+  const ServiceConfig& alpha = config.services[1];
+  EXPECT_EQ(alpha.name, "alpha.1_x-y");
+  EXPECT_EQ(alpha.binds, (std::vector<Endpoint>{endpoint("0.0.0.0:53"), endpoint("[::]:53")}));
+  EXPECT_EQ(alpha.proto, Proto::udp);
+  EXPECT_EQ(alpha.mode, Mode::nat);
+  EXPECT_EQ(alpha.snat_pool, "");
+  EXPECT_EQ(alpha.client_idle_timeout_ms, 300'000u) << "from [defaults]";
+  EXPECT_EQ(alpha.backend_idle_timeout_ms, 360'000u);
+  EXPECT_EQ(alpha.backend_connection_timeout_ms, 7000u);
+  EXPECT_FALSE(alpha.healthcheck.enabled);
+}
+
+TEST(Load_config, every_key_of_the_other_tables_arrives) {
+  const Config config = load_good("every_key.toml");
+  ASSERT_EQ(config.snat_pools.size(), 2u);
+  ASSERT_EQ(config.snat_pools[1].ranges.size(), 3u);
+  const SnatPoolConfig::Range& block = config.snat_pools[1].ranges[1];
+  EXPECT_EQ(block.first, ip("10.73.0.0"));
+  EXPECT_EQ(block.last, ip("10.73.15.255"));
+  EXPECT_EQ(block.port_first, 30001);
+  EXPECT_EQ(config.snat_pools[1].ranges[2].last, ip("fd72::13"));
+  EXPECT_EQ(config.timeouts.syn_sent_timeout_ms, 1000u);
+  EXPECT_EQ(config.timeouts.syn_received_timeout_ms, 2000u);
+  EXPECT_EQ(config.timeouts.fin_wait_timeout_ms, 180'000u);
+  EXPECT_EQ(config.timeouts.time_wait_timeout_ms, 14'400'000u);
+  EXPECT_EQ(config.timeouts.closed_timeout_ms, 604'800'000u);
+  EXPECT_EQ(config.logging.level, LogLevel::warn);
+  EXPECT_EQ(config.logging.output, "/var/log/millrace.log");
+  EXPECT_TRUE(config.logging.json);
+  EXPECT_FALSE(config.api.enabled);
+  EXPECT_EQ(config.api.socket, "/run/other.sock");
+}
+
+TEST(Load_config, an_unreadable_file_is_one_error) {
+  for (const char* path : {"/nonexistent/millrace.toml", "/"}) {
+    const LoadResult result = load_config(path);
+    EXPECT_FALSE(result.config.has_value());
+    ASSERT_EQ(result.errors.size(), 1u);
+    EXPECT_EQ(result.errors[0].line, 0u);
+    EXPECT_EQ(format_error(result.errors[0]).find(std::string(path) + ": cannot be read: "), 0u);
+  }
+}
+
+TEST(Load_config, an_empty_file_is_read) {
+  const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "millrace_empty.toml";
+  std::ofstream(path).close();
+  const LoadResult result = load_config(path.string());
+  std::filesystem::remove(path);
+  ASSERT_EQ(result.errors.size(), 1u);
+  EXPECT_EQ(result.errors[0].key, "dataplane");
+}
+
+TEST(Parse_config, errors_carry_name_line_and_column) {
+  const LoadResult result =
+      parse_config("[dataplane]\nworkers = \"x\"\n[[dataplane.port]]\nname=\"a\"\ndevice=\"null\"\n", "F");
+  ASSERT_EQ(result.errors.size(), 1u);
+  EXPECT_EQ(format_error(result.errors[0]),
+            "F:2:11: dataplane.workers: \"x\" is not a list of CPUs "
+            "(write CPU numbers, such as \"2-5\" or \"1,3\", or \"auto\")");
+}
+
+TEST(Parse_config, bytes_that_are_no_text_are_refused) {
+  for (const std::string& text :
+       {std::string("\xff\xfe\x00\x01", 4), std::string("a = \"\xc3\x28\"\n"), std::string(3, '\0')}) {
+    const LoadResult result = parse_config(text, "F");
+    EXPECT_FALSE(result.config.has_value());
+    ASSERT_EQ(result.errors.size(), 1u);
+    EXPECT_GE(result.errors[0].line, 1u);
+  }
+}
+
+TEST(Parse_config, one_service_too_many) {
+  std::string text = "[dataplane]\nworkers=\"0\"\n[[dataplane.port]]\nname=\"a\"\ndevice=\"null\"\n[servers]\n";
+  for (unsigned i = 0; i <= kServiceMax; ++i) {
+    const std::string n = std::to_string(i);
+    const std::string address =
+        "10." + std::to_string(i / 65536) + "." + std::to_string(i / 256 % 256) + "." + std::to_string(i % 256);
+    text += "s" + n + "={mode=\"nat\",bind=\"" + address +
+            ":80\",discovery={kind=\"static\",static_list=[\"11.0.0.1:80\"]}}\n";
+  }
+  const LoadResult result = parse_config(text, "F");
+  ASSERT_EQ(result.errors.size(), 1u) << format_error(result.errors[0]) << format_error(result.errors[1]);
+  EXPECT_EQ(result.errors[0].line, 6u + kServiceMax + 1);
+  EXPECT_NE(result.errors[0].remedy.find("16384"), std::string::npos);
+}
+
+TEST(Parse_config, too_many_of_each_list) {
+  std::string addresses, binds, backends;
+  for (unsigned i = 0; i <= kSnatRangePerPoolMax; ++i) addresses += "\"10.72." + std::to_string(i) + ".1\",";
+  for (unsigned i = 0; i <= kBindPerServiceMax; ++i) binds += "\"203.0.113.1:" + std::to_string(i + 1) + "\",";
+  for (unsigned i = 0; i <= kBackendPerServiceMax; ++i) backends += "\"10.0.0.1:" + std::to_string(i + 1) + "\",";
+  std::string text = "[dataplane]\nworkers=\"0\"\n";
+  for (unsigned i = 0; i <= kPortMax; ++i)
+    text += "[[dataplane.port]]\nname=\"p" + std::to_string(i) + "\"\ndevice=\"null\"\n";
+  for (unsigned i = 0; i <= kSnatPoolMax; ++i)
+    text += "[snat.p" + std::to_string(i) + "]\naddresses=\"10.73.0." + std::to_string(i) + "\"\n";
+  text += "[snat.wide]\naddresses=[" + addresses + "]\n[servers.web]\nsnat=\"wide\"\nbind=[" + binds +
+          "]\n[servers.web.discovery]\nkind=\"static\"\nstatic_list=[" + backends + "]\n";
+  const LoadResult result = parse_config(text, "F");
+  std::vector<std::string> keys;
+  for (const ConfigError& error : result.errors) keys.push_back(error.key);
+  EXPECT_EQ(keys, (std::vector<std::string>{"dataplane.port[16]", "snat.p64", "snat.wide.addresses", "servers.web.bind",
+                                            "servers.web.discovery.static_list"}));
+}
+
+}  // namespace
+}  // namespace millrace::config
