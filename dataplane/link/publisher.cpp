@@ -7,12 +7,6 @@
 #include <utility>
 
 namespace millrace {
-namespace {
-
-// Workers that hold this many old snapshots are stuck; further changes wait for them instead of filling memory.
-constexpr size_t kRetiredMax = 16;
-
-}  // namespace
 
 Publisher::Publisher(ProcessState& state, Steering& steering, Directory directory)
     : state_(state),
@@ -110,7 +104,7 @@ void Publisher::set_backend(const SetBackendCommand& command) {
 }
 
 void Publisher::flush() {
-  if (!any_touched_ || retired_.size() >= kRetiredMax) return;
+  if (!any_touched_ || must_wait()) return;
   std::vector<const DesiredService*> changed;
   for (size_t i = 0; i < touched_.size(); ++i)
     if (touched_[i]) changed.push_back(&applied_.services[i]);
@@ -119,8 +113,7 @@ void Publisher::flush() {
   any_touched_ = false;
 }
 
-void Publisher::collect() {
-  retired_.collect();
+void Publisher::reclaim() {
   if (!slots_.reclaim()) return;
   for (const ServiceSlot slot : slots_.freed_services()) directory_.mark(slot, SlotLife::free);
   for (const BackendSlot slot : slots_.freed_backends()) {

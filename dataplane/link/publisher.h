@@ -21,6 +21,9 @@
 
 namespace millrace {
 
+// Workers that hold this many old tables are stuck; further changes wait in the command ring instead of in memory.
+inline constexpr size_t kRetiredMax = 16;
+
 class Publisher {
  public:
   // Publishes the empty snapshot and route table, so that the workers find both.
@@ -41,8 +44,12 @@ class Publisher {
   void set_backend(const SetBackendCommand& command);
   // Rebuilds the services that set_backend touched; once a turn of the main loop, however many there were.
   void flush();
-  // Frees old snapshots and route tables, and slots that nobody uses any more.
-  void collect();
+  // Frees old snapshots and route tables that no worker reads any more; every turn.
+  void collect() { retired_.collect(); }
+  // Frees slots that no connection uses any more; some times a second, it walks all that are leaving.
+  void reclaim();
+  // Workers hold so many old tables that nothing more should be changed just now.
+  bool must_wait() const { return retired_.size() >= kRetiredMax; }
 
   // Why the last apply() or set_addresses() failed, in a sentence for the log; empty when the reason says it all.
   const std::string& last_error() const { return last_error_; }

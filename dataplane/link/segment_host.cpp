@@ -1,4 +1,4 @@
-// segment_host.cpp: lock, lay out, fill, rename.
+// segment_host.cpp: lock; lay out, fill, rename.
 #include "dataplane/link/segment_host.h"
 
 #include <fcntl.h>
@@ -80,49 +80,45 @@ void share_with_group(int fd) {
 
 uint64_t segment_bytes(const SegmentShape& shape) { return lay_out(shape).bytes; }
 
-SegmentHost::SegmentHost(const std::string& path, const SegmentShape& shape) : path_(path) {
-  try {
-    take_lock();
-    make_file(shape);
-    fill(shape);
-    const std::string unfinished = path_ + ".new";
-    if (rename(unfinished.c_str(), path_.c_str()) != 0)
-      throw failure("cannot rename the new segment to", path_, "remove what stands there");
-  } catch (...) {
-    release();
-    throw;
-  }
-}
-
-SegmentHost::~SegmentHost() { release(); }
-
-void SegmentHost::release() {
-  if (header_ != nullptr) munmap(header_, bytes_);
-  if (lock_fd_ >= 0) close(lock_fd_);
-  header_ = nullptr;
-  lock_fd_ = -1;
-}
-
-void SegmentHost::take_lock() {
-  const std::string lock_path = path_ + ".lock";
-  lock_fd_ = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode);
-  if (lock_fd_ < 0)
-    throw failure("cannot open", lock_path, "set [dataplane] segment to a path in an existing directory on tmpfs");
-  share_with_group(lock_fd_);
+SegmentLock::SegmentLock(const std::string& segment_path) : segment_path_(segment_path) {
+  const std::string path = segment_path + ".lock";
+  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode);
+  if (fd_ < 0)
+    throw failure("cannot open", path, "set [dataplane] segment to a path in an existing directory on tmpfs");
+  share_with_group(fd_);
   struct flock wanted {};
   wanted.l_type = F_WRLCK;
   wanted.l_whence = SEEK_SET;
   wanted.l_start = 0;
   wanted.l_len = 1;
-  if (fcntl(lock_fd_, F_OFD_SETLK, &wanted) == 0) return;
-  if (errno != EAGAIN && errno != EACCES)
-    throw failure("cannot lock", lock_path, "put [dataplane] segment on a file system with locks, such as /dev/shm");
-  const uint32_t pid = owner_pid(path_);
-  const std::string who = pid != 0 ? "pid " + std::to_string(pid) : "pid unknown, it is just starting";
-  throw std::runtime_error("another millrace-dataplane (" + who + ") serves the segment " + path_ +
-                           "; stop it with 'kill " + (pid != 0 ? std::to_string(pid) : "PID") +
+  if (fcntl(fd_, F_OFD_SETLK, &wanted) == 0) return;
+  const int cause = errno;
+  close(fd_);
+  errno = cause;
+  if (cause != EAGAIN && cause != EACCES)
+    throw failure("cannot lock", path, "put [dataplane] segment on a file system with locks, such as /dev/shm");
+  const uint32_t pid = owner_pid(segment_path);
+  const std::string number = pid != 0 ? std::to_string(pid) : "PID";
+  throw std::runtime_error("another millrace-dataplane (" + (pid != 0 ? "pid " + number : "just starting") +
+                           ") serves the segment " + segment_path + "; stop it with 'kill " + number +
                            "', or give this one its own [dataplane] segment");
 }
+
+SegmentLock::~SegmentLock() { close(fd_); }
+
+SegmentHost::SegmentHost(const SegmentLock& lock, const SegmentShape& shape) : path_(lock.segment_path()) {
+  make_file(shape);
+  fill(shape);
+  const std::string unfinished = path_ + ".new";
+  if (rename(unfinished.c_str(), path_.c_str()) == 0) return;
+  const int cause = errno;
+  munmap(header_, bytes_);
+  unlink(unfinished.c_str());
+  errno = cause;
+  throw failure("cannot rename the new segment to", path_, "remove what stands there");
+}
+
+SegmentHost::~SegmentHost() { munmap(header_, bytes_); }
 
 void SegmentHost::make_file(const SegmentShape& shape) {
   const Layout layout = lay_out(shape);
@@ -164,10 +160,10 @@ void SegmentHost::fill(const SegmentShape& shape) {
   std::memcpy(header_->sections, sections_, sizeof sections_);
   header_->dataplane_heartbeat_ms.store(header_->dataplane_start_ms, std::memory_order_relaxed);
 
+  // The sections were laid out for the rings, so neither can fail.
   reset_commands();
   events_ = SharedRing<Event>::create(section_start(SectionKind::event_ring),
                                       sections_[static_cast<uint32_t>(SectionKind::event_ring)].bytes, kEventRingSlots);
-  if (!commands_ || !events_) throw std::runtime_error("the rings do not fit their sections; please report this bug");
 }
 
 void SegmentHost::reset_commands() {

@@ -1,6 +1,6 @@
-// segment_host.h: makes the shared segment and holds its lock.
+// segment_host.h: makes the shared segment, and the lock that keeps it to one dataplane.
 // The file is made as PATH.new, filled, and renamed to PATH: a reader never maps half of one. What a killed dataplane
-// left behind is replaced. PATH.lock is locked on byte 0 while this object lives; the kernel unlocks it at death.
+// left behind is replaced. PATH.lock is locked on byte 0 while a SegmentLock lives; the kernel unlocks it at death.
 // Thread: main lcore.
 // Memory: the file's, reserved at once: a full /dev/shm is a sentence at start, never a SIGBUS later.
 // Fails:  std::runtime_error with a sentence that says what to do.
@@ -27,9 +27,25 @@ struct SegmentShape {
 // Bytes of the file for `shape`.
 uint64_t segment_bytes(const SegmentShape& shape);
 
+// Taken before anything else of the host is touched; a second dataplane gets a sentence with the first one's pid.
+class SegmentLock {
+ public:
+  explicit SegmentLock(const std::string& segment_path);
+  ~SegmentLock();
+  SegmentLock(const SegmentLock&) = delete;
+  SegmentLock& operator=(const SegmentLock&) = delete;
+
+  const std::string& segment_path() const { return segment_path_; }
+
+ private:
+  std::string segment_path_;
+  int fd_ = -1;
+};
+
 class SegmentHost {
  public:
-  SegmentHost(const std::string& path, const SegmentShape& shape);
+  // `lock` outlives this.
+  SegmentHost(const SegmentLock& lock, const SegmentShape& shape);
   ~SegmentHost();
   SegmentHost(const SegmentHost&) = delete;
   SegmentHost& operator=(const SegmentHost&) = delete;
@@ -51,10 +67,8 @@ class SegmentHost {
   std::span<ConnEntry> slab() { return rows<ConnEntry>(SectionKind::slab); }
 
  private:
-  void take_lock();
   void make_file(const SegmentShape& shape);
   void fill(const SegmentShape& shape);
-  void release();
   void* section_start(SectionKind kind) const;
   template <typename Row>
   std::span<Row> rows(SectionKind kind) {
@@ -63,7 +77,6 @@ class SegmentHost {
   }
 
   std::string path_;
-  int lock_fd_ = -1;
   SegmentHeader* header_ = nullptr;
   uint64_t bytes_ = 0;
   Section sections_[kSectionCount];
