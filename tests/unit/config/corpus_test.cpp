@@ -91,6 +91,23 @@ INSTANTIATE_TEST_SUITE_P(Config, BadFile, testing::ValuesIn(toml_files("tests/co
 INSTANTIATE_TEST_SUITE_P(Config, GoodFile, testing::ValuesIn(toml_files("tests/config/good")), test_name);
 INSTANTIATE_TEST_SUITE_P(Examples, GoodFile, testing::ValuesIn(toml_files("docs/examples")), test_name);
 
+TEST(Docs_configuration, explains_every_key_and_links_every_example) {
+  std::ifstream doc(std::string(MR_SOURCE_DIR) + "/docs/configuration.md");
+  const std::string text((std::istreambuf_iterator<char>(doc)), std::istreambuf_iterator<char>());
+  std::ifstream keys(std::string(MR_SOURCE_DIR) + "/tests/config/good/every_key.toml");
+  unsigned count = 0;
+  for (std::string line; std::getline(keys, line);) {
+    const size_t equals = line.find(" = ");
+    if (equals == std::string::npos || line.front() == '#') continue;
+    const std::string key = line.substr(0, equals);
+    EXPECT_NE(text.find("`" + key + "`"), std::string::npos) << key;
+    ++count;
+  }
+  EXPECT_GT(count, 50u);
+  for (const std::filesystem::path& path : toml_files("docs/examples"))
+    EXPECT_NE(text.find("(examples/" + path.filename().string() + ")"), std::string::npos) << path;
+}
+
 TEST(Corpus_bad, holds_the_mistakes_people_make) { EXPECT_GE(toml_files("tests/config/bad").size(), 30u); }
 
 }  // namespace

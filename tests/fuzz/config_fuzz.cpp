@@ -1,0 +1,33 @@
+// config_fuzz.cpp: parse_config on arbitrary bytes: it either gives a config or says why not, in words a terminal
+// survives.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "controlplane/config/config.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace millrace::config;
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  const LoadResult result = parse_config(text, "fuzz.toml");
+  if (result.config.has_value() != result.errors.empty()) std::abort();
+  uint32_t line = 0;
+  for (const ConfigError& error : result.errors) {
+    if (error.line < line || error.problem.empty() || error.remedy.empty()) std::abort();
+    line = error.line;
+    for (const unsigned char c : format_error(error))
+      if ((c < 0x20 && c != '\n') || c >= 0x7f) std::abort();
+  }
+  if (!result.config) return 0;
+  // What the rest of the program relies on without looking again.
+  for (const ServiceConfig& service : result.config->services) {
+    const bool pooled = service.mode == millrace::Mode::fullnat;
+    if (service.name.empty() || service.binds.empty() || service.backends.empty() ||
+        service.snat_pool.empty() == pooled || service.client_idle_timeout_ms == 0 ||
+        service.backend_idle_timeout_ms == 0)
+      std::abort();
+  }
+  if (result.config->dataplane.workers.empty() || result.config->dataplane.ports.empty()) std::abort();
+  return 0;
+}
