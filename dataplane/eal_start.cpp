@@ -34,6 +34,8 @@ std::vector<std::string> eal_arguments(const config::DataplaneConfig& dataplane,
       "--lcores=" + lcore_map(dataplane.workers, allowed_cpus),
       std::string("--log-level=") + (verbose ? "info" : "warning"),
   };
+  // It warns of every pool of huge pages that is empty, also of sizes that nobody asked for.
+  if (!verbose) arguments.push_back("--log-level=lib.eal:error");
   bool uses_pci = false;
   for (const config::PortConfig& port : dataplane.ports) {
     if (port.device_kind != "pci") continue;
