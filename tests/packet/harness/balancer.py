@@ -1,7 +1,9 @@
 """The real millrace-dataplane and millraced in the lb namespace, started with one configuration."""
+import http.client
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -55,8 +57,8 @@ class Balancer:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             self.check_alive()
-            status = self.try_millctl("status")
-            if status and is_ready(status):
+            status = self.get("/v1/status")
+            if status and status["dataplane"]["connected"] and status["config"]["state"] == "applied":
                 return
             time.sleep(0.1)
         raise AssertionError(f"not ready within {READY_SECONDS} s\n{self.logs()}")
@@ -96,15 +98,27 @@ class Balancer:
 
     # What it says of itself -----------------------------------------------------------------------------------------
 
-    def try_millctl(self, *words):
-        done = subprocess.run([str(MILLCTL), "--socket", str(self.socket), "--json", *words], capture_output=True,
-                              text=True, env=os.environ | SANITIZERS)
-        return json.loads(done.stdout) if done.returncode == 0 else None
+    def get(self, path):
+        """GET of the API, without the start of a program each time; None while nobody answers."""
+        connection = http.client.HTTPConnection("localhost", timeout=10)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        try:
+            connection.sock.connect(str(self.socket))
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
+        except OSError:
+            return None
+        finally:
+            connection.close()
 
     def millctl(self, *words):
-        answer = self.try_millctl(*words)
-        assert answer is not None, f"millctl {' '.join(words)} failed\n{self.logs()}"
-        return answer
+        """An operator's command, which must succeed."""
+        done = self.run_millctl(*words)
+        assert done.returncode == 0, f"millctl {' '.join(words)}: {done.stdout}{done.stderr}\n{self.logs()}"
+
+    def run_millctl(self, *words):
+        return subprocess.run([str(MILLCTL), "--socket", str(self.socket), *words], capture_output=True, text=True,
+                              env=os.environ | SANITIZERS)
 
     def reload(self, text):
         self.write_config(text)
@@ -112,7 +126,9 @@ class Balancer:
 
     def workers(self):
         """One dict of counters a worker, its drops under 'dropped' by reason."""
-        return self.millctl("counters")["workers"]
+        counters = self.get("/v1/counters")
+        assert counters and counters["connected"], f"no counters: {counters}\n{self.logs()}"
+        return counters["workers"]
 
     def total(self, counter):
         return sum(worker[counter] for worker in self.workers())
@@ -140,6 +156,3 @@ class Balancer:
             before = now
             time.sleep(0.02)
 
-
-def is_ready(status):
-    return bool(status["dataplane"]["connected"]) and status["dataplane"]["applied_generation"] > 0
