@@ -8,7 +8,7 @@ class EalEnvironment : public testing::Environment {
  public:
   void SetUp() override {
     static char arguments[][16] = {"unit_stages", "--no-huge",      "-m", "256", "--no-pci",
-                                   "--in-memory", "--no-telemetry", "-l", "0",   "--log-level=4"};
+                                   "--no-shconf", "--no-telemetry", "-l", "0",   "--log-level=4"};
     char* argv[std::size(arguments) + 1] = {};
     for (size_t i = 0; i < std::size(arguments); ++i) argv[i] = arguments[i];
     ASSERT_GE(rte_eal_init(std::size(arguments), argv), 0);

@@ -7,6 +7,10 @@
 #include <rte_rcu_qsbr.h>
 #include <rte_ring_elem.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <stdexcept>
+
 #include "dataplane/pick/pick_tables.h"
 #include "dataplane/stages/handover.h"
 
@@ -74,6 +78,21 @@ Seen seen(const wire::Bytes& frame) {
   return out;
 }
 
+uint16_t Testbed::open_rings(const std::string& name, const Rings& rings) {
+  const uint16_t queues = options_.queues;
+  const int made = rte_eth_from_rings(name.c_str(), rings.rx.data(), queues, rings.tx.data(), queues, SOCKET_ID_ANY);
+  EXPECT_GE(made, 0);
+  const auto port = static_cast<uint16_t>(made);
+  const rte_eth_conf settings{};
+  EXPECT_EQ(rte_eth_dev_configure(port, queues, queues, &settings), 0);
+  for (uint16_t queue = 0; queue < queues; ++queue) {
+    EXPECT_EQ(rte_eth_rx_queue_setup(port, queue, kRingSlots, SOCKET_ID_ANY, nullptr, state_.mbuf_pool), 0);
+    EXPECT_EQ(rte_eth_tx_queue_setup(port, queue, kRingSlots, SOCKET_ID_ANY, nullptr), 0);
+  }
+  EXPECT_EQ(rte_eth_dev_start(port), 0);
+  return port;
+}
+
 rte_ring* Testbed::make_ring(const std::string& name, unsigned slots) {
   rte_ring* ring = rte_ring_create((prefix_ + name).c_str(), slots, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
   EXPECT_NE(ring, nullptr) << name;
@@ -87,11 +106,7 @@ Testbed::Rings Testbed::make_rings(const std::string& name, unsigned tx_slots) {
     rings.rx.push_back(make_ring(name + "r" + std::to_string(queue), kRingSlots));
     rings.tx.push_back(make_ring(name + "t" + std::to_string(queue), tx_slots));
   }
-  const int port = rte_eth_from_rings((prefix_ + name).c_str(), rings.rx.data(), options_.queues, rings.tx.data(),
-                                      options_.queues, SOCKET_ID_ANY);
-  EXPECT_GE(port, 0);
-  EXPECT_EQ(rte_eth_dev_start(static_cast<uint16_t>(port)), 0);
-  dpdk_ports_.push_back(static_cast<uint16_t>(port));
+  dpdk_ports_.push_back(open_rings(prefix_ + name, rings));
   return rings;
 }
 
@@ -123,7 +138,8 @@ Testbed::Testbed(const TestbedOptions& options) : options_(options) {
   state_.tsc_hz = rte_get_tsc_hz();
   state_.owner = std::make_unique<Owner>(workers, std::span<const uint8_t>{});
   state_.mbuf_pool = shared_pool();
-  state_.qsbr = static_cast<rte_rcu_qsbr*>(std::aligned_alloc(64, rte_rcu_qsbr_get_memsize(workers) + 63 & ~size_t{63}));
+  state_.qsbr =
+      static_cast<rte_rcu_qsbr*>(std::aligned_alloc(64, (rte_rcu_qsbr_get_memsize(workers) + 63) & ~size_t{63}));
   rte_rcu_qsbr_init(state_.qsbr, workers);
   state_.neighbours = std::make_unique<NeighbourTable>();
   make_port(kFront, "front", kFrontMac);
@@ -217,8 +233,7 @@ void Testbed::configure(const std::vector<TestService>& services) {
     next->vips.add_address(addr, {.is_snat = true, .kernel_owned = options_.snat_kernel_owned});
     next->vips.add_snat_range(addr, addr, options_.snat_port_first, options_.snat_port_last);
     SnatPool& pool = next->snat_pools[0];
-    (addr.is_ipv4() ? pool.ipv4 : pool.ipv6)
-        .push_back({addr, addr, options_.snat_port_first, options_.snat_port_last});
+    (addr.is_ipv4() ? pool.ipv4 : pool.ipv6).push_back({addr, addr, options_.snat_port_first, options_.snat_port_last});
   }
   snapshots_.push_back(std::move(next));
   state_.snapshot.store(snapshots_.back().get(), std::memory_order_release);
@@ -241,6 +256,8 @@ void Testbed::put(rte_ring* ring, const wire::Bytes& frame) {
 }
 
 void Testbed::send(PortIndex port, const wire::Bytes& frame, uint16_t queue) { put(rings_[port].rx[queue], frame); }
+
+void Testbed::send(PortIndex port, rte_mbuf* mbuf) { ASSERT_EQ(rte_ring_enqueue(rings_[port].rx[0], mbuf), 0); }
 
 void Testbed::send_to_exception_port(const wire::Bytes& frame) { put(exception_.rx[0], frame); }
 
@@ -312,8 +329,12 @@ void Testbed::expect_divert(PortIndex in, const wire::Bytes& frame) {
 }
 
 void Testbed::pass(uint32_t ms) {
-  for (WorkerPtr& worker : workers_) worker->clock.anchor(rte_rdtsc(), worker->clock.now_ms() + ms);
-  // As many turns as a long queue of expiries may take.
+  for (WorkerPtr& worker : workers_) {
+    const uint64_t tsc = rte_rdtsc();
+    worker->clock.anchor(tsc, worker->clock.now_ms() + ms);
+    worker->clock.advance(tsc);
+  }
+  // As many turns as a long queue of expiries may take, each in a new millisecond.
   for (unsigned i = 0; i < 32; ++i) {
     for (WorkerPtr& worker : workers_) worker->clock.anchor(rte_rdtsc(), worker->clock.now_ms());
     run();

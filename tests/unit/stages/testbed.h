@@ -57,6 +57,7 @@ class Testbed {
   ~Testbed();
 
   void send(PortIndex port, const wire::Bytes& frame, uint16_t queue = 0);
+  void send(PortIndex port, rte_mbuf* mbuf);
   void send_to_exception_port(const wire::Bytes& frame);
   // Turns of every worker until none finds a packet, then checks the equation.
   void run();
@@ -91,6 +92,7 @@ class Testbed {
     std::vector<rte_ring*> rx, tx;
   };
   rte_ring* make_ring(const std::string& name, unsigned slots);
+  uint16_t open_rings(const std::string& name, const Rings& rings);
   Rings make_rings(const std::string& name, unsigned tx_slots);
   void make_port(PortIndex index, const std::string& name, const MacAddr& mac);
   void put(rte_ring* ring, const wire::Bytes& frame);
@@ -143,8 +145,8 @@ inline wire::Bytes tcp_packet(const wire::Flow& flow, uint8_t flags, const wire:
                               const wire::IpSettings& settings = {}) {
   return wire::ip(flow.src, flow.dst, 6, wire::tcp(flow, flags, payload), settings);
 }
-inline wire::Bytes udp_packet(const wire::Flow& flow, const wire::Bytes& payload = {1, 2, 3},
-                              bool with_checksum = true, const wire::IpSettings& settings = {}) {
+inline wire::Bytes udp_packet(const wire::Flow& flow, const wire::Bytes& payload = {1, 2, 3}, bool with_checksum = true,
+                              const wire::IpSettings& settings = {}) {
   return wire::ip(flow.src, flow.dst, 17, wire::udp(flow, payload, with_checksum), settings);
 }
 
