@@ -26,13 +26,16 @@ class KernelMonitor {
   struct Changes {
     bool routes = false;     // routes() differs from before
     bool addresses = false;  // addresses() differs from before
+    bool host_addresses = false;
   };
   // Reads pending messages, keeps `neighbours` up to date, re-dumps after a lost message (ENOBUFS), asks again for
-  // unresolved neighbours once a second and refreshes used ones every 20 s.
+  // unresolved neighbours after 1, 2, 4 … 16 s (each second while resolve() is called for them) and refreshes the
+  // others every 20 s. Never throws: a dump that fails is logged and made again.
   Changes poll(uint64_t now_ms);
 
   const std::vector<Route>& routes() const;
-  const std::vector<IpAddr>& addresses() const;  // of the ports' interfaces, link-local included
+  const std::vector<IpAddr>& addresses() const;       // of the ports' interfaces, link-local included
+  const std::vector<IpAddr>& host_addresses() const;  // of every interface, for Steering::set_host_addresses
 
   // A worker wants this next hop: makes the entry and asks the kernel.
   void resolve(PortIndex port, const IpAddr& addr);
