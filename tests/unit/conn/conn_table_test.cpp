@@ -125,24 +125,29 @@ TEST_P(ConnTable_insert, refuses_a_connection_whose_two_directions_are_one) {
   EXPECT_TRUE(is_absent(table_, entry));
 }
 
+// Of both parities of room, so that it is once the forward key and once the reverse key that finds none.
 TEST_P(ConnTable_insert, leaves_neither_direction_in_when_full) {
-  uint32_t inserted = 0;
-  while (insert(inserted)) ++inserted;
-  EXPECT_GE(inserted, 1024u);
-  EXPECT_LT(inserted, 2048u);
-  ConnEntry refused{};
-  fill_entry(refused, GetParam(), inserted);
-  EXPECT_TRUE(is_absent(table_, refused));
-  // The rest still stands, and one that goes makes room for one.
-  ConnEntry entry{};
-  for (uint32_t i = 0; i < inserted; ++i) {
-    fill_entry(entry, GetParam(), i);
-    ASSERT_TRUE(leads_to(table_, entry, i));
+  for (const uint32_t capacity : {1024u, 1028u}) {
+    ConnTable table(capacity, 1, 0);
+    ConnEntry entry{};
+    uint32_t inserted = 0;
+    for (;; ++inserted) {
+      fill_entry(entry, GetParam(), inserted);
+      if (!table.insert(entry, ConnIndex{inserted})) break;
+    }
+    EXPECT_GE(inserted, capacity);
+    EXPECT_LT(inserted, 2 * capacity);
+    EXPECT_TRUE(is_absent(table, entry));
+    // The rest still stands, and one that goes makes room for one.
+    for (uint32_t i = 0; i < inserted; ++i) {
+      fill_entry(entry, GetParam(), i);
+      ASSERT_TRUE(leads_to(table, entry, i));
+    }
+    table.erase(entry);
+    fill_entry(entry, GetParam(), inserted);
+    EXPECT_TRUE(table.insert(entry, ConnIndex{5}));
+    EXPECT_TRUE(leads_to(table, entry, 5));
   }
-  fill_entry(entry, GetParam(), 0);
-  table_.erase(entry);
-  EXPECT_TRUE(table_.insert(refused, ConnIndex{5}));
-  EXPECT_TRUE(leads_to(table_, refused, 5));
 }
 
 TEST_P(ConnTable_erase, takes_both_directions_of_that_connection_only) {
