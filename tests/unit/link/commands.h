@@ -1,0 +1,102 @@
+// commands.h: transactions for the tests of this folder, one whole message at a time.
+#pragma once
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "dataplane/link/command_reader.h"
+#include "dataplane/link/desired_model.h"
+#include "millrace/messages.h"
+
+namespace millrace {
+
+inline IpAddr ip(const std::string& text) { return *parse_ip(text); }
+inline Be16 port(uint16_t value) { return Be16::from_host(value); }
+
+// Collects items; commands() puts begin and commit around them and numbers all.
+class TestTransaction {
+ public:
+  explicit TestTransaction(Generation generation) : generation_(generation) {}
+
+  TestTransaction& settings(const SettingsCommand& settings = {}) {
+    add(CommandKind::settings).body.settings = settings;
+    return *this;
+  }
+  TestTransaction& snat_range(uint16_t pool, const std::string& first, const std::string& last,
+                              uint16_t port_first = 1024, uint16_t port_last = 65535) {
+    ++counts_.snat_range_count;
+    add(CommandKind::snat_range).body.snat_range = {
+        .pool = pool, .port_first = port_first, .port_last = port_last, .first = ip(first), .last = ip(last)};
+    return *this;
+  }
+  TestTransaction& service(const std::string& name, Mode mode = Mode::fullnat, Balance balance = Balance::roundrobin,
+                           Proto proto = Proto::tcp) {
+    ServiceCommand service{.ordinal = static_cast<ServiceOrdinal>(counts_.service_count++),
+                           .snat_pool = mode == Mode::fullnat ? uint16_t{0} : kNoSnatPool,
+                           .proto = proto,
+                           .mode = mode,
+                           .balance = balance,
+                           .client_idle_timeout_ms = 60'000,
+                           .backend_idle_timeout_ms = 60'000};
+    name.copy(service.name, sizeof service.name);
+    add(CommandKind::service).body.service = service;
+    return *this;
+  }
+  TestTransaction& bind(uint16_t service, const std::string& addr, uint16_t number) {
+    ++counts_.bind_count;
+    add(CommandKind::bind).body.bind = {
+        .service = static_cast<ServiceOrdinal>(service), .port = port(number), .addr = ip(addr)};
+    return *this;
+  }
+  TestTransaction& backend(uint16_t service, uint16_t ordinal, const std::string& addr, uint16_t weight = 1,
+                           Health health = Health::up) {
+    ++counts_.backend_count;
+    add(CommandKind::backend).body.backend = {.service = static_cast<ServiceOrdinal>(service),
+                                              .ordinal = static_cast<BackendOrdinal>(ordinal),
+                                              .weight = weight,
+                                              .health = health,
+                                              .port = port(80),
+                                              .addr = ip(addr)};
+    return *this;
+  }
+
+  std::vector<Command> commands() const {
+    std::vector<Command> all(1);
+    all[0].kind = CommandKind::begin;
+    all[0].body.begin = counts_;
+    all.insert(all.end(), items_.begin(), items_.end());
+    all.emplace_back().kind = CommandKind::commit;
+    for (size_t i = 0; i < all.size(); ++i) {
+      all[i].generation = generation_;
+      all[i].sequence = static_cast<uint32_t>(100 + i);
+    }
+    return all;
+  }
+  // As the reader makes it. Throws when it refuses.
+  DesiredModel model() const {
+    CommandReader reader;
+    for (const Command& command : commands()) reader.read(command, {});
+    return reader.take();
+  }
+
+ private:
+  Command& add(CommandKind kind) {
+    items_.emplace_back().kind = kind;
+    return items_.back();
+  }
+
+  Generation generation_;
+  BeginCommand counts_;
+  std::vector<Command> items_;
+};
+
+inline Command set_backend(Generation generation, const SetBackendCommand& body) {
+  Command command;
+  command.kind = CommandKind::set_backend;
+  command.generation = generation;
+  command.body.set_backend = body;
+  return command;
+}
+
+}  // namespace millrace

@@ -1,0 +1,22 @@
+// eal_environment.cpp: starts DPDK's environment once, without hugepages or devices, for the tests that need route
+// tables.
+#include <gtest/gtest.h>
+#include <rte_eal.h>
+
+namespace {
+
+class EalEnvironment : public testing::Environment {
+ public:
+  void SetUp() override {
+    static char arguments[][16] = {"unit_link",   "--no-huge",      "-m", "256", "--no-pci",
+                                   "--no-shconf", "--no-telemetry", "-l", "0",   "--log-level=4"};
+    char* argv[std::size(arguments) + 1] = {};
+    for (size_t i = 0; i < std::size(arguments); ++i) argv[i] = arguments[i];
+    ASSERT_GE(rte_eal_init(std::size(arguments), argv), 0);
+  }
+  void TearDown() override { rte_eal_cleanup(); }
+};
+
+const testing::Environment* const environment = testing::AddGlobalTestEnvironment(new EalEnvironment);
+
+}  // namespace

@@ -1,0 +1,176 @@
+#include "dataplane/link/publisher.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/link/commands.h"
+#include "tests/unit/link/workers.h"
+
+namespace millrace {
+namespace {
+
+class PublisherTest : public testing::Test {
+ protected:
+  PublisherTest() {
+    state_.qsbr = workers_.qsbr();
+    const SlotCounters rows = workers_.counters();
+    state_.service_counters = rows.services;
+    state_.backend_counters_own = rows.backends;
+    publisher_.emplace(state_, steering_, Directory(services_, backends_));
+  }
+  static DesiredModel web(Generation generation, unsigned backend_count = 2) {
+    TestTransaction transaction(generation);
+    transaction.snat_range(0, "10.72.0.10", "10.72.0.10").service("web").bind(0, "0.0.0.0", 80);
+    for (uint16_t i = 0; i < backend_count; ++i) transaction.backend(0, i, "10.72.1." + std::to_string(i + 1));
+    return transaction.model();
+  }
+  const Snapshot& snapshot() { return *state_.snapshot.load(); }
+  const DesiredBackend& backend(size_t ordinal) { return publisher_->applied().services[0].backends[ordinal]; }
+  void let_go() {
+    for (unsigned i = 0; i < 4; ++i) {
+      workers_.all_quiet();
+      publisher_->collect();
+      publisher_->reclaim();
+    }
+  }
+
+  TestWorkers workers_;
+  ProcessState state_;
+  Steering steering_{{}};
+  std::vector<ServiceInfo> services_ = std::vector<ServiceInfo>(kServiceMax);
+  std::vector<BackendInfo> backends_ = std::vector<BackendInfo>(kBackendMax);
+  std::optional<Publisher> publisher_;
+};
+
+using Publisher_construct = PublisherTest;
+using Publisher_apply = PublisherTest;
+using Publisher_set_backend = PublisherTest;
+using Publisher_set_addresses = PublisherTest;
+using Publisher_collect = PublisherTest;
+
+TEST_F(Publisher_construct, workers_find_empty_tables) {
+  EXPECT_EQ(snapshot().generation, 0u);
+  EXPECT_EQ(snapshot().services.size(), kServiceMax);
+  RouteHop hop;
+  EXPECT_FALSE(state_.routes.load()->lookup(ip("10.0.0.1"), hop));
+}
+
+TEST_F(Publisher_apply, makes_backends_eligible_and_fills_the_directory) {
+  EXPECT_EQ(publisher_->apply(web(3)), RejectReason::none);
+  EXPECT_EQ(snapshot().generation, 3u);
+  EXPECT_EQ(publisher_->applied().generation, 3u);
+  EXPECT_TRUE(state_.eligible.read(backend(0).slot));
+  const ServiceInfo& service = services_[raw(publisher_->applied().services[0].slot)];
+  EXPECT_EQ(service.in_use, 1);
+  EXPECT_STREQ(service.name, "web");
+  EXPECT_EQ(service.version.load() % 2, 0u);
+  const BackendInfo& info = backends_[raw(backend(1).slot)];
+  EXPECT_EQ(info.in_use, 1);
+  EXPECT_EQ(info.addr, ip("10.72.1.2"));
+  EXPECT_EQ(info.service, publisher_->applied().services[0].slot);
+}
+
+TEST_F(Publisher_apply, what_is_gone_gets_nothing_new_and_leaves_when_its_last_connection_ends) {
+  publisher_->apply(web(1, 2));
+  const BackendSlot gone = backend(1).slot;
+  workers_.backend(0, gone).active.set(1);
+  publisher_->apply(web(2, 1));
+  EXPECT_FALSE(state_.eligible.read(gone));
+  EXPECT_EQ(backends_[raw(gone)].in_use, 2);
+  let_go();
+  EXPECT_EQ(backends_[raw(gone)].in_use, 2);
+  workers_.backend(0, gone).active.set(0);
+  let_go();
+  EXPECT_EQ(backends_[raw(gone)].in_use, 0);
+}
+
+TEST_F(Publisher_apply, a_refused_one_leaves_the_old_whole) {
+  ASSERT_EQ(publisher_->apply(web(1)), RejectReason::none);
+  const Snapshot* before = &snapshot();
+  TestTransaction too_many(2);
+  too_many.snat_range(0, "10.72.0.10", "10.72.0.10");
+  for (uint16_t s = 0; s < 16; ++s) too_many.service("s" + std::to_string(s));
+  for (uint16_t s = 0; s < 16; ++s)
+    for (uint16_t b = 0; b < (s < 15 ? kBackendPerServiceMax : kBackendPerServiceMax - 1); ++b)
+      too_many.backend(s, b, "10.1." + std::to_string(b / 256) + "." + std::to_string(b % 256));
+  // Every slot would be used, but two are held by connections of what would leave.
+  workers_.backend(0, backend(0).slot).active.set(1);
+  EXPECT_EQ(publisher_->apply(too_many.model()), RejectReason::too_many);
+  EXPECT_FALSE(publisher_->last_error().empty());
+  EXPECT_EQ(&snapshot(), before);
+  EXPECT_EQ(publisher_->applied().generation, 1u);
+  EXPECT_TRUE(state_.eligible.read(backend(0).slot));
+  EXPECT_EQ(publisher_->apply(web(3)), RejectReason::none);
+}
+
+TEST_F(Publisher_set_backend, acts_at_once_and_on_the_tables_with_flush) {
+  publisher_->apply(web(1));
+  const Snapshot* before = &snapshot();
+  publisher_->set_backend({.backend = BackendOrdinal{1}, .fields = kSetHealth, .health = Health::down});
+  EXPECT_FALSE(state_.eligible.read(backend(1).slot));
+  EXPECT_EQ(backends_[raw(backend(1).slot)].health, Health::down);
+  EXPECT_EQ(&snapshot(), before);
+  publisher_->flush();
+  EXPECT_NE(&snapshot(), before);
+  EXPECT_EQ(snapshot().generation, 1u);
+  EXPECT_EQ(snapshot().services[0]->ipv4.targets.size(), 1u);
+  before = &snapshot();
+  publisher_->flush();
+  EXPECT_EQ(&snapshot(), before);
+}
+
+TEST_F(Publisher_set_backend, changes_only_the_named_fields) {
+  publisher_->apply(web(1));
+  publisher_->set_backend({.fields = kSetWeight, .weight = 9, .health = Health::down, .admin = Admin::disabled});
+  EXPECT_EQ(backend(0).weight, 9);
+  EXPECT_EQ(backend(0).health, Health::up);
+  EXPECT_EQ(backend(0).admin, Admin::enabled);
+  publisher_->set_backend({.fields = kSetAdmin, .admin = Admin::drain});
+  EXPECT_EQ(backend(0).admin, Admin::drain);
+  EXPECT_FALSE(state_.eligible.read(backend(0).slot));
+  publisher_->set_backend({.fields = kSetAdmin, .admin = Admin::enabled});
+  EXPECT_TRUE(state_.eligible.read(backend(0).slot));
+  publisher_->set_backend({.fields = kSetWeight, .weight = 0});
+  EXPECT_FALSE(state_.eligible.read(backend(0).slot));
+}
+
+TEST_F(Publisher_set_addresses, wildcard_binds_follow) {
+  publisher_->apply(web(1));
+  EXPECT_TRUE(snapshot().vips.services().empty());
+  EXPECT_TRUE(publisher_->set_addresses({ip("198.51.100.1")}));
+  EXPECT_EQ(snapshot().vips.services().size(), 1u);
+  EXPECT_EQ(snapshot().generation, 1u);
+  EXPECT_TRUE(publisher_->set_addresses({}));
+  EXPECT_TRUE(snapshot().vips.services().empty());
+}
+
+TEST_F(Publisher_collect, frees_old_tables_only_when_all_workers_were_quiet) {
+  publisher_->apply(web(1));
+  std::weak_ptr<const ServiceTables> old = snapshot().services[0];
+  publisher_->apply(web(2, 1));
+  workers_.quiet(0);
+  publisher_->collect();
+  EXPECT_FALSE(old.expired());
+  workers_.quiet(1);
+  publisher_->collect();
+  EXPECT_TRUE(old.expired());
+}
+
+TEST_F(Publisher_collect, stuck_workers_stop_changes_instead_of_filling_memory) {
+  publisher_->apply(web(1));
+  for (unsigned i = 0; i < kRetiredMax; ++i) {
+    publisher_->set_backend({.fields = kSetWeight, .weight = static_cast<uint16_t>(i + 1)});
+    publisher_->flush();
+  }
+  EXPECT_TRUE(publisher_->must_wait());
+  const Snapshot* stuck = &snapshot();
+  publisher_->set_backend({.fields = kSetWeight, .weight = 99});
+  publisher_->flush();
+  EXPECT_EQ(&snapshot(), stuck);
+  let_go();
+  EXPECT_FALSE(publisher_->must_wait());
+  publisher_->flush();
+  EXPECT_EQ(snapshot().services[0]->ipv4.targets[0].weight, 99);
+}
+
+}  // namespace
+}  // namespace millrace
