@@ -2,11 +2,14 @@
 #include <gtest/gtest.h>
 #include <rte_eal.h>
 
+#include <cstdlib>
+
 namespace {
 
 class EalEnvironment : public testing::Environment {
  public:
   void SetUp() override {
+    setenv("MILLRACE_BPF", MR_STEER_OBJECT, 0);
     static char arguments[][16] = {"unit_ports",  "--no-huge",      "-m", "512", "--no-pci",
                                    "--no-shconf", "--no-telemetry", "-l", "0",   "--log-level=4"};
     char* argv[std::size(arguments) + 1] = {};
