@@ -1,0 +1,29 @@
+// http_server.h: HTTP/1.1 with JSON over a UNIX socket.
+// Thread: the event loop.
+// Bound:  kApiConnectionMax connections, kApiHeaderBytesMax of header, kApiBodyBytesMax of body, kApiSecondsMax for a
+//         request to arrive (also the pause between two requests) and for an answer to be taken.
+// Fails:  a bad request is answered with a status and a sentence; nothing ends the server.
+// Tests:  tests/unit/control/api_test.cpp
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "controlplane/api/reply.h"
+#include "controlplane/api/unix_listener.h"
+
+namespace millrace::control {
+
+inline constexpr unsigned kApiConnectionMax = 64;  // a descriptor and some 20 KiB each
+inline constexpr uint32_t kApiHeaderBytesMax = 8 * 1024;
+inline constexpr uint64_t kApiBodyBytesMax = 64 * 1024;  // the largest body we know has some 50 bytes
+inline constexpr unsigned kApiSecondsMax = 10;
+
+using ApiHandler = std::function<boost::asio::awaitable<ApiReply>(ApiRequest)>;
+
+// Accepts and serves until the listener is closed. `handler` must outlive the io_context's run.
+boost::asio::awaitable<void> serve_api(UnixListener& listener, ApiHandler handler);
+
+}  // namespace millrace::control

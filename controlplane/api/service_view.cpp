@@ -1,0 +1,177 @@
+#include <algorithm>
+#include <map>
+
+#include "controlplane/api/views.h"
+#include "controlplane/link/directory.h"
+#include "controlplane/link/live_counters.h"
+
+namespace millrace::control {
+namespace {
+
+const char* proto_name(Proto proto) { return proto == Proto::tcp ? "tcp" : "udp"; }
+const char* mode_name(Mode mode) { return mode == Mode::nat ? "nat" : "fullnat"; }
+const char* health_name(Health health) { return health == Health::up ? "up" : "down"; }
+
+const char* balance_name(Balance balance) {
+  switch (balance) {
+    case Balance::roundrobin:
+      return "roundrobin";
+    case Balance::weight:
+      return "weight";
+    case Balance::leastconn:
+      return "leastconn";
+    case Balance::maglev:
+      return "maglev";
+  }
+  return "unknown";
+}
+
+// The living directory by name instead of by slot.
+struct Slots {
+  std::shared_ptr<const Segment> segment;
+  std::map<std::string, ServiceSlot> services;
+  std::map<BackendKey, BackendRow> backends;
+
+  explicit Slots(std::shared_ptr<const Segment> from) : segment(std::move(from)) {
+    if (!segment) return;
+    std::map<ServiceSlot, std::string> names;
+    for (const ServiceRow& row : read_services(*segment)) {
+      names[row.slot] = row.name;
+      // A name may stand twice: configured, and gone with its last connections.
+      if (row.configured || !services.contains(row.name)) services[row.name] = row.slot;
+    }
+    for (const BackendRow& row : read_backends(*segment)) {
+      const auto name = names.find(row.service);
+      if (name == names.end()) continue;
+      const BackendKey key(name->second, row.endpoint);
+      if (row.configured || !backends.contains(key)) backends[key] = row;
+    }
+  }
+};
+
+void add_live(Json& view, const Segment& segment, BackendSlot slot) {
+  const BackendLive live = sum_backend(segment, slot);
+  view["active"] = live.active;
+  view["connections"] = live.connections;
+  view["forward_packets"] = live.forward_packets;
+  view["reverse_packets"] = live.reverse_packets;
+  view["forward_bytes"] = live.forward_bytes;
+  view["reverse_bytes"] = live.reverse_bytes;
+  view["connect_failures"] = live.connect_failures;
+  view["resets"] = live.resets;
+}
+
+Json backend_row(const Daemon& daemon, const Slots& slots, const std::string& service, const DesiredBackend& backend) {
+  const BackendKey key(service, backend.endpoint);
+  Json view;
+  view["service"] = service;
+  view["backend"] = format_endpoint(backend.endpoint);
+  view["health"] = health_name(backend.health);
+  view["admin"] = admin_name(backend.admin);
+  view["weight"] = backend.weight;
+  view["priority"] = backend.priority;
+  const CheckState* check = daemon.health().find(key);
+  view["checked"] = check != nullptr;
+  if (check != nullptr && !check->cause.empty()) view["cause"] = check->cause;
+  const auto found = slots.backends.find(key);
+  if (found != slots.backends.end()) add_live(view, *slots.segment, found->second.slot);
+  return view;
+}
+
+Json service_row(const Slots& slots, const DesiredService& service, const config::ServiceConfig* config) {
+  const auto up = std::ranges::count_if(service.backends, &DesiredBackend::eligible);
+  Json view;
+  view["service"] = service.name;
+  view["up"] = service.up();
+  view["protocol"] = proto_name(service.proto);
+  view["mode"] = mode_name(service.mode);
+  view["balance"] = balance_name(service.balance);
+  if (config != nullptr && !config->snat_pool.empty()) view["snat"] = config->snat_pool;
+  Json binds = Json::array();
+  for (const Endpoint& bind : service.binds) binds.push_back(format_endpoint(bind));
+  view["bind"] = std::move(binds);
+  view["backends"] = {{"total", service.backends.size()}, {"up", up}};
+  const auto slot = slots.services.find(service.name);
+  if (slot == slots.services.end()) return view;
+  const ServiceLive live = sum_service(*slots.segment, slot->second);
+  view["active"] = live.active;
+  view["connections"] = live.connections;
+  view["no_backend"] = live.no_backend;
+  view["no_snat_port"] = live.no_snat_port;
+  view["no_slot"] = live.no_slot;
+  return view;
+}
+
+}  // namespace
+
+const char* admin_name(Admin admin) {
+  switch (admin) {
+    case Admin::enabled:
+      return "enabled";
+    case Admin::drain:
+      return "drain";
+    case Admin::disabled:
+      return "disabled";
+  }
+  return "unknown";
+}
+
+Json services_view(const Daemon& daemon) {
+  const Slots slots(daemon.link().segment());
+  Json rows = Json::array();
+  for (const DesiredService& service : daemon.desired().services) {
+    const auto& services = daemon.config().services;
+    const auto config = std::ranges::find(services, service.name, &config::ServiceConfig::name);
+    rows.push_back(service_row(slots, service, config == services.end() ? nullptr : &*config));
+  }
+  return {{"services", std::move(rows)}};
+}
+
+Json backends_view(const Daemon& daemon, const std::string& service) {
+  Slots slots(daemon.link().segment());
+  Json rows = Json::array();
+  for (const DesiredService& of : daemon.desired().services) {
+    for (const DesiredBackend& backend : of.backends) {
+      if (service.empty() || of.name == service) rows.push_back(backend_row(daemon, slots, of.name, backend));
+      slots.backends.erase(BackendKey(of.name, backend.endpoint));
+    }
+  }
+  // What is left has gone from the configuration while connections to it live.
+  for (const auto& [key, row] : slots.backends) {
+    if (!service.empty() && key.service != service) continue;
+    Json view = {{"service", key.service}, {"backend", format_endpoint(row.endpoint)}, {"health", "gone"}};
+    add_live(view, *slots.segment, row.slot);
+    rows.push_back(std::move(view));
+  }
+  return {{"backends", std::move(rows)}};
+}
+
+Json backend_view(const Daemon& daemon, const BackendKey& key) {
+  const DesiredService* service = find_service(daemon.desired(), key.service);
+  const DesiredBackend* backend = service == nullptr ? nullptr : find_backend(*service, key.endpoint());
+  if (backend == nullptr) return Json::object();
+  return backend_row(daemon, Slots(daemon.link().segment()), key.service, *backend);
+}
+
+Json connections_view(const ConnScan& scan, bool count_only) {
+  if (count_only) return {{"count", scan.matched}};
+  Json rows = Json::array();
+  for (const ConnRow& row : scan.rows) {
+    rows.push_back({{"index", raw(row.index)},
+                    {"service", row.service},
+                    {"protocol", proto_name(row.proto)},
+                    {"mode", mode_name(row.mode)},
+                    {"state", conn_state_name(row.state)},
+                    {"worker", raw(row.owner)},
+                    {"client", format_endpoint(row.client)},
+                    {"vip", format_endpoint(row.vip)},
+                    {"snat", format_endpoint(row.snat)},
+                    {"backend", format_endpoint(row.backend)},
+                    {"age_ms", row.age_ms},
+                    {"client_idle_ms", row.client_idle_ms},
+                    {"backend_idle_ms", row.backend_idle_ms}});
+  }
+  return {{"connections", std::move(rows)}, {"complete", scan.complete}};
+}
+
+}  // namespace millrace::control

@@ -1,0 +1,28 @@
+// views.h: what the daemon knows, as the JSON of the API. docs/millctl.md describes the fields.
+// Holds:  numbers that only a living dataplane has are absent without one.
+// Thread: the event loop.      Tests: tests/unit/control/api_test.cpp
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "controlplane/daemon.h"
+#include "controlplane/link/conn_scan.h"
+
+namespace millrace::control {
+
+using Json = nlohmann::ordered_json;
+
+Json version_view();
+Json status_view(const Daemon& daemon);
+Json services_view(const Daemon& daemon);
+// service: only of this one; empty: of all.
+Json backends_view(const Daemon& daemon, const std::string& service);
+Json backend_view(const Daemon& daemon, const BackendKey& key);
+Json counters_view(const Daemon& daemon);
+Json connections_view(const ConnScan& scan, bool count_only);
+Json reload_view(const ReloadReport& report);
+
+const char* admin_name(Admin admin);
+
+}  // namespace millrace::control

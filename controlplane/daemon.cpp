@@ -1,0 +1,164 @@
+#include "controlplane/daemon.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <set>
+#include <utility>
+
+#include "controlplane/health/tcp_ping.h"
+#include "controlplane/link/monotonic.h"
+#include "controlplane/state/restart_notices.h"
+
+namespace millrace::control {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::chrono::seconds kSampleEvery{1};
+// How long a reload waits for the dataplane's word; a table build of the largest configuration takes a few seconds.
+constexpr std::chrono::seconds kApplyPatience{15};
+
+const char* admin_text(Admin admin) {
+  switch (admin) {
+    case Admin::enabled:
+      return "enabled";
+    case Admin::drain:
+      return "draining: established connections stay until they close";
+    case Admin::disabled:
+      return "disabled: no new connections, no checks";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config config, OwnerLock lock)
+    : executor_(executor),
+      file_(std::move(file)),
+      segment_path_(config.dataplane.segment),
+      config_(config),
+      started_with_(std::move(config)),
+      health_(executor, std::make_unique<TcpPing>(), [this](const BackendKey&) { publish_soon(); }),
+      link_(executor, segment_path_, std::move(lock)),
+      sample_timer_(executor),
+      desired_(std::make_shared<const DesiredState>()),
+      started_ms_(monotonic_ms()) {}
+
+void Daemon::start() {
+  reconcile_checks(nullptr);
+  publish();
+  asio::co_spawn(executor_, link_.run(), asio::detached);
+  asio::co_spawn(executor_, sample_rates(), asio::detached);
+}
+
+void Daemon::stop() {
+  stopped_ = true;
+  health_.stop();
+  link_.stop();
+  sample_timer_.cancel();
+}
+
+uint64_t Daemon::uptime_ms() const { return monotonic_ms() - started_ms_; }
+
+uint64_t Daemon::publish() {
+  publish_pending_ = false;
+  desired_ = std::make_shared<const DesiredState>(compute_desired_state(config_, overrides_, health_.table()));
+  return link_.set_desired(desired_);
+}
+
+// Many checks may change within one turn of the loop; the state is computed once for all of them.
+void Daemon::publish_soon() {
+  if (publish_pending_) return;
+  publish_pending_ = true;
+  asio::post(executor_, [this] {
+    if (publish_pending_ && !stopped_) publish();
+  });
+}
+
+// `also`: a configuration whose backends keep their checks, although they are not in force.
+void Daemon::reconcile_checks(const config::Config* also) {
+  std::vector<CheckTarget> targets;
+  std::set<BackendKey> known;
+  const auto add = [&](const config::Config& config) {
+    for (const config::ServiceConfig& service : config.services) {
+      for (const config::BackendConfig& backend : service.backends) {
+        BackendKey key(service.name, backend.endpoint);
+        if (!known.insert(key).second) continue;
+        const bool paused = overrides_.find(key).admin == Admin::disabled;
+        targets.push_back({std::move(key), service.healthcheck, paused});
+      }
+    }
+  };
+  add(config_);
+  if (also != nullptr) add(*also);
+  health_.reconcile(targets);
+}
+
+void Daemon::override_backend(const BackendKey& key, const Override& change) {
+  overrides_.merge(key, change);
+  if (change.admin) spdlog::info("backend {} is {} (by millctl)", format_key(key), admin_text(*change.admin));
+  if (change.weight) spdlog::info("backend {} has weight {} (by millctl)", format_key(key), *change.weight);
+  if (change.admin) reconcile_checks(nullptr);
+  publish();
+}
+
+asio::awaitable<std::optional<ReloadReport>> Daemon::reload() {
+  if (reloading_) co_return std::nullopt;
+  reloading_ = true;
+  ReloadReport report = co_await try_reload();
+  reloading_ = false;
+  report.time = std::time(nullptr);
+  for (const std::string& error : report.errors) spdlog::error("{}", error);
+  for (const std::string& notice : report.notices) spdlog::warn("{}", notice);
+  if (report.accepted)
+    spdlog::info("{} reloaded: {} services", file_, config_.services.size());
+  else
+    spdlog::error("{} not reloaded: the configuration before it stays in force", file_);
+  last_reload_ = report;
+  co_return report;
+}
+
+asio::awaitable<ReloadReport> Daemon::try_reload() {
+  ReloadReport report;
+  config::LoadResult loaded = config::load_config(file_);
+  if (!loaded.config) {
+    for (const config::ConfigError& error : loaded.errors) report.errors.push_back(config::format_error(error));
+    co_return report;
+  }
+  // Until the dataplane has agreed, the old backends are checked too: going back must not forget their health.
+  const config::Config before = std::exchange(config_, std::move(*loaded.config));
+  reconcile_checks(&before);
+  const uint64_t revision = publish();
+  report.outcome = co_await link_.settle(revision, kApplyPatience);
+  if (report.outcome == Outcome::rejected) {
+    const std::optional<Rejection> rejection = link_.status().rejection;
+    report.errors.push_back("the dataplane rejected the configuration: " +
+                            (rejection ? format_rejection(*rejection) : std::string("it gave no reason")));
+    config_ = before;
+    reconcile_checks(nullptr);
+    publish();
+    link_.resend();
+    co_return report;
+  }
+  report.accepted = true;
+  report.notices = restart_notices(started_with_, config_);
+  overrides_.retain(config_);
+  reconcile_checks(nullptr);
+  co_return report;
+}
+
+asio::awaitable<void> Daemon::sample_rates() {
+  while (!stopped_) {
+    rates_.sample(link_.segment(), monotonic_ms());
+    sample_timer_.expires_after(kSampleEvery);
+    co_await sample_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
+}  // namespace millrace::control

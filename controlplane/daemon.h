@@ -1,0 +1,86 @@
+// daemon.h: millraced without its sockets: holds the configuration, lets health and overrides flow into the desired
+// state, and the desired state into the link.
+// Route:  reload | on_change | override_backend > publish > compute_desired_state > DataplaneLink::set_desired
+// Thread: the event loop.      Tests: tests/unit/control/daemon_test.cpp
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <ctime>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/config/config.h"
+#include "controlplane/health/health_monitor.h"
+#include "controlplane/link/dataplane_link.h"
+#include "controlplane/link/rate_sampler.h"
+#include "controlplane/state/desired_state.h"
+#include "controlplane/state/overrides.h"
+
+namespace millrace::control {
+
+struct ReloadReport {
+  bool accepted = false;
+  // accepted: whether the dataplane has it already, will get it, or is not there yet.
+  Outcome outcome = Outcome::no_dataplane;
+  std::vector<std::string> errors;   // not accepted: every one, for people
+  std::vector<std::string> notices;  // accepted: what needs a restart
+  std::time_t time = 0;
+};
+
+class Daemon {
+ public:
+  Daemon(boost::asio::any_io_executor executor, std::string file, config::Config config, OwnerLock lock);
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  void start();
+  void stop();
+
+  // Reads the file again and puts it in force, or keeps what is there and says why. nullopt: one is under way.
+  boost::asio::awaitable<std::optional<ReloadReport>> reload();
+
+  // What an operator says about a backend that the configuration has.
+  void override_backend(const BackendKey& key, const Override& change);
+
+  const std::string& file() const { return file_; }
+  const std::string& segment_path() const { return segment_path_; }
+  const config::Config& config() const { return config_; }
+  const DesiredState& desired() const { return *desired_; }
+  const HealthMonitor& health() const { return health_; }
+  const DataplaneLink& link() const { return link_; }
+  const RateSampler& rates() const { return rates_; }
+  const std::optional<ReloadReport>& last_reload() const { return last_reload_; }
+  uint64_t uptime_ms() const;
+
+ private:
+  uint64_t publish();
+  void publish_soon();
+  void reconcile_checks(const config::Config* also);
+  boost::asio::awaitable<ReloadReport> try_reload();
+  boost::asio::awaitable<void> sample_rates();
+
+  boost::asio::any_io_executor executor_;
+  std::string file_;
+  std::string segment_path_;
+  config::Config config_;
+  // The file's tables that only a restart puts in force: as they were when the process started.
+  config::Config started_with_;
+  Overrides overrides_;
+  HealthMonitor health_;
+  DataplaneLink link_;
+  RateSampler rates_;
+  boost::asio::steady_timer sample_timer_;
+  std::shared_ptr<const DesiredState> desired_;
+  std::optional<ReloadReport> last_reload_;
+  bool reloading_ = false;
+  bool publish_pending_ = false;
+  bool stopped_ = false;
+  uint64_t started_ms_;
+};
+
+}  // namespace millrace::control

@@ -1,0 +1,56 @@
+#include "controlplane/link/directory.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace millrace::control {
+namespace {
+
+constexpr int kTriesMax = 8;
+
+// Copies a row of a directory if its writer left it alone meanwhile.
+template <typename Row>
+bool read_row(const Row& row, Row& copy) {
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    // Pairs with the release store that ends a change of the row.
+    const uint32_t before = row.version.load(std::memory_order_acquire);
+    if (before & 1) continue;
+    std::memcpy(static_cast<void*>(&copy), static_cast<const void*>(&row), sizeof copy);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (row.version.load(std::memory_order_relaxed) == before) return true;
+  }
+  return false;
+}
+
+bool is_printable(char c) { return c > ' ' && c < 0x7f; }
+
+}  // namespace
+
+std::vector<ServiceRow> read_services(const Segment& segment) {
+  std::vector<ServiceRow> rows;
+  const std::span<const ServiceInfo> directory = segment.services();
+  for (size_t slot = 0; slot < directory.size(); ++slot) {
+    if (directory[slot].in_use == 0) continue;
+    ServiceInfo info;
+    if (!read_row(directory[slot], info) || info.in_use == 0 || info.in_use > 2) continue;
+    const std::string name(info.name, strnlen(info.name, kNameBytes));
+    if (name.empty() || name.size() == kNameBytes || !std::ranges::all_of(name, is_printable)) continue;
+    rows.push_back({ServiceSlot{static_cast<uint16_t>(slot)}, info.in_use == 1, name});
+  }
+  return rows;
+}
+
+std::vector<BackendRow> read_backends(const Segment& segment) {
+  std::vector<BackendRow> rows;
+  const std::span<const BackendInfo> directory = segment.backends();
+  for (size_t slot = 0; slot < directory.size(); ++slot) {
+    if (directory[slot].in_use == 0) continue;
+    BackendInfo info;
+    if (!read_row(directory[slot], info) || info.in_use == 0 || info.in_use > 2) continue;
+    if (raw(info.service) >= kServiceMax || info.port.raw == 0) continue;
+    rows.push_back({BackendSlot{static_cast<uint16_t>(slot)}, info.in_use == 1, info.service, {info.addr, info.port}});
+  }
+  return rows;
+}
+
+}  // namespace millrace::control

@@ -1,0 +1,58 @@
+#include "controlplane/link/live_counters.h"
+
+#include <numeric>
+
+namespace millrace::control {
+
+BackendLive sum_backend(const Segment& segment, BackendSlot slot) {
+  BackendLive sum;
+  if (raw(slot) >= kBackendMax) return sum;
+  for (uint32_t worker = 0; worker < segment.worker_count(); ++worker) {
+    const BackendCounters& part = segment.backend_counters(worker, raw(slot));
+    sum.connections += part.connections.read();
+    sum.active += part.active.read();
+    sum.forward_packets += part.forward_packets.read();
+    sum.reverse_packets += part.reverse_packets.read();
+    sum.forward_bytes += part.forward_bytes.read();
+    sum.reverse_bytes += part.reverse_bytes.read();
+    sum.connect_failures += part.connect_failures.read();
+    sum.resets += part.resets.read();
+  }
+  return sum;
+}
+
+ServiceLive sum_service(const Segment& segment, ServiceSlot slot) {
+  ServiceLive sum;
+  if (raw(slot) >= kServiceMax) return sum;
+  for (uint32_t worker = 0; worker < segment.worker_count(); ++worker) {
+    const ServiceCounters& part = segment.service_counters(worker, raw(slot));
+    sum.connections += part.connections.read();
+    sum.active += part.active.read();
+    sum.no_backend += part.no_backend.read();
+    sum.no_snat_port += part.no_snat_port.read();
+    sum.no_slot += part.no_slot.read();
+  }
+  return sum;
+}
+
+std::vector<WorkerLive> read_workers(const Segment& segment) {
+  std::vector<WorkerLive> workers;
+  for (const WorkerCounters& counters : segment.worker_counters()) {
+    WorkerLive& live = workers.emplace_back();
+#define X(name, unit, sentence) live.name = counters.name.read();
+    MR_WORKER_COUNTERS(X)
+#undef X
+    for (uint32_t reason = 0; reason < kDropReasonCount; ++reason)
+      live.dropped[reason] = counters.dropped[reason].read();
+  }
+  return workers;
+}
+
+uint64_t WorkerLive::dropped_total() const { return std::accumulate(dropped.begin(), dropped.end(), uint64_t{0}); }
+
+uint64_t WorkerLive::connections_open() const {
+  // Two counters read one after the other: closed may already be ahead.
+  return connections_opened > connections_closed ? connections_opened - connections_closed : 0;
+}
+
+}  // namespace millrace::control

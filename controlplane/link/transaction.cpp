@@ -1,0 +1,158 @@
+#include "controlplane/link/transaction.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace millrace::control {
+namespace {
+
+template <typename Body>
+Command& append(std::vector<Command>& commands, CommandKind kind, Generation generation, Body Command::Body::*member,
+                const Body& body) {
+  Command& command = commands.emplace_back();
+  command.kind = kind;
+  command.generation = generation;
+  command.body.*member = body;
+  return command;
+}
+
+ServiceCommand service_command(const DesiredService& service, size_t ordinal) {
+  ServiceCommand command;
+  command.ordinal = ServiceOrdinal{static_cast<uint16_t>(ordinal)};
+  command.snat_pool = service.snat_pool;
+  command.proto = service.proto;
+  command.mode = service.mode;
+  command.balance = service.balance;
+  command.client_idle_timeout_ms = service.client_idle_timeout_ms;
+  command.backend_idle_timeout_ms = service.backend_idle_timeout_ms;
+  std::memcpy(command.name, service.name.data(), std::min<size_t>(service.name.size(), kNameBytes - 1));
+  return command;
+}
+
+BackendCommand backend_command(const DesiredBackend& backend, size_t service, size_t ordinal) {
+  BackendCommand command;
+  command.service = ServiceOrdinal{static_cast<uint16_t>(service)};
+  command.ordinal = BackendOrdinal{static_cast<uint16_t>(ordinal)};
+  command.weight = backend.weight;
+  command.priority = backend.priority;
+  command.health = backend.health;
+  command.admin = backend.admin;
+  command.port = backend.endpoint.port;
+  command.addr = backend.endpoint.addr;
+  return command;
+}
+
+const DesiredService* service_at(const DesiredState& state, ServiceOrdinal ordinal) {
+  return raw(ordinal) < state.services.size() ? &state.services[raw(ordinal)] : nullptr;
+}
+
+std::string service_text(const DesiredState& state, ServiceOrdinal ordinal) {
+  const DesiredService* service = service_at(state, ordinal);
+  return service == nullptr ? std::string("an unknown service") : "service " + service->name;
+}
+
+}  // namespace
+
+std::vector<Command> make_transaction(const DesiredState& state, Generation generation) {
+  using Body = Command::Body;
+  BeginCommand begin;
+  begin.snat_range_count = static_cast<uint32_t>(state.snat_ranges.size());
+  begin.service_count = static_cast<uint32_t>(state.services.size());
+  for (const DesiredService& service : state.services) {
+    begin.bind_count += static_cast<uint32_t>(service.binds.size());
+    begin.backend_count += static_cast<uint32_t>(service.backends.size());
+  }
+  std::vector<Command> commands;
+  commands.reserve(3 + begin.snat_range_count + begin.service_count + begin.bind_count + begin.backend_count);
+  append(commands, CommandKind::begin, generation, &Body::begin, begin);
+  append(commands, CommandKind::settings, generation, &Body::settings, state.timeouts);
+  for (const SnatRangeCommand& range : state.snat_ranges)
+    append(commands, CommandKind::snat_range, generation, &Body::snat_range, range);
+  for (size_t s = 0; s < state.services.size(); ++s)
+    append(commands, CommandKind::service, generation, &Body::service, service_command(state.services[s], s));
+  for (size_t s = 0; s < state.services.size(); ++s) {
+    for (const Endpoint& bind : state.services[s].binds) {
+      BindCommand command;
+      command.service = ServiceOrdinal{static_cast<uint16_t>(s)};
+      command.port = bind.port;
+      command.addr = bind.addr;
+      append(commands, CommandKind::bind, generation, &Body::bind, command);
+    }
+  }
+  for (size_t s = 0; s < state.services.size(); ++s)
+    for (size_t b = 0; b < state.services[s].backends.size(); ++b)
+      append(commands, CommandKind::backend, generation, &Body::backend,
+             backend_command(state.services[s].backends[b], s, b));
+  Command& commit = commands.emplace_back();
+  commit.kind = CommandKind::commit;
+  commit.generation = generation;
+  return commands;
+}
+
+std::vector<Command> make_set_backends(const std::vector<SetBackendCommand>& changes, Generation generation) {
+  std::vector<Command> commands;
+  commands.reserve(changes.size());
+  for (const SetBackendCommand& change : changes)
+    append(commands, CommandKind::set_backend, generation, &Command::Body::set_backend, change);
+  return commands;
+}
+
+std::string describe_command(const Command& command, const DesiredState& state) {
+  switch (command.kind) {
+    case CommandKind::begin:
+      return "the beginning of the transaction";
+    case CommandKind::settings:
+      return "the timeouts";
+    case CommandKind::snat_range: {
+      const SnatRangeCommand& range = command.body.snat_range;
+      return fmt::format("SNAT range {}-{}", format_ip(range.first), format_ip(range.last));
+    }
+    case CommandKind::service:
+      return service_text(state, command.body.service.ordinal);
+    case CommandKind::bind: {
+      const BindCommand& bind = command.body.bind;
+      return fmt::format("bind {} of {}", format_endpoint({bind.addr, bind.port}), service_text(state, bind.service));
+    }
+    case CommandKind::backend: {
+      const BackendCommand& backend = command.body.backend;
+      return fmt::format("backend {} of {}", format_endpoint({backend.addr, backend.port}),
+                         service_text(state, backend.service));
+    }
+    case CommandKind::commit:
+      return "the configuration as a whole";
+    case CommandKind::set_backend: {
+      const SetBackendCommand& change = command.body.set_backend;
+      const DesiredService* service = service_at(state, change.service);
+      if (service == nullptr || raw(change.backend) >= service->backends.size()) return "a change of a backend";
+      return fmt::format("the change of backend {} of service {}",
+                         format_endpoint(service->backends[raw(change.backend)].endpoint), service->name);
+    }
+  }
+  return "an unknown message";
+}
+
+std::string reject_sentence(RejectReason reason) {
+  switch (reason) {
+#define X(name, sentence)  \
+  case RejectReason::name: \
+    return sentence;
+    MR_REJECT_REASONS(X)
+#undef X
+  }
+  return "for a reason that this millraced does not know";
+}
+
+std::string reject_name(RejectReason reason) {
+  switch (reason) {
+#define X(name, sentence)  \
+  case RejectReason::name: \
+    return #name;
+    MR_REJECT_REASONS(X)
+#undef X
+  }
+  return "unknown";
+}
+
+}  // namespace millrace::control

@@ -1,0 +1,117 @@
+// main.cpp: millraced: reads the configuration, takes the control plane's place at the segment, opens its socket and
+// runs the event loop until SIGINT or SIGTERM. Traffic goes on without it.
+// Exit:   0 after a signal, 1 when it could not start (each reason is one sentence on stderr), 2 on wrong arguments.
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+
+#include "controlplane/api/http_server.h"
+#include "controlplane/api/routes.h"
+#include "controlplane/config/config.h"
+#include "controlplane/daemon.h"
+
+namespace millrace::control {
+namespace {
+
+namespace asio = boost::asio;
+
+struct Options {
+  std::string file;
+  bool verbose = false;
+};
+
+void start_logging(const Options& options) {
+  auto logger = spdlog::stderr_color_mt("millraced");
+  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ millraced: %v");
+  logger->set_level(options.verbose ? spdlog::level::debug : spdlog::level::info);
+  logger->flush_on(spdlog::level::debug);
+  spdlog::set_default_logger(logger);
+}
+
+// A descriptor per running check and API connection: what the system allows, instead of the usual 1024.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+asio::awaitable<void> obey_signals(asio::signal_set& signals, Daemon& daemon, asio::io_context& loop) {
+  while (true) {
+    const auto [error, number] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (error) co_return;
+    if (number != SIGHUP) {
+      spdlog::info("{}: ending; traffic goes on with the last configuration", number == SIGINT ? "SIGINT" : "SIGTERM");
+      daemon.stop();
+      loop.stop();
+      co_return;
+    }
+    // Not awaited: a reload may wait for the dataplane, and SIGTERM must not wait for a reload.
+    asio::co_spawn(loop, daemon.reload(), [](std::exception_ptr, const std::optional<ReloadReport>& report) {
+      if (!report) spdlog::warn("SIGHUP ignored: a reload is already under way");
+    });
+  }
+}
+
+int run(const Options& options) {
+  start_logging(options);
+  raise_descriptor_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+
+  config::LoadResult loaded = config::load_config(options.file);
+  if (!loaded.config) {
+    for (const config::ConfigError& error : loaded.errors) spdlog::error("{}", config::format_error(error));
+    return 1;
+  }
+  std::string problem;
+  std::optional<OwnerLock> lock = OwnerLock::take(loaded.config->dataplane.segment, problem);
+  if (!lock) {
+    spdlog::error("{}", problem);
+    return 1;
+  }
+  asio::io_context loop(1);
+  const std::string socket = loaded.config->api.socket;
+  const std::unique_ptr<UnixListener> listener = UnixListener::open(loop.get_executor(), socket, problem);
+  if (!listener) {
+    spdlog::error("{}", problem);
+    return 1;
+  }
+  Daemon daemon(loop.get_executor(), options.file, std::move(*loaded.config), std::move(*lock));
+  asio::signal_set signals(loop, SIGINT, SIGTERM, SIGHUP);
+  daemon.start();
+  asio::co_spawn(loop, obey_signals(signals, daemon, loop), asio::detached);
+  asio::co_spawn(loop,
+                 serve_api(*listener, [&](ApiRequest request) { return route_request(daemon, std::move(request)); }),
+                 asio::detached);
+  spdlog::info("millraced {} serves {} at {}", MR_VERSION, options.file, socket);
+  loop.run();
+  return 0;
+}
+
+}  // namespace
+}  // namespace millrace::control
+
+int main(int argc, char** argv) {
+  millrace::control::Options options;
+  CLI::App app(
+      "millraced: the control plane of Millrace. Checks backends, keeps the dataplane configured, serves millctl.");
+  app.add_option("--config,-c", options.file, "configuration file")->required();
+  app.add_flag("--verbose,-v", options.verbose, "log details too");
+  app.set_version_flag("--version", std::string("millraced " MR_VERSION));
+  app.footer("Example: millraced --config /etc/millrace.toml\nSIGHUP reloads the file, SIGINT and SIGTERM end it.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return millrace::control::run(options);
+}

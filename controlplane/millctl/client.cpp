@@ -1,0 +1,95 @@
+#include "controlplane/millctl/client.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <functional>
+
+namespace millrace::millctl {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+using Stream = beast::basic_stream<asio::local::stream_protocol>;
+
+std::string connect_problem(const std::string& socket, const error_code& error) {
+  namespace errc = boost::system::errc;
+  if (error == errc::no_such_file_or_directory)
+    return fmt::format("no millraced at {}: there is no such socket; start millraced or name its socket with --socket",
+                       socket);
+  if (error == errc::connection_refused)
+    return fmt::format("no millraced at {}: nobody listens; start millraced or name its socket with --socket", socket);
+  if (error == errc::permission_denied)
+    return fmt::format("{} may not be used by this user; run millctl as root or in the socket's group", socket);
+  return fmt::format("cannot talk to millraced at {}: {}", socket, error.message());
+}
+
+}  // namespace
+
+std::string percent_encode(const std::string& text) {
+  std::string encoded;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '.' || c == '_' || c == '~';
+    if (plain)
+      encoded.push_back(c);
+    else
+      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return encoded;
+}
+
+Answer Client::ask(const std::string& method, const std::string& target, const std::string& body) const {
+  Answer answer;
+  sockaddr_un limits{};
+  if (socket_.empty() || socket_.size() >= sizeof limits.sun_path) {
+    answer.problem = fmt::format("'{}' cannot be a socket path", socket_);
+    return answer;
+  }
+  asio::io_context loop(1);
+  Stream stream(loop);
+  http::request<http::string_body> request(http::string_to_verb(method), target, 11);
+  request.set(http::field::host, "millrace");
+  request.set(http::field::user_agent, "millctl/" MR_VERSION);
+  request.keep_alive(false);
+  request.body() = body;
+  request.prepare_payload();
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kAnswerBytesMax);
+
+  error_code failed;
+  stream.expires_after(std::chrono::seconds(kAnswerSecondsMax));
+  stream.async_connect(asio::local::stream_protocol::endpoint(socket_), [&](error_code connected) {
+    failed = connected;
+    if (failed) return;
+    http::async_write(stream, request, [&](error_code written, size_t) {
+      failed = written;
+      if (failed) return;
+      http::async_read(stream, buffer, parser, [&](error_code read, size_t) { failed = read; });
+    });
+  });
+  loop.run();
+  if (failed) {
+    answer.problem = failed == beast::error::timeout
+                         ? fmt::format("millraced at {} did not answer within {} s", socket_, kAnswerSecondsMax)
+                         : connect_problem(socket_, failed);
+    return answer;
+  }
+  answer.status = parser.get().result_int();
+  answer.body = Json::parse(parser.get().body(), nullptr, false);
+  answer.reached = answer.body.is_object();
+  if (!answer.reached) answer.problem = fmt::format("what answers at {} is no millraced", socket_);
+  return answer;
+}
+
+}  // namespace millrace::millctl

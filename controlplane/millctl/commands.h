@@ -1,0 +1,39 @@
+// commands.h: what each subcommand asks, and how its answer ends: the exit codes of docs/millctl.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace millrace::millctl {
+
+enum class Exit : int { done = 0, refused = 1, usage = 2, unreachable = 3 };
+
+struct Options {
+  std::string socket;
+  bool json = false;
+};
+
+struct ConnectionOptions {
+  std::string service;
+  std::string backend;
+  std::string client;
+  uint32_t limit = 100;
+  bool count = false;
+};
+
+Exit run_status(const Options& options);
+Exit run_services(const Options& options);
+Exit run_backends(const Options& options, const std::string& service);
+Exit run_connections(const Options& options, const ConnectionOptions& which);
+Exit run_counters(const Options& options);
+Exit run_drops(const Options& options);
+Exit run_version(const Options& options);
+Exit run_reload(const Options& options);
+// admin: "enabled", "drain" or "disabled".
+Exit run_admin(const Options& options, const std::string& service, const std::string& backend,
+               const std::string& admin);
+Exit run_weight(const Options& options, const std::string& service, const std::string& backend, uint32_t weight);
+// Needs no millraced.
+Exit run_check(const Options& options, const std::string& file);
+
+}  // namespace millrace::millctl

@@ -1,0 +1,125 @@
+// main.cpp: millctl's command line. One subcommand, one request, one exit code.
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "controlplane/millctl/commands.h"
+#include "millrace/limits.h"
+
+namespace millrace::millctl {
+namespace {
+
+constexpr char kDefaultSocket[] = "/run/millrace.sock";
+constexpr uint32_t kListMax = 10'000;  // as the API has it
+
+constexpr char kFooter[] =
+    "Examples:\n"
+    "  millctl status\n"
+    "  millctl backends --service web\n"
+    "  millctl connections --client 192.0.2.7 --count\n"
+    "  millctl drain web 10.0.0.1:80\n"
+    "  millctl check /etc/millrace.toml && millctl reload\n"
+    "\n"
+    "Exit codes: 0 done, 1 refused, 2 wrong arguments, 3 millraced cannot be reached.\n"
+    "Environment: MILLRACE_SOCKET instead of --socket.";
+
+// Everything that options write into; lives as long as the parser.
+struct Arguments {
+  Options options;
+  ConnectionOptions connections;
+  std::string service;
+  std::string backend;
+  std::string file;
+  uint32_t weight = 0;
+  std::function<Exit()> chosen;
+};
+
+CLI::App* add_command(CLI::App& app, Arguments& arguments, const char* name, const char* text, const char* examples,
+                      std::function<Exit()> run) {
+  CLI::App* command = app.add_subcommand(name, text);
+  command->footer(std::string("Examples:\n") + examples);
+  command->callback([&arguments, run = std::move(run)] { arguments.chosen = run; });
+  return command;
+}
+
+void add_views(CLI::App& app, Arguments& a) {
+  add_command(app, a, "status", "Both processes, the configuration, totals and rates",
+              "  millctl status\n  millctl --json status", [&a] { return run_status(a.options); });
+  add_command(app, a, "services", "Services with their state and counters", "  millctl services",
+              [&a] { return run_services(a.options); });
+  CLI::App* backends = add_command(app, a, "backends", "Backends with health, admin state and counters",
+                                   "  millctl backends\n  millctl backends --service web",
+                                   [&a] { return run_backends(a.options, a.service); });
+  backends->add_option("--service", a.service, "only of this service");
+  CLI::App* connections =
+      add_command(app, a, "connections", "Connections in the slab",
+                  "  millctl connections\n  millctl connections --service web --limit 1000\n"
+                  "  millctl connections --backend 10.0.0.1:80 --count\n  millctl connections --client 192.0.2.7",
+                  [&a] { return run_connections(a.options, a.connections); });
+  connections->add_option("--service", a.connections.service, "only of this service");
+  connections->add_option("--backend", a.connections.backend, "only to this backend, 10.0.0.1:80 or [fd00::1]:80");
+  connections->add_option("--client", a.connections.client, "only from this address, or address:port");
+  connections->add_option("--limit", a.connections.limit, "how many to list")
+      ->check(CLI::Range(1u, kListMax))
+      ->capture_default_str();
+  connections->add_flag("--count", a.connections.count, "only say how many there are");
+  add_command(app, a, "counters", "Every counter of every worker", "  millctl counters\n  millctl --json counters",
+              [&a] { return run_counters(a.options); });
+  add_command(app, a, "drops", "Dropped packets by reason", "  millctl drops\n  millctl --json drops",
+              [&a] { return run_drops(a.options); });
+  add_command(app, a, "version", "Versions of millctl and millraced", "  millctl version",
+              [&a] { return run_version(a.options); });
+}
+
+CLI::App* add_backend_command(CLI::App& app, Arguments& a, const char* name, const char* text, const char* examples,
+                              std::function<Exit()> run) {
+  CLI::App* command = add_command(app, a, name, text, examples, std::move(run));
+  command->add_option("SERVICE", a.service, "name of the service")->required();
+  command->add_option("BACKEND", a.backend, "10.0.0.1:80 or [fd00::1]:80")->required();
+  return command;
+}
+
+void add_changes(CLI::App& app, Arguments& a) {
+  add_backend_command(app, a, "drain", "No new connections; the established ones stay until they close",
+                      "  millctl drain web 10.0.0.1:80",
+                      [&a] { return run_admin(a.options, a.service, a.backend, "drain"); });
+  add_backend_command(app, a, "enable", "Take back drain or disable", "  millctl enable web 10.0.0.1:80",
+                      [&a] { return run_admin(a.options, a.service, a.backend, "enabled"); });
+  add_backend_command(app, a, "disable", "No new connections, and no health checks",
+                      "  millctl disable web '[fd00::1]:80'",
+                      [&a] { return run_admin(a.options, a.service, a.backend, "disabled"); });
+  CLI::App* weight = add_backend_command(app, a, "weight", "Give a backend another weight; 0 gets no new connection",
+                                         "  millctl weight web 10.0.0.1:80 5",
+                                         [&a] { return run_weight(a.options, a.service, a.backend, a.weight); });
+  weight->add_option("N", a.weight, "the weight")->required()->check(CLI::Range(0u, kWeightMax));
+  add_command(app, a, "reload", "Read the configuration file again; a bad one changes nothing", "  millctl reload",
+              [&a] { return run_reload(a.options); });
+  CLI::App* check = add_command(app, a, "check", "Validate a configuration file; needs no millraced",
+                                "  millctl check /etc/millrace.toml", [&a] { return run_check(a.options, a.file); });
+  check->add_option("FILE", a.file, "the file")->required();
+}
+
+int run(int argc, char** argv) {
+  Arguments arguments;
+  arguments.options.socket = kDefaultSocket;
+  CLI::App app("millctl: looks into a running Millrace and changes it.", "millctl");
+  app.footer(kFooter);
+  app.fallthrough();
+  app.add_option("--socket", arguments.options.socket, "millraced's socket")
+      ->envname("MILLRACE_SOCKET")
+      ->capture_default_str();
+  app.add_flag("--json", arguments.options.json, "answer in JSON");
+  app.require_subcommand(1);
+  add_views(app, arguments);
+  add_changes(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+  }
+  return static_cast<int>(arguments.chosen());
+}
+
+}  // namespace
+}  // namespace millrace::millctl
+
+int main(int argc, char** argv) { return millrace::millctl::run(argc, argv); }

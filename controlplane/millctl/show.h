@@ -1,0 +1,25 @@
+// show.h: the API's answers as text for people.
+// Fails:  never on a field that is missing: an older or newer millraced shows less.
+// Tests:  tests/unit/control/millctl_test.cpp
+#pragma once
+
+#include <string>
+
+#include "controlplane/millctl/client.h"
+
+namespace millrace::millctl {
+
+std::string show_status(const Json& body);
+std::string show_services(const Json& body);
+std::string show_backends(const Json& body);
+std::string show_backend(const Json& body);
+std::string show_connections(const Json& body);
+std::string show_drops(const Json& body);
+std::string show_counters(const Json& body);
+std::string show_reload(const Json& body);
+
+// A field as text, "-" where it is missing.
+std::string field(const Json& object, const char* key);
+uint64_t number(const Json& object, const char* key);
+
+}  // namespace millrace::millctl

@@ -1,0 +1,84 @@
+#include "controlplane/state/desired_state.h"
+
+#include <algorithm>
+
+namespace millrace::control {
+namespace {
+
+std::vector<SnatRangeCommand> snat_ranges(const config::Config& config) {
+  std::vector<SnatRangeCommand> ranges;
+  for (size_t pool = 0; pool < config.snat_pools.size(); ++pool) {
+    for (const config::SnatPoolConfig::Range& range : config.snat_pools[pool].ranges) {
+      SnatRangeCommand command;
+      command.pool = static_cast<uint16_t>(pool);
+      command.port_first = range.port_first;
+      command.port_last = range.port_last;
+      command.first = range.first;
+      command.last = range.last;
+      ranges.push_back(command);
+    }
+  }
+  return ranges;
+}
+
+uint16_t pool_index(const config::Config& config, const std::string& name) {
+  for (size_t pool = 0; pool < config.snat_pools.size(); ++pool)
+    if (config.snat_pools[pool].name == name) return static_cast<uint16_t>(pool);
+  return kNoSnatPool;
+}
+
+Health backend_health(const BackendKey& key, const config::HealthcheckConfig& check, const HealthTable& health) {
+  if (!check.enabled) return Health::up;
+  const auto found = health.find(key);
+  return found == health.end() ? initial_health(check) : found->second;
+}
+
+}  // namespace
+
+Health initial_health(const config::HealthcheckConfig& check) {
+  return !check.enabled || check.initial_healthy ? Health::up : Health::down;
+}
+
+DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides,
+                                   const HealthTable& health) {
+  DesiredState state;
+  state.timeouts = config.timeouts;
+  state.snat_ranges = snat_ranges(config);
+  for (const config::ServiceConfig& from : config.services) {
+    DesiredService& service = state.services.emplace_back();
+    service.name = from.name;
+    service.proto = from.proto;
+    service.mode = from.mode;
+    service.balance = from.balance;
+    service.snat_pool = from.mode == Mode::fullnat ? pool_index(config, from.snat_pool) : kNoSnatPool;
+    service.client_idle_timeout_ms = from.client_idle_timeout_ms;
+    service.backend_idle_timeout_ms = from.backend_idle_timeout_ms;
+    service.binds = from.binds;
+    for (const config::BackendConfig& backend : from.backends) {
+      const BackendKey key(from.name, backend.endpoint);
+      const Override said = overrides.find(key);
+      service.backends.push_back(DesiredBackend{
+          .endpoint = backend.endpoint,
+          .weight = said.weight.value_or(backend.weight),
+          .priority = backend.priority,
+          .health = backend_health(key, from.healthcheck, health),
+          .admin = said.admin.value_or(Admin::enabled),
+      });
+    }
+  }
+  return state;
+}
+
+bool DesiredService::up() const { return std::ranges::any_of(backends, &DesiredBackend::eligible); }
+
+const DesiredService* find_service(const DesiredState& state, const std::string& name) {
+  const auto found = std::ranges::find(state.services, name, &DesiredService::name);
+  return found == state.services.end() ? nullptr : &*found;
+}
+
+const DesiredBackend* find_backend(const DesiredService& service, const Endpoint& endpoint) {
+  const auto found = std::ranges::find(service.backends, endpoint, &DesiredBackend::endpoint);
+  return found == service.backends.end() ? nullptr : &*found;
+}
+
+}  // namespace millrace::control

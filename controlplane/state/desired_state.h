@@ -1,0 +1,63 @@
+// desired_state.h: what the dataplane should have, as one plain value. Positions in the vectors are the ordinals of
+// messages.h.
+// Route:  load_config > compute_desired_state > diff_state > send_transaction
+// Thread: any; pure.      Tests: tests/unit/control/state_test.cpp
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/config/config.h"
+#include "controlplane/state/backend_key.h"
+#include "controlplane/state/overrides.h"
+#include "millrace/messages.h"
+
+namespace millrace::control {
+
+struct DesiredBackend {
+  Endpoint endpoint;
+  uint16_t weight = 1;
+  uint16_t priority = 0;
+  Health health = Health::up;
+  Admin admin = Admin::enabled;
+
+  // Gets new connections, as far as its priority group is the one in use.
+  bool eligible() const { return health == Health::up && admin == Admin::enabled && weight > 0; }
+  bool operator==(const DesiredBackend&) const = default;
+};
+
+struct DesiredService {
+  std::string name;
+  Proto proto = Proto::tcp;
+  Mode mode = Mode::fullnat;
+  Balance balance = Balance::weight;
+  uint16_t snat_pool = kNoSnatPool;
+  uint32_t client_idle_timeout_ms = 0;
+  uint32_t backend_idle_timeout_ms = 0;
+  std::vector<Endpoint> binds;
+  std::vector<DesiredBackend> backends;
+
+  bool up() const;
+};
+
+struct DesiredState {
+  SettingsCommand timeouts;
+  std::vector<SnatRangeCommand> snat_ranges;
+  std::vector<DesiredService> services;
+};
+
+// Last word of the checks; a backend that is not in it counts by its initial status.
+using HealthTable = std::map<BackendKey, Health>;
+
+DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides, const HealthTable& health);
+
+// The health that a backend has before its first check has spoken.
+Health initial_health(const config::HealthcheckConfig& check);
+
+const DesiredService* find_service(const DesiredState& state, const std::string& name);
+const DesiredBackend* find_backend(const DesiredService& service, const Endpoint& endpoint);
+
+}  // namespace millrace::control

@@ -1,0 +1,39 @@
+#include "controlplane/state/restart_notices.h"
+
+#include <algorithm>
+
+namespace millrace::control {
+namespace {
+
+bool same_port(const config::PortConfig& a, const config::PortConfig& b) {
+  const auto same_neighbour = [](const config::StaticNeighbour& x, const config::StaticNeighbour& y) {
+    return x.addr == y.addr && x.mac == y.mac;
+  };
+  const auto same_route = [](const config::StaticRoute& x, const config::StaticRoute& y) {
+    return x.prefix == y.prefix && x.prefix_bits == y.prefix_bits && x.gateway == y.gateway;
+  };
+  return a.name == b.name && a.device_kind == b.device_kind && a.device_arg == b.device_arg && a.queues == b.queues &&
+         std::ranges::equal(a.neighbours, b.neighbours, same_neighbour) &&
+         std::ranges::equal(a.routes, b.routes, same_route);
+}
+
+}  // namespace
+
+std::vector<std::string> restart_notices(const config::Config& running, const config::Config& loaded) {
+  const config::DataplaneConfig& a = running.dataplane;
+  const config::DataplaneConfig& b = loaded.dataplane;
+  std::vector<std::string> notices;
+  const auto notice = [&](bool same, const char* key, const char* process) {
+    if (!same) notices.push_back(std::string(key) + " changed: restart " + process + " to put it in force");
+  };
+  notice(a.workers == b.workers, "[dataplane] workers", "millrace-dataplane");
+  notice(a.idle_adaptive == b.idle_adaptive, "[dataplane] idle", "millrace-dataplane");
+  notice(a.connections == b.connections, "[dataplane] connections", "millrace-dataplane");
+  notice(a.reta == b.reta, "[dataplane] reta", "millrace-dataplane");
+  notice(std::ranges::equal(a.ports, b.ports, same_port), "[[dataplane.port]]", "millrace-dataplane");
+  notice(a.segment == b.segment, "[dataplane] segment", "millrace-dataplane and millraced");
+  notice(running.api.socket == loaded.api.socket, "[api] socket", "millraced");
+  return notices;
+}
+
+}  // namespace millrace::control
