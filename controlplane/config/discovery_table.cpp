@@ -52,7 +52,7 @@ std::optional<BackendConfig> read_backend(const Text& text, ErrorList& errors) {
   }
   if (const std::string_view unfit = unicast_problem(endpoint.value->addr); !unfit.empty()) {
     errors.add(text.origin, quote(words[0]) + " " + std::string(unfit),
-               "write the address that the machine has on the backends' network, even if it is this one");
+               "write the address that the machine has on the backends' network");
     return std::nullopt;
   }
   BackendConfig backend{.endpoint = *endpoint.value};

@@ -230,7 +230,8 @@ std::vector<NamedTable> TableReader::read_named_tables(bool& complete) {
       if (check_name(name, origin, *errors_)) named.push_back({name, TableReader(*table, origin, *errors_)});
     } else {
       errors_->add(origin, "is " + std::string(type_name(node)) + ", not a table",
-                   "write [" + join_key(origin_.key, "NAME") + "] and the key below it");
+                   node.is_array() ? "write it as [" + origin.key + "]"
+                                   : "write [" + join_key(origin_.key, "NAME") + "] and the key below it");
     }
   }
   if (named.size() != table_->size()) complete = false;
