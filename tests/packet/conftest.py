@@ -36,7 +36,8 @@ class Running:
     def with_config(self, config):
         if self.config != config or not self.bench.balancer.alive():
             self.end()
-            self.bench, self.config = make_bench(config), config
+            make_network()
+            self.bench, self.config = Bench(Balancer(config), Wire(CLIENT), Wire(BACKEND)), config
             self.bench.start()
         return self.bench
 
@@ -45,16 +46,13 @@ class Running:
         if bench is None:
             return
         try:
-            bench.balancer.stop()
+            if bench.balancer.alive():  # a dead one has failed its case already
+                bench.balancer.stop()
         finally:
+            bench.balancer.kill_all()
             bench.client.close()
             bench.backend.close()
             remove_network()
-
-
-def make_bench(config):
-    make_network()
-    return Bench(Balancer(config), Wire(CLIENT), Wire(BACKEND))
 
 
 @pytest.fixture(scope="session")

@@ -58,16 +58,27 @@ class Balancer:
         while time.monotonic() < deadline:
             self.check_alive()
             status = self.get("/v1/status")
-            if status and status["dataplane"]["connected"] and status["config"]["state"] == "applied":
+            if status and self.serves(status):
                 return
             time.sleep(0.1)
         raise AssertionError(f"not ready within {READY_SECONDS} s\n{self.logs()}")
+
+    def serves(self, status):
+        """The very process that runs now, not the one before it, has the configuration."""
+        dataplane = status["dataplane"]
+        return (dataplane["connected"] and dataplane.get("pid") == self.processes["millrace-dataplane"].pid
+                and status["config"]["state"] == "applied")
 
     def kill(self, name):
         """kill -9, as a crash would."""
         process = self.processes.pop(name)
         process.kill()
         process.wait()
+
+    def kill_all(self):
+        for name in list(self.processes):
+            self.kill(name)
+        shutil.rmtree(RUN_DIR, ignore_errors=True)
 
     def stop(self):
         """Ends both in an orderly way; a sanitizer's report or an exit code other than 0 fails."""
@@ -81,7 +92,6 @@ class Balancer:
                 process.kill()
                 codes[name] = "killed: did not end within 20 s"
         logs = self.logs()
-        shutil.rmtree(RUN_DIR, ignore_errors=True)
         reported = any(report in logs for report in REPORTS)
         assert all(code == 0 for code in codes.values()) and not reported, f"unclean end {codes}\n{logs}"
 

@@ -54,7 +54,8 @@ class Bench:
         self.wait_drops()
         self.balancer.check_alive()
         self.balancer.settled_workers()
-        assert self.drops() == self.drops_announced
+        seen = self.drops()
+        assert seen == self.drops_announced, f"dropped {seen}, announced {self.drops_announced}"
 
     def tcp(self, family, port, **options):
         return TcpFlow(self, family, port, **options)
@@ -89,6 +90,11 @@ class Bench:
             for address in family.backends:
                 self.client.hosts[address] = host_mac(address)
         return one
+
+    def connections(self, flow):
+        """What the balancer keeps about the flow's client port."""
+        client = f"[{flow.family.client}]" if ":" in flow.family.client else flow.family.client
+        return self.balancer.get(f"/v1/connections?client={client}:{flow.client_port}")["connections"]
 
     def wait_for(self, happened, seconds=10):
         deadline = time.monotonic() + seconds
