@@ -1,7 +1,12 @@
 """What the operator says about a backend: drain, disable, enable, weight."""
+import time
+
 import pytest
 
 from harness.flow import FAMILIES
+
+# millctl answers when the message is sent; the dataplane's main loop takes it up at its next turn.
+TAKES_EFFECT_SECONDS = 0.3
 
 
 def endpoint(address, port=80):
@@ -15,7 +20,11 @@ def chosen_backends(bench, family, count=6):
 @pytest.fixture
 def say(bench):
     """say(verb, address, ...) to a backend of `web`; all are enabled with weight 1 again afterwards."""
-    yield lambda verb, address, *more: bench.balancer.millctl(verb, "web", endpoint(address), *more)
+    def command(verb, address, *more):
+        bench.balancer.millctl(verb, "web", endpoint(address), *more)
+        time.sleep(TAKES_EFFECT_SECONDS)
+
+    yield command
     for family in FAMILIES:
         for address in family.backends:
             bench.balancer.millctl("enable", "web", endpoint(address))

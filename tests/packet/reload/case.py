@@ -36,13 +36,13 @@ def test_backend_removed_and_added(bench, config):
 
 
 def test_service_removed(bench, config):
-    """Its open connections end by themselves; new ones find no service."""
+    """It stays without backends until its last connection has ended by itself."""
     flow = bench.tcp(V4, 80).open()
-    bench.balancer.reload(config.replace("203.0.113.10:80", "203.0.113.10:83").replace("[2001:db8:10::10]:80\"", "[2001:db8:10::10]:83\"")
+    bench.balancer.reload(config.replace('10:80"', '10:83"').replace('10]:80"', '10]:83"')
                           .replace("[servers.web]", "[servers.moved]").replace("[servers.web.", "[servers.moved."))
     late = bench.tcp(V4, 80)
     bench.client.send(late.client_frame(late.syn()))
-    bench.expect_drops("no_service")
+    bench.expect_drops("no_backend")
     bench.wait_drops()
     flow.client_sends(b"still here")
     flow.close()
