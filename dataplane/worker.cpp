@@ -1,3 +1,4 @@
+// worker.cpp: the loop, its idling and its clock.
 #include "dataplane/worker.h"
 
 #include <rte_cycles.h>

@@ -1,6 +1,7 @@
 // worker.h: one pinned lcore: polls its queues and hand-over rings, runs every packet to completion.
 // Route:  worker_run > poll_burst > parse_burst > lookup_burst > act_burst > rewrite_burst > transmit_burst
 // Thread: the lcore it was launched on.
+// Tests:  tests/unit/stages/worker_test.cpp
 #pragma once
 
 #include <memory>

@@ -1,3 +1,4 @@
+// announce.cpp: see the header. One address a call, from a cursor that survives changes of health.
 #include "dataplane/stages/announce.h"
 
 #include <rte_mbuf.h>

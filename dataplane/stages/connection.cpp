@@ -1,3 +1,4 @@
+// connection.cpp: see the header. pick > source port > slab entry > index > publish > timer > counters.
 #include "dataplane/stages/connection.h"
 
 #include "dataplane/conn/idle.h"

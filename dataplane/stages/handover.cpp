@@ -1,3 +1,4 @@
+// handover.cpp: see the header. Buffers a burst for each other worker, so that a ring is touched once a burst.
 #include "dataplane/stages/handover.h"
 
 #include <rte_mbuf.h>

@@ -1,3 +1,4 @@
+// next_hop.cpp: see the header. The neighbour cached in the connection, else route and neighbour tables, else the wait.
 #include "dataplane/stages/next_hop.h"
 
 #include <rte_ether.h>

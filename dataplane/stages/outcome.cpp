@@ -1,3 +1,4 @@
+// outcome.cpp: see the header.
 #include "dataplane/stages/outcome.h"
 
 #include <rte_mbuf.h>

@@ -1,7 +1,7 @@
 // poll.cpp: first stage: takes packets from ports and other workers.
 // Route:  worker_turn > poll_burst > parse_burst
 // Bound:  kBurstMax packets a turn over all sources.
-// Tests:  tests/unit/stages/poll_test.cpp
+// Tests:  tests/unit/stages/worker_test.cpp
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>

@@ -1,3 +1,4 @@
+// slow_path.cpp: see the header. Reads and rewrites are pure functions of their own files; here is who gets what.
 #include "dataplane/stages/slow_path.h"
 
 #include <rte_mbuf.h>

@@ -1,7 +1,7 @@
 // transmit.cpp: last stage: empties the buffers that the burst filled.
 // Route:  worker_turn > transmit_burst > flush_target, flush_handover
 // Bound:  kTxTries tries a queue.
-// Tests:  tests/unit/stages/transmit_test.cpp
+// Tests:  tests/unit/stages/worker_test.cpp
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>

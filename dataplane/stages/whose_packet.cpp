@@ -1,3 +1,4 @@
+// whose_packet.cpp: see the header. Most specific first: a service, a SNAT port, one of our addresses, a nat backend.
 #include "dataplane/stages/whose_packet.h"
 
 namespace millrace {
