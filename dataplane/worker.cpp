@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "dataplane/link/monotonic.h"
 #include "dataplane/stages/announce.h"
 #include "dataplane/stages/connection.h"
 #include "dataplane/stages/next_hop.h"
@@ -57,12 +58,6 @@ class Idler {
   unsigned empty_turns_ = 0;
 };
 
-uint64_t monotonic_ms() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);  // vDSO, no system call
-  return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
-}
-
 // The turn before this one ends where this one begins, so that a turn costs one TSC read. Idling counts with the empty
 // turn that it follows.
 void begin_turn(Worker& worker, uint64_t tsc) {
@@ -97,6 +92,7 @@ unsigned worker_turn(Worker& worker) {
   }
   if (new_ms) keep_house(worker);
   transmit_burst(worker);
+  // The vDSO answers, without a system call.
   if (worker.clock.anchor_is_old(tsc)) worker.clock.anchor(rte_rdtsc(), monotonic_ms());
   worker.turn_had_packets = taken != 0;
   (taken != 0 ? worker.counters.bursts : worker.counters.idle_polls).add(1);

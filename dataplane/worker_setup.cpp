@@ -5,22 +5,16 @@
 #include <rte_mbuf.h>
 
 #include <algorithm>
-#include <ctime>
 #include <stdexcept>
 #include <string>
 
+#include "dataplane/link/monotonic.h"
 #include "dataplane/stages/handover.h"
 #include "dataplane/stages/worker_context.h"
 #include "dataplane/worker.h"
 
 namespace millrace {
 namespace {
-
-uint64_t monotonic_ms() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
-}
 
 uint32_t slab_share(const ProcessState& state) {
   return static_cast<uint32_t>(state.slab.size() / state.worker_count());
