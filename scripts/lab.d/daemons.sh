@@ -46,7 +46,7 @@ start_daemons() {
 wait_ready() {
   local turn daemon
   for turn in $(seq 300); do
-    for daemon in $daemons; do pid_of "$daemon" >/dev/null || return 1; done
+    for daemon in $daemons; do kill -0 "$(cat "$run_dir/$daemon.pid")" 2>/dev/null || return 1; done
     ! "$build/controlplane/millctl" --socket "$run_dir/millrace.sock" --json status 2>/dev/null |
       /usr/bin/python3 "$lab_d/is_ready" || return 0
     sleep 0.1

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lab import BACKENDS, FULL, VIP4, VIP6, command, lab, run, start_background, wait_for
+from lab import BACKENDS, FULL, NAME, VIP4, VIP6, run, start_background, wait_for
 
 HERE = Path(__file__).resolve().parent
 LOAD_SECONDS = 20 if FULL else 8
 THREADS = 16 if FULL else 4
-CHECK_SECONDS = 2 * 1.0 + 0.5  # fails x interval, and the timeout of the last check, see scripts/lab.d/config.toml.in
+CHECK_SECONDS = 2 * 1.0 + 1.0  # fails x interval, and the timeout of the last check, see scripts/lab.d/config.toml.in
 RELOADS = 20
 
 
@@ -30,12 +30,8 @@ class Load:
 
 
 def nginx_pids(role):
-    inside = run(role, "ip", "netns", "pids", run_name(role)).stdout.split()
-    return [pid for pid in inside if Path(f"/proc/{pid}/comm").read_text().strip() == "nginx"]
-
-
-def run_name(role):
-    return f"smoke-{role}"
+    inside = subprocess.run(["ip", "netns", "pids", f"{NAME}-{role}"], text=True, capture_output=True, check=True)
+    return [pid for pid in inside.stdout.split() if Path(f"/proc/{pid}/comm").read_text().strip() == "nginx"]
 
 
 def start_nginx(daemons, role):
