@@ -102,7 +102,7 @@ struct MacAddr {
 // "192.0.2.1" or "2001:db8::1"; no brackets, no zone.
 inline std::optional<IpAddr> parse_ip(std::string_view text) {
   char buffer[INET6_ADDRSTRLEN + 1];
-  if (text.empty() || text.size() >= sizeof buffer) return std::nullopt;
+  if (text.empty() || text.size() >= sizeof buffer || text.find('\0') != text.npos) return std::nullopt;
   std::memcpy(buffer, text.data(), text.size());
   buffer[text.size()] = '\0';
   Be32 v4;

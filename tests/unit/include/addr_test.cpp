@@ -73,6 +73,7 @@ TEST(parse_ip, refuses_what_is_no_address) {
                                 "2001:db8::1:80:90:100:110:120:130:140"sv})
     EXPECT_FALSE(parse_ip(text)) << '"' << text << '"';
   EXPECT_FALSE(parse_ip(std::string(10'000, '1')));
+  EXPECT_FALSE(parse_ip("192.0.2.1\0x"sv));
 }
 
 TEST(parse_ip, reads_no_further_than_the_view) { EXPECT_EQ(parse_ip("192.0.2.199"sv.substr(0, 9)), ip("192.0.2.1")); }
