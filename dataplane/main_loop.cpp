@@ -144,7 +144,7 @@ void MainLoop::follow_kernel(uint64_t now_ms) {
   if (changes.addresses) {
     steering_.set_host_addresses(monitor_.addresses());
     if (!publisher_.set_addresses(monitor_.addresses()))
-      spdlog::error("the host's new addresses are not served yet: {}", publisher_.last_error());
+      spdlog::error("not every address of the host is served: {}", publisher_.last_error());
   }
   if (!changes.routes) return;
   try {

@@ -13,6 +13,7 @@ Publisher::Publisher(ProcessState& state, Steering& steering, Directory director
       steering_(steering),
       directory_(directory),
       slots_(state.qsbr, {state.service_counters, state.backend_counters_own}),
+      departed_ranges_(state.qsbr, state.slab),
       retired_(state.qsbr) {
   auto empty = std::make_unique<Snapshot>();
   empty->services.resize(kServiceMax);
@@ -45,13 +46,13 @@ void Publisher::set_routes(const std::vector<Route>& routes) {
 
 bool Publisher::set_addresses(std::vector<IpAddr> addresses) {
   std::swap(addresses_, addresses);
-  if (publish_model(applied_) == RejectReason::none) return true;
+  if (publish_model(applied_, false) == RejectReason::none) return last_error_.empty();
   std::swap(addresses_, addresses);
   return false;
 }
 
 RejectReason Publisher::apply(DesiredModel wanted) {
-  const RejectReason reason = publish_model(wanted);
+  const RejectReason reason = publish_model(wanted, true);
   if (reason != RejectReason::none) return reason;
   applied_ = std::move(wanted);
   touched_.assign(applied_.services.size(), false);
@@ -59,16 +60,23 @@ RejectReason Publisher::apply(DesiredModel wanted) {
   return reason;
 }
 
-RejectReason Publisher::publish_model(DesiredModel& wanted) {
+RejectReason Publisher::publish_model(DesiredModel& wanted, bool refuse_conflict) {
   last_error_.clear();
   const VipTable& old_vips = state_.snapshot.load(std::memory_order_relaxed)->vips;
+  std::vector<SnatRangeCommand> departed;
   try {
     if (!slots_.assign(wanted)) {
       slots_.abandon(applied_);
       last_error_ = "every service or backend slot is in use, some by connections of what was removed before";
       return RejectReason::too_many;
     }
-    std::unique_ptr<Snapshot> snapshot = builder_.build(wanted, slots_, addresses_);
+    departed = departed_ranges_.after_change(applied_.snat_ranges, wanted.snat_ranges);
+    auto [snapshot, conflict] = builder_.build({wanted, slots_, departed, addresses_});
+    last_error_ = std::move(conflict);
+    if (refuse_conflict && !last_error_.empty()) {
+      slots_.abandon(applied_);
+      return RejectReason::bind_is_snat;
+    }
     if (!steering_.add(snapshot->vips, last_error_)) {
       steering_.remove_others(old_vips);
       slots_.abandon(applied_);
@@ -83,6 +91,7 @@ RejectReason Publisher::publish_model(DesiredModel& wanted) {
     last_error_ = "out of memory; give the host more, or configure fewer services (maglev needs 128 KiB each)";
     return RejectReason::no_memory;
   }
+  departed_ranges_.commit(std::move(departed));
   slots_.commit(wanted);
   steering_.remove_others(state_.snapshot.load(std::memory_order_relaxed)->vips);
   directory_.write(wanted);
@@ -114,14 +123,15 @@ void Publisher::flush() {
 }
 
 void Publisher::reclaim() {
-  if (!slots_.reclaim()) return;
+  const bool ranges_gone = departed_ranges_.sweep();
+  if (!slots_.reclaim() && !ranges_gone) return;
   for (const ServiceSlot slot : slots_.freed_services()) directory_.mark(slot, SlotLife::free);
   for (const BackendSlot slot : slots_.freed_backends()) {
     directory_.mark(slot, SlotLife::free);
     state_.eligible.set(slot, false);
   }
-  // The VIPs and nat backends of what is gone need no steering any more. Fewer of them cannot be refused.
-  publish_model(applied_);
+  // VIPs, nat backends and SNAT ranges of what is gone need no steering any more. Fewer of them cannot be refused.
+  publish_model(applied_, false);
 }
 
 }  // namespace millrace

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/link/departed_ranges.h"
 #include "dataplane/link/desired_model.h"
 #include "dataplane/link/directory.h"
 #include "dataplane/link/retired.h"
@@ -35,7 +36,7 @@ class Publisher {
   const DesiredModel& applied() const { return applied_; }
 
   // The kernel's addresses changed: wildcard binds and kernel_owned follow. False with a sentence in last_error() when
-  // steering refused one; the old addresses go on.
+  // steering refused one (the old addresses go on) or a bind meets a SNAT range (that address is left out).
   bool set_addresses(std::vector<IpAddr> addresses);
   void set_routes(const std::vector<Route>& routes);
 
@@ -46,7 +47,7 @@ class Publisher {
   void flush();
   // Frees old snapshots and route tables that no worker reads any more; every turn.
   void collect() { retired_.collect(); }
-  // Frees slots that no connection uses any more; some times a second, it walks all that are leaving.
+  // Frees slots and SNAT ranges that no connection uses any more; some times a second, it walks all that are leaving.
   void reclaim();
   // Workers hold so many old tables that nothing more should be changed just now.
   bool must_wait() const { return retired_.size() >= kRetiredMax; }
@@ -55,13 +56,14 @@ class Publisher {
   const std::string& last_error() const { return last_error_; }
 
  private:
-  RejectReason publish_model(DesiredModel& wanted);
+  RejectReason publish_model(DesiredModel& wanted, bool refuse_conflict);
   void swap(std::unique_ptr<Snapshot> snapshot);
 
   ProcessState& state_;
   Steering& steering_;
   Directory directory_;
   SlotTable slots_;
+  DepartedRanges departed_ranges_;
   SnapshotBuilder builder_;
   Retired retired_;
   DesiredModel applied_;

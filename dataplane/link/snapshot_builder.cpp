@@ -2,6 +2,7 @@
 #include "dataplane/link/snapshot_builder.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "dataplane/pick/pick_tables.h"
@@ -34,46 +35,57 @@ class VipFiller {
   }
   void add_named_binds(const DesiredService& service) {
     for (const Endpoint& bind : service.binds)
-      if (!bind.addr.is_any()) add_bind(service, bind.addr, bind.port);
+      if (!bind.addr.is_any()) add_bind(service, bind, bind.addr);
   }
   // After every named one: an address and port that a service names is its own.
   void add_wildcard_binds(const DesiredService& service) {
     for (const Endpoint& bind : service.binds) {
       if (!bind.addr.is_any()) continue;
       for (const IpAddr& addr : kernel_addresses_)
-        if (addr.family() == bind.addr.family() && !is_link_local(addr)) add_bind(service, addr, bind.port);
+        if (addr.family() == bind.addr.family() && !is_link_local(addr)) add_bind(service, bind, addr);
     }
   }
 
+  const std::string& conflict() const { return conflict_; }
+
  private:
-  void add_bind(const DesiredService& service, const IpAddr& addr, Be16 port) {
-    // A SNAT range was there first: its replies cannot be told from clients. The reader refuses named binds of this
-    // kind; a wildcard meets one only by an address that the kernel got later.
-    if (vips_.is_snat(addr, port)) return;
-    if (vips_.add_service({.addr = addr, .port = port, .proto = service.proto}, service.slot))
+  void add_bind(const DesiredService& service, const Endpoint& bind, const IpAddr& addr) {
+    if (vips_.is_snat(addr, bind.port)) {
+      if (conflict_.empty())
+        conflict_ = "service " + service.name + ": its bind " + format_endpoint(bind) + " meets a SNAT range on " +
+                    format_ip(addr) + "; take port " + std::to_string(bind.port.host()) + " out of [snat] ports";
+      return;
+    }
+    if (vips_.add_service({.addr = addr, .port = bind.port, .proto = service.proto}, service.slot))
       vips_.add_address(addr, {.is_vip = true, .kernel_owned = contains(kernel_addresses_, addr)});
   }
 
   VipTable& vips_;
   const std::vector<IpAddr>& kernel_addresses_;
+  std::string conflict_;
 };
 
-void fill_vips(VipTable& vips, const DesiredModel& model, const SlotTable& slots,
-               const std::vector<IpAddr>& kernel_addresses) {
-  const std::vector<const DesiredService*> departed = slots.departed_services();
-  VipFiller filler(vips, kernel_addresses);
+// Returns the conflict of BuiltSnapshot.
+std::string fill_vips(VipTable& vips, const SnapshotInputs& inputs) {
+  const DesiredModel& model = inputs.model;
+  const std::vector<const DesiredService*> departed = inputs.slots.departed_services();
+  VipFiller filler(vips, inputs.kernel_addresses);
   for (const SnatRangeCommand& range : model.snat_ranges) filler.add_snat(range);
   for (const DesiredService& service : model.services) filler.add_named_binds(service);
   for (const DesiredService& service : model.services) filler.add_wildcard_binds(service);
+  std::string conflict = filler.conflict();
+  // What is gone yields to what is configured, so it comes after it.
   for (const DesiredService* service : departed) filler.add_named_binds(*service);
   for (const DesiredService* service : departed) filler.add_wildcard_binds(*service);
+  for (const SnatRangeCommand& range : inputs.departed_ranges) filler.add_snat(range);
 
-  for (const VipKey& key : slots.nat_backends()) vips.add_nat_backend(key);
+  for (const VipKey& key : inputs.slots.nat_backends()) vips.add_nat_backend(key);
   for (const DesiredService& service : model.services) {
     if (service.mode != Mode::nat) continue;
     for (const DesiredBackend& backend : service.backends)
       vips.add_nat_backend({.addr = backend.endpoint.addr, .port = backend.endpoint.port, .proto = service.proto});
   }
+  return conflict;
 }
 
 std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service) {
@@ -102,8 +114,8 @@ std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service)
 
 }  // namespace
 
-std::unique_ptr<Snapshot> SnapshotBuilder::build(const DesiredModel& model, const SlotTable& slots,
-                                                 const std::vector<IpAddr>& kernel_addresses) {
+BuiltSnapshot SnapshotBuilder::build(const SnapshotInputs& inputs) {
+  const DesiredModel& model = inputs.model;
   auto snapshot = std::make_unique<Snapshot>();
   snapshot->generation = model.generation;
   snapshot->settings = model.settings;
@@ -112,7 +124,7 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build(const DesiredModel& model, cons
     (range.first.is_ipv4() ? pool.ipv4 : pool.ipv6)
         .push_back({range.first, range.last, range.port_first, range.port_last});
   }
-  fill_vips(snapshot->vips, model, slots, kernel_addresses);
+  std::string conflict = fill_vips(snapshot->vips, inputs);
 
   snapshot->services.resize(kServiceMax);
   std::vector<bool> used(kServiceMax);
@@ -121,10 +133,10 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build(const DesiredModel& model, cons
     used[raw(service.slot)] = true;
   };
   for (const DesiredService& service : model.services) place(service);
-  for (const DesiredService* service : slots.departed_services()) place(*service);
+  for (const DesiredService* service : inputs.slots.departed_services()) place(*service);
   for (size_t slot = 0; slot < built_.size(); ++slot)
     if (!used[slot]) built_[slot] = {};
-  return snapshot;
+  return {std::move(snapshot), std::move(conflict)};
 }
 
 std::shared_ptr<const ServiceTables> SnapshotBuilder::tables_of(const DesiredService& service) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "dataplane/link/desired_model.h"
@@ -15,13 +16,25 @@
 
 namespace millrace {
 
+struct SnapshotInputs {
+  const DesiredModel& model;                             // with its slots
+  const SlotTable& slots;                                // what left it but still has connections
+  const std::vector<SnatRangeCommand>& departed_ranges;  // likewise
+  const std::vector<IpAddr>& kernel_addresses;
+};
+
+struct BuiltSnapshot {
+  std::unique_ptr<Snapshot> snapshot;
+  // A wildcard bind met a SNAT range on an address of the kernel, where replies could not be told from clients: that
+  // address is left out. A sentence about the first such; empty when there is none.
+  std::string conflict;
+};
+
 class SnapshotBuilder {
  public:
-  // `model` has its slots; `slots` knows what left the configuration but still has connections. That goes on being
-  // steered and answered, with its timeouts and without backends: a new connection to it ends as no_backend.
-  // A wildcard bind skips an address whose port lies in a SNAT range.
-  std::unique_ptr<Snapshot> build(const DesiredModel& model, const SlotTable& slots,
-                                  const std::vector<IpAddr>& kernel_addresses);
+  // What left the configuration but has connections goes on being steered and answered, with its timeouts and without
+  // backends: a new connection to it ends as no_backend.
+  BuiltSnapshot build(const SnapshotInputs& inputs);
 
   // A copy of `current` with the tables of services whose backends changed their health, weight or admin state.
   std::unique_ptr<Snapshot> with_changed(const Snapshot& current, const std::vector<const DesiredService*>& changed);

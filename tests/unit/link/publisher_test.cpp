@@ -12,6 +12,7 @@ class PublisherTest : public testing::Test {
  protected:
   PublisherTest() {
     state_.qsbr = workers_.qsbr();
+    state_.slab = slab_;
     const SlotCounters rows = workers_.counters();
     state_.service_counters = rows.services;
     state_.backend_counters_own = rows.backends;
@@ -34,6 +35,7 @@ class PublisherTest : public testing::Test {
   }
 
   TestWorkers workers_;
+  std::vector<ConnEntry> slab_ = std::vector<ConnEntry>(16);
   ProcessState state_;
   Steering steering_{{}};
   std::vector<ServiceInfo> services_ = std::vector<ServiceInfo>(kServiceMax);
@@ -100,6 +102,44 @@ TEST_F(Publisher_apply, a_refused_one_leaves_the_old_whole) {
   EXPECT_EQ(publisher_->applied().generation, 1u);
   EXPECT_TRUE(state_.eligible.read(backend(0).slot));
   EXPECT_EQ(publisher_->apply(web(3)), RejectReason::none);
+}
+
+TEST_F(Publisher_apply, refuses_a_wildcard_bind_inside_a_snat_range) {
+  ASSERT_TRUE(publisher_->set_addresses({ip("10.72.0.10")}));
+  const auto with_bind = [](Generation generation, uint16_t number) {
+    return TestTransaction(generation)
+        .snat_range(0, "10.72.0.10", "10.72.0.10")
+        .service("web")
+        .bind(0, "0.0.0.0", number)
+        .model();
+  };
+  EXPECT_EQ(publisher_->apply(with_bind(1, 8080)), RejectReason::bind_is_snat);
+  EXPECT_NE(publisher_->last_error().find("8080"), std::string::npos);
+  EXPECT_EQ(publisher_->apply(with_bind(2, 80)), RejectReason::none);
+}
+
+TEST_F(Publisher_apply, a_departed_snat_range_stays_until_its_last_connection_ends) {
+  const auto with_pool = [](Generation generation, const std::string& addr) {
+    return TestTransaction(generation).snat_range(0, addr, addr).service("web").model();
+  };
+  const auto is_snat = [&](const std::string& addr) { return snapshot().vips.is_snat(ip(addr), port(5000)); };
+  publisher_->apply(with_pool(1, "10.72.0.10"));
+  ConnEntry& entry = slab_[7];
+  entry.state = ConnState::established;
+  entry.family = Family::ipv4;
+  entry.mode = Mode::fullnat;
+  entry.snat4 = ip("10.72.0.10").ipv4();
+  entry.snat_port = port(5000);
+  publisher_->apply(with_pool(2, "10.72.0.11"));
+  let_go();
+  EXPECT_TRUE(is_snat("10.72.0.10"));
+  EXPECT_TRUE(is_snat("10.72.0.11"));
+  ASSERT_EQ(snapshot().snat_pools[0].ipv4.size(), 1u);
+  EXPECT_EQ(snapshot().snat_pools[0].ipv4[0].first, ip("10.72.0.11"));
+  entry.state = ConnState::free;
+  let_go();
+  EXPECT_FALSE(is_snat("10.72.0.10"));
+  EXPECT_TRUE(is_snat("10.72.0.11"));
 }
 
 TEST_F(Publisher_set_backend, acts_at_once_and_on_the_tables_with_flush) {

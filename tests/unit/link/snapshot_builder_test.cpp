@@ -12,10 +12,11 @@ class SnapshotBuilderTest : public testing::Test {
  protected:
   std::unique_ptr<Snapshot> build(DesiredModel model) {
     EXPECT_TRUE(slots_.assign(model));
-    std::unique_ptr<Snapshot> snapshot = builder_.build(model, slots_, addresses_);
+    BuiltSnapshot built = builder_.build({model, slots_, departed_ranges_, addresses_});
     slots_.commit(model);
     model_ = std::move(model);
-    return snapshot;
+    conflict_ = built.conflict;
+    return std::move(built.snapshot);
   }
   static TestTransaction transaction(Generation generation) {
     return TestTransaction(generation).snat_range(0, "10.72.0.10", "10.72.0.11", 1024, 65535);
@@ -31,7 +32,9 @@ class SnapshotBuilderTest : public testing::Test {
   SlotTable slots_{workers_.qsbr(), workers_.counters()};
   SnapshotBuilder builder_;
   DesiredModel model_;
+  std::vector<SnatRangeCommand> departed_ranges_;
   std::vector<IpAddr> addresses_;
+  std::string conflict_;
 };
 
 using SnapshotBuilder_build = SnapshotBuilderTest;
@@ -129,11 +132,15 @@ TEST_F(SnapshotBuilder_wildcard, yields_to_a_service_that_names_the_address) {
   EXPECT_EQ(find(*snapshot, "198.51.100.2", 80), model_.services[1].slot);
 }
 
-TEST_F(SnapshotBuilder_wildcard, leaves_snat_ports_alone) {
+TEST_F(SnapshotBuilder_wildcard, leaves_snat_ports_alone_and_says_so) {
   addresses_ = {ip("10.72.0.10"), ip("198.51.100.1")};
   const auto snapshot = build(transaction(1).service("web").bind(0, "0.0.0.0", 8080).model());
   EXPECT_EQ(find(*snapshot, "10.72.0.10", 8080), kNoService);
   EXPECT_EQ(find(*snapshot, "198.51.100.1", 8080), model_.services[0].slot);
+  EXPECT_EQ(conflict_,
+            "service web: its bind 0.0.0.0:8080 meets a SNAT range on 10.72.0.10; take port 8080 out of [snat] ports");
+  build(transaction(2).service("web").bind(0, "0.0.0.0", 80).model());
+  EXPECT_EQ(conflict_, "");
 }
 
 TEST_F(SnapshotBuilder_departed, is_served_without_backends_while_connections_live) {
@@ -163,6 +170,17 @@ TEST_F(SnapshotBuilder_departed, is_served_without_backends_while_connections_li
   EXPECT_EQ(find(*later, "203.0.113.10", 80), kNoService);
   EXPECT_FALSE(later->services[raw(old)]);
   EXPECT_TRUE(later->vips.nat_backends().empty());
+}
+
+TEST_F(SnapshotBuilder_departed, ranges_are_steered_but_not_dealt_and_yield_to_binds) {
+  departed_ranges_ = {
+      {.pool = 0, .port_first = 80, .port_last = 90, .first = ip("10.72.0.20"), .last = ip("10.72.0.20")}};
+  const auto snapshot = build(transaction(1).service("web").bind(0, "10.72.0.20", 80).model());
+  EXPECT_TRUE(snapshot->vips.is_snat(ip("10.72.0.20"), port(85)));
+  EXPECT_TRUE(snapshot->vips.find_address(ip("10.72.0.20"))->is_snat);
+  EXPECT_EQ(snapshot->snat_pools[0].ipv4.size(), 1u);
+  EXPECT_EQ(find(*snapshot, "10.72.0.20", 80), model_.services[0].slot);
+  EXPECT_EQ(conflict_, "");
 }
 
 TEST_F(SnapshotBuilder_with_changed, builds_that_service_and_shares_the_rest) {
