@@ -5,9 +5,11 @@
 //         of them libxdp puts its socket into the program's xsks_map.
 // Frames: the driver hands mbufs to the kernel as they are, which puts XDP_PACKET_HEADROOM before the frame; so a frame
 //         has 256 bytes less than the mbuf: with the usual 2048 bytes of data room an MTU of 1778.
-// Memory: each queue keeps 2048 mbufs in its fill ring, and up to 2048 each in its receive and transmit rings.
+// Memory: the packet pool must be one piece, for it is registered with the kernel as a whole (EAL: --iova-mode=va).
+//         Each queue keeps 2048 mbufs in its fill ring, and up to 2048 each in its receive and transmit rings.
 #include <linux/bpf.h>
 #include <rte_ether.h>
+#include <rte_mempool.h>
 #include <spdlog/spdlog.h>
 #include <xdp/libxdp.h>
 
@@ -45,11 +47,26 @@ void check_interface(const KernelInterface& interface, const DeviceRequest& requ
     throw std::runtime_error("interface " + name +
                              " merges received packets (LRO), which cannot be forwarded; `ethtool -K " + name +
                              " lro off`");
+  if (request.mbuf_pool->nb_mem_chunks != 1)
+    throw std::runtime_error(
+        "the packet buffers lie in " + std::to_string(request.mbuf_pool->nb_mem_chunks) +
+        " pieces of memory, AF_XDP needs them in one: use no pci port beside af_xdp, or turn the IOMMU "
+        "on (kernel option intel_iommu=on or amd_iommu=on)");
   const int mtu_max = frame_bytes_max(request.mbuf_pool, XDP_PACKET_HEADROOM) - RTE_ETHER_HDR_LEN;
   if (interface.mtu_bytes > mtu_max)
     throw std::runtime_error("the MTU of " + name + " is " + std::to_string(interface.mtu_bytes) +
                              ", an AF_XDP frame here takes " + std::to_string(mtu_max) + "; `ip link set dev " + name +
                              " mtu " + std::to_string(mtu_max < 1500 ? mtu_max : 1500) + "`");
+}
+
+uint16_t plug_driver(const Device& device, const DeviceRequest& request) {
+  const std::string name =
+      "net_af_xdp_" + std::to_string(raw(request.index)) + "_" + std::to_string(device.given_up.size());
+  // No xdp_prog: the driver would load the program itself, and only onto an interface that has none.
+  const std::string arguments = "iface=" + device.interface +
+                                ",start_queue=0,queue_count=" + std::to_string(request.config.queues) +
+                                ",busy_budget=0";
+  return plug_vdev(name, arguments, device.interface);
 }
 
 }  // namespace
@@ -71,16 +88,18 @@ Device plug_af_xdp(const DeviceRequest& request) {
     device.steered = true;
     if (!request.steer_maps.complete()) request.steer_maps = find_steer_maps(interface.name).value();
     libxdp_set_print(log_libxdp);
-    // No xdp_prog: the driver would load the program itself, and only onto an interface that has none.
-    const std::string arguments = "iface=" + interface.name +
-                                  ",start_queue=0,queue_count=" + std::to_string(request.config.queues) +
-                                  ",busy_budget=0";
-    device.dpdk_port = plug_vdev("net_af_xdp_" + std::to_string(raw(request.index)), arguments, interface.name);
+    device.dpdk_port = plug_driver(device, request);
   } catch (...) {
     unplug(device);
     throw;
   }
   return device;
+}
+
+void replug_af_xdp(Device& device, const DeviceRequest& request) {
+  device.given_up.push_back(device.dpdk_port);
+  device.dpdk_port = kNoDpdkPort;
+  device.dpdk_port = plug_driver(device, request);
 }
 
 }  // namespace millrace

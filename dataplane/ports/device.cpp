@@ -30,6 +30,8 @@ void close_dpdk_port(uint16_t dpdk_port) {
 void unplug(Device& device) {
   close_dpdk_port(device.exception_port);
   close_dpdk_port(device.dpdk_port);
+  for (const uint16_t dpdk_port : device.given_up) close_dpdk_port(dpdk_port);
+  device.given_up.clear();
   device.exception_port = device.dpdk_port = kNoDpdkPort;
   if (device.steered) {
     try {

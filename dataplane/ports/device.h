@@ -24,10 +24,11 @@ struct Device {
   uint32_t kernel_ifindex = 0;
   uint16_t mtu_bytes = 0;  // 0: ask DPDK
   uint16_t descriptor_count = 1024;
-  std::string interface;          // af_xdp, af_packet
-  bool steered = false;           // our XDP program is on it
-  bool has_own_mac = true;        // false: the driver makes one up
-  std::vector<int> held_sockets;  // settings of the interface, held while they are open
+  std::string interface;           // af_xdp, af_packet
+  bool steered = false;            // our XDP program is on it
+  bool has_own_mac = true;         // false: the driver makes one up
+  std::vector<uint16_t> given_up;  // DPDK ports that replug_af_xdp() replaced
+  std::vector<int> held_sockets;   // settings of the interface, held while they are open
 };
 
 // What the drivers need to know of the port they are for.
@@ -43,6 +44,10 @@ Device plug_af_xdp(const DeviceRequest& request);
 Device plug_af_packet(const DeviceRequest& request);
 Device plug_pci(const DeviceRequest& request);
 Device plug_test_port(const DeviceRequest& request);  // memif, pcap, ring, null
+
+// A driver whose queue setup failed cannot be used again, and closing it would take our XDP program off: another one
+// takes its place, and it stays unused until unplug(). Costs the 2048 packet buffers that it holds.
+void replug_af_xdp(Device& device, const DeviceRequest& request);
 
 // Undoes plug_…: closes the DPDK ports, lets go of the interface, takes our XDP program off it.
 void unplug(Device& device);

@@ -10,8 +10,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <cstring>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include "dataplane/conn/owner.h"
@@ -40,7 +43,6 @@ Device plug(const DeviceRequest& request) {
 // RSS with our key over addresses and ports, so that the NIC computes the owner's hash (conn/owner.h).
 rte_eth_conf make_conf(const rte_eth_dev_info& info, const Device& device, uint16_t queues) {
   rte_eth_conf conf{};
-  if (device.mtu_bytes != 0) conf.rxmode.mtu = device.mtu_bytes;
   const uint64_t wanted = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_TCP |
                           RTE_ETH_RSS_NONFRAG_IPV6_UDP;
   if (device.kind != DeviceKind::pci || queues == 1 || (info.flow_type_rss_offloads & wanted) == 0) return conf;
@@ -53,12 +55,15 @@ rte_eth_conf make_conf(const rte_eth_dev_info& info, const Device& device, uint1
   return conf;
 }
 
-void set_up_queues(uint16_t dpdk_port, uint16_t queues, const rte_eth_conf& conf, uint16_t descriptors,
+// What DPDK makes of an AF_XDP queue that another socket still holds.
+struct QueueBusy {};
+
+void set_up_queues(const Device& device, uint16_t dpdk_port, uint16_t queues, const rte_eth_conf& conf,
                    rte_mempool* mbuf_pool, const std::string& label) {
   int error = rte_eth_dev_configure(dpdk_port, queues, queues, &conf);
   if (error != 0) throw_dpdk(label + ": DPDK refuses " + std::to_string(queues) + " queue(s)", error);
-  uint16_t receive_count = descriptors;
-  uint16_t transmit_count = descriptors;
+  uint16_t receive_count = device.descriptor_count;
+  uint16_t transmit_count = device.descriptor_count;
   error = rte_eth_dev_adjust_nb_rx_tx_desc(dpdk_port, &receive_count, &transmit_count);
   if (error != 0) throw_dpdk(label + ": DPDK names no possible ring size", error);
   const int socket = rte_eth_dev_socket_id(dpdk_port);
@@ -68,10 +73,31 @@ void set_up_queues(uint16_t dpdk_port, uint16_t queues, const rte_eth_conf& conf
     error = rte_eth_tx_queue_setup(dpdk_port, queue, transmit_count, numa, nullptr);
     if (error != 0) throw_dpdk(label + ": cannot set up transmit queue " + std::to_string(queue), error);
     error = rte_eth_rx_queue_setup(dpdk_port, queue, receive_count, numa, nullptr, mbuf_pool);
+    if (error == -EINVAL && device.kind == DeviceKind::af_xdp) throw QueueBusy();
     if (error != 0)
       throw_dpdk(label + ": cannot set up receive queue " + std::to_string(queue) + " with " +
                      std::to_string(rte_mempool_avail_count(mbuf_pool)) + " free packet buffers",
                  error);
+  }
+}
+
+// The kernel releases the AF_XDP sockets of a process that ended only a moment after its end. Until then a queue is
+// busy.
+constexpr std::array<unsigned, 5> kBusyQueuePausesMs = {50, 150, 400, 1000, 2000};
+
+void set_up_device(Device& device, const DeviceRequest& request, const rte_eth_conf& conf) {
+  const std::string& label = request.config.device_arg;
+  for (unsigned pauses = 0;; ++pauses) {
+    try {
+      return set_up_queues(device, device.dpdk_port, request.config.queues, conf, request.mbuf_pool, label);
+    } catch (const QueueBusy&) {
+      if (pauses == kBusyQueuePausesMs.size())
+        throw std::runtime_error("another program has AF_XDP sockets on queues of " + label +
+                                 "; stop it (`ss --xdp -p` names it)");
+    }
+    spdlog::info("{}: a queue is still busy, trying again", label);
+    std::this_thread::sleep_for(std::chrono::milliseconds(kBusyQueuePausesMs[pauses]));
+    replug_af_xdp(device, request);
   }
 }
 
@@ -135,27 +161,25 @@ Port make_port(const DeviceRequest& request, const Device& device) {
 // `pairs_dealt` counts (port, queue) pairs over all ports.
 Port open_port(const DeviceRequest& request, unsigned worker_count, unsigned& pairs_dealt) {
   opened_devices.push_back(plug(request));
-  const Device& device = opened_devices.back();
+  Device& device = opened_devices.back();
   const std::string& label = request.config.device_arg;
-  Port port = make_port(request, device);
-  for (uint16_t queue = 0; queue < port.queue_count; ++queue)
-    port.queue_owner[queue] = static_cast<WorkerIndex>(pairs_dealt++ % worker_count);
-
+  const uint16_t queues = request.config.queues;
   rte_eth_dev_info info{};
-  int error = rte_eth_dev_info_get(device.dpdk_port, &info);
+  const int error = rte_eth_dev_info_get(device.dpdk_port, &info);
   if (error != 0) throw_dpdk(label + ": the driver does not say what it can", error);
-  if (port.queue_count > std::min(info.max_rx_queues, info.max_tx_queues))
-    throw std::runtime_error(label + ": the driver has " +
-                             std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) + " queue(s), not " +
-                             std::to_string(port.queue_count) + "; lower `queues`");
-  set_up_queues(device.dpdk_port, port.queue_count, make_conf(info, device, port.queue_count), device.descriptor_count,
-                request.mbuf_pool, label);
+  const uint16_t queues_max = std::min(info.max_rx_queues, info.max_tx_queues);
+  if (queues > queues_max)
+    throw std::runtime_error("the driver of " + label + " has " + std::to_string(queues_max) + " queue(s), not " +
+                             std::to_string(queues) + "; lower `queues`");
+  set_up_device(device, request, make_conf(info, device, queues));
+  Port port = make_port(request, device);
+  for (uint16_t queue = 0; queue < queues; ++queue)
+    port.queue_owner[queue] = static_cast<WorkerIndex>(pairs_dealt++ % worker_count);
   start(device.dpdk_port, label);
   program_reta(port, info, worker_count);
   if (device.held_sockets.empty()) receive_multicast(device.dpdk_port, port.name);
   if (device.exception_port != kNoDpdkPort) {
-    set_up_queues(device.exception_port, port.queue_count, rte_eth_conf{}, device.descriptor_count, request.mbuf_pool,
-                  port.name);
+    set_up_queues(device, device.exception_port, port.queue_count, rte_eth_conf{}, request.mbuf_pool, port.name);
     start(device.exception_port, port.name);
   }
   port.mtu_bytes = device.mtu_bytes;

@@ -18,7 +18,8 @@ namespace millrace {
 std::vector<Port> open_ports(const std::vector<config::PortConfig>& wanted, unsigned worker_count,
                              rte_mempool* mbuf_pool);
 
-// Stops and closes them; our XDP programs are detached.
+// Stops and closes them; our XDP programs are detached. At the end of the process only: DPDK's AF_XDP driver keeps its
+// socket, so one process cannot open an interface twice.
 void close_ports(const std::vector<Port>& ports);
 
 }  // namespace millrace
