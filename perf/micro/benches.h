@@ -1,0 +1,15 @@
+// benches.h: the benchmarks, one file each; main() calls them all.
+#pragma once
+
+namespace millrace::perf {
+
+void register_established_benches();
+void register_stage_benches();
+void register_conn_table_benches();
+void register_checksum_benches();
+void register_parse_benches();
+void register_timer_wheel_benches();
+void register_pick_benches();
+void register_ring_benches();
+
+}  // namespace millrace::perf

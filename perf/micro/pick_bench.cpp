@@ -1,0 +1,79 @@
+// pick_bench.cpp: choosing a backend, by each scheduler, of 16 and of 1000; and building a Maglev table of as many.
+
+#include <memory>
+#include <vector>
+
+#include "dataplane/pick/maglev.h"
+#include "dataplane/pick/pick_backend.h"
+#include "dataplane/pick/pick_tables.h"
+#include "perf/micro/benches.h"
+#include "perf/micro/results.h"
+
+namespace millrace::perf {
+namespace {
+
+constexpr unsigned kClients = 1024;
+
+std::vector<PickCandidate> candidates_of(unsigned count, EligibleBackends& eligible) {
+  std::vector<PickCandidate> candidates;
+  for (unsigned i = 0; i < count; ++i) {
+    const auto slot = static_cast<BackendSlot>(i);
+    eligible.set(slot, true);
+    const IpAddr addr = IpAddr::from_ipv4(Be32::from_host(0x0a48'0101 + i));
+    candidates.push_back({.target = {addr, Be16::from_host(8080), slot, static_cast<uint16_t>(1 + i % 4)},
+                          .priority = 0,
+                          .eligible = true});
+  }
+  return candidates;
+}
+
+void run_pick(benchmark::State& state, Balance balance, unsigned backends) {
+  EligibleBackends eligible;
+  ServiceTables service;
+  service.balance = balance;
+  service.ipv4 = build_pick_table(balance, Family::ipv4, candidates_of(backends, eligible));
+  const auto counters = std::make_unique<BackendCounters[]>(kBackendMax);
+  const BackendCounters* const rows[] = {counters.get()};
+  const auto cursors = std::make_unique<PickCursors>();
+  uint32_t client = 0;
+  uint64_t picked = 0;
+  for (auto _ : state) {
+    const uint32_t hash = flow_hash(IpAddr::from_ipv4(Be32::from_host(0xc612'0001)),
+                                    Be16::from_host(static_cast<uint16_t>(1024 + client++ % kClients)));
+    const BackendTarget* target = pick_backend(service, Family::ipv4, hash, eligible, *cursors, rows);
+    picked += target != nullptr;
+    benchmark::DoNotOptimize(target);
+  }
+  if (picked != static_cast<uint64_t>(state.iterations())) state.SkipWithError("no backend was picked");
+  report_operations(state, picked);
+}
+
+void run_build_maglev(benchmark::State& state, unsigned backends) {
+  EligibleBackends eligible;
+  std::vector<BackendTarget> targets;
+  for (const PickCandidate& candidate : candidates_of(backends, eligible)) targets.push_back(candidate.target);
+  for (auto _ : state) benchmark::DoNotOptimize(build_maglev(targets));
+  report_operations(state, static_cast<uint64_t>(state.iterations()));
+}
+
+}  // namespace
+
+void register_pick_benches() {
+  constexpr struct {
+    Balance balance;
+    const char* name;
+  } kBalances[] = {{Balance::roundrobin, "pick_roundrobin"},
+                   {Balance::weight, "pick_weight"},
+                   {Balance::leastconn, "pick_leastconn"},
+                   {Balance::maglev, "pick_maglev"}};
+  for (const unsigned backends : {16u, 1000u}) {
+    const std::string suffix = "_of_" + std::to_string(backends);
+    for (const auto& [balance, name] : kBalances)
+      register_benchmark({.name = name + suffix}, Timing::whole_loop,
+                         [balance = balance, backends](auto& state) { run_pick(state, balance, backends); });
+    register_benchmark({.name = "build_maglev" + suffix}, Timing::whole_loop,
+                       [=](auto& state) { run_build_maglev(state, backends); });
+  }
+}
+
+}  // namespace millrace::perf
