@@ -9,10 +9,13 @@ program_of() {
   esac
 }
 
-# The id of a daemon of this lab that still runs; fails when there is none.
+# Not one that has ended and only waits for its parent to notice.
+runs() { grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; }
+
+# The id of a daemon of this lab that runs; fails when there is none.
 pid_of() {
   local pid
-  pid=$(cat "$run_dir/$1.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "${1:0:15}" ] && echo "$pid"
+  pid=$(cat "$run_dir/$1.pid" 2>/dev/null) && runs "$pid" && [ "$(cat "/proc/$pid/comm")" = "${1:0:15}" ] && echo "$pid"
 }
 
 write_config() {
@@ -46,7 +49,7 @@ start_daemons() {
 wait_ready() {
   local turn daemon
   for turn in $(seq 300); do
-    for daemon in $daemons; do kill -0 "$(cat "$run_dir/$daemon.pid")" 2>/dev/null || return 1; done
+    for daemon in $daemons; do runs "$(cat "$run_dir/$daemon.pid")" || return 1; done
     ! "$build/controlplane/millctl" --socket "$run_dir/millrace.sock" --json status 2>/dev/null |
       /usr/bin/python3 "$lab_d/is_ready" || return 0
     sleep 0.1
@@ -68,10 +71,10 @@ stop_daemons() {
     pid=$(pid_of "$daemon") || continue
     kill "$pid"
     for turn in $(seq 100); do
-      [ -d "/proc/$pid" ] || break
+      runs "$pid" || break
       sleep 0.1
     done
-    [ ! -d "/proc/$pid" ] || { echo "lab: $daemon did not end within 10 s and is killed" >&2; kill -9 "$pid"; }
+    ! runs "$pid" || { echo "lab: $daemon did not end within 10 s and is killed" >&2; kill -9 "$pid"; }
     rm -f "$run_dir/$daemon.pid"
   done
 }

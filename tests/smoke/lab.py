@@ -67,7 +67,7 @@ class Daemons:
         """kill -9, and wait until it is gone."""
         pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
+        wait_for(lambda: not runs(pid))
 
     def start_one(self, name):
         """The start command of this daemon alone, as an operator would give it."""
@@ -86,6 +86,13 @@ class Daemons:
     def backends(self, service, family=4):
         return [b for b in self.ctl("backends")["backends"]
                 if b["service"] == service and b["backend"].startswith("[") == (family == 6)]
+
+
+def runs(pid):
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def wait_for(happened, seconds=15.0, every=0.05):
