@@ -1,4 +1,5 @@
-"""Fixtures of the packet tests. A case is a folder with case.py; it runs with the nearest config.toml upwards.
+"""Fixtures of the packet tests. A case is a folder with case.py; it runs with the nearest config.toml upwards. A script
+lb.sh beside that is run in the balancer's namespace first.
 
 Daemons start once a configuration, not once a case: cases are ordered by configuration. After every case the counter
 equation must hold for each worker, and drops must be exactly those that the case announced.
@@ -9,7 +10,7 @@ import pytest
 
 from harness.balancer import Balancer
 from harness.bench import Bench
-from harness.network import BACKEND, CLIENT, make_network, remove_network
+from harness.network import BACKEND, CLIENT, LB, inside, make_network, remove_network
 from harness.wire import Wire
 
 HERE = Path(__file__).resolve().parent
@@ -37,6 +38,8 @@ class Running:
         if self.config != config or not self.bench.balancer.alive():
             self.end()
             make_network()
+            if (script := config.with_name("lb.sh")).exists():
+                inside(LB, str(script))
             self.bench, self.config = Bench(Balancer(config), Wire(CLIENT), Wire(BACKEND)), config
             self.bench.start()
         return self.bench

@@ -1,0 +1,57 @@
+"""Packets too large for the port they leave by: the sender is told, so that path MTU discovery works through us."""
+import pytest
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6
+
+from harness.flow import FAMILIES, V4, V6
+
+MTU = 1300
+both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+
+
+def largest_payload(family):
+    return MTU - (20 if family is V4 else 40) - 20
+
+
+def assert_ip_checksums(frame, kind):
+    """Recomputed by scapy, they come out the same."""
+    again = frame.copy()
+    if IP in again:
+        del again[IP].chksum
+        del again[ICMP].chksum
+    else:
+        del again[kind].cksum
+    assert bytes(again) == frame.original
+
+
+@both_families
+def test_just_fits(bench, family):
+    flow = bench.tcp(family, 80).open()
+    flow.client_sends(b"x" * largest_payload(family))
+    flow.backend_sends(b"x" * largest_payload(family))
+
+
+@both_families
+def test_one_byte_more(bench, family):
+    flow = bench.tcp(family, 80).open()
+    sent = flow.client_frame(flow.client_segment("PA", b"x" * (largest_payload(family) + 1)))
+    bench.client.send(sent)
+    kind = ICMP if family is V4 else ICMPv6PacketTooBig
+    got = bench.client.take(lambda frame: kind in frame)
+    quoted = bytes(got[kind].payload)
+    assert quoted == bytes(sent[1])[:len(quoted)] and len(quoted) >= 500
+    assert got[1].src == family.vip and got[1].dst == family.client
+    if family is V4:
+        assert (got[ICMP].type, got[ICMP].code, got[ICMP].nexthopmtu) == (3, 4, MTU)
+    else:
+        assert got[ICMPv6PacketTooBig].mtu == MTU and len(got[IPv6]) <= 1280
+    assert_ip_checksums(got, kind)
+
+
+def test_fragmentation_allowed(bench):
+    """Without DF a router would cut it in pieces, which we do not; it is counted."""
+    flow = bench.tcp(V4, 80).open()
+    bench.client.send(flow.client_frame(flow.client_segment("PA", b"x" * 1400), flags=0))
+    bench.expect_drops("mtu_exceeded")
+    bench.wait_drops()
+    bench.nothing_for_client(lambda frame: ICMP in frame)
