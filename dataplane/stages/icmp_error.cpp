@@ -29,8 +29,7 @@ std::optional<DropReason> read_quote4(const uint8_t* data, size_t end, IcmpError
   const auto& ip = *reinterpret_cast<const rte_ipv4_hdr*>(data + error.quote_offset);
   const size_t header_bytes = rte_ipv4_hdr_len(&ip);
   const size_t total_bytes = Be16{ip.total_length}.host();
-  if (ip.version != 4 || header_bytes < sizeof(rte_ipv4_hdr) || total_bytes < header_bytes + kQuotedL4Min)
-    return DropReason::icmp_malformed;
+  if (ip.version != 4 || header_bytes < sizeof(rte_ipv4_hdr)) return DropReason::icmp_malformed;
   if (!is_tcp_or_udp(ip.next_proto_id) || Be16{ip.fragment_offset}.host() & RTE_IPV4_HDR_OFFSET_MASK)
     return DropReason::icmp_unknown_flow;
   error.proto = static_cast<Proto>(ip.next_proto_id);
@@ -44,7 +43,7 @@ std::optional<DropReason> read_quote6(const uint8_t* data, size_t end, IcmpError
   if (end < error.quote_offset + sizeof(rte_ipv6_hdr)) return DropReason::icmp_malformed;
   const auto& ip = *reinterpret_cast<const rte_ipv6_hdr*>(data + error.quote_offset);
   const size_t payload_bytes = Be16{ip.payload_len}.host();
-  if (Be32{ip.vtc_flow}.host() >> 28 != 6 || payload_bytes < kQuotedL4Min) return DropReason::icmp_malformed;
+  if (Be32{ip.vtc_flow}.host() >> 28 != 6) return DropReason::icmp_malformed;
   if (!is_tcp_or_udp(ip.proto)) return DropReason::icmp_unknown_flow;
   error.proto = static_cast<Proto>(ip.proto);
   error.quote_l4_offset = static_cast<uint16_t>(error.quote_offset + sizeof(rte_ipv6_hdr));
