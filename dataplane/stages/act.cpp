@@ -59,8 +59,8 @@ void note_reset(Worker& worker, const ConnEntry& entry) {
 
 // False: the packet is the first of a new connection on this one's tuple.
 bool act_on_tcp(Worker& worker, const ConnRef& ref, ConnEntry& entry, uint8_t flags) {
+  if (entry.state == ConnState::established && (flags & (kTcpSyn | kTcpFin | kTcpRst)) == 0) return true;
   const TcpEvent event = tcp_event(flags);
-  if (event == TcpEvent::other && entry.state == ConnState::established) return true;
   if (event == TcpEvent::syn && ref.direction == Direction::forward && reopens(entry.state)) return false;
   const ConnState next = next_state(entry.state, ref.direction, event);
   if (next == entry.state) return true;

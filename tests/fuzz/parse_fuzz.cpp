@@ -14,6 +14,7 @@
 #include <rte_rcu_qsbr.h>
 #include <rte_ring_elem.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -90,7 +91,7 @@ class Bench {
   void send(unsigned port, std::span<const uint8_t> frame) {
     rte_mbuf* mbuf = rte_pktmbuf_alloc(state_.mbuf_pool);
     REQUIRE(mbuf != nullptr);
-    std::memcpy(rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size())), frame.data(), frame.size());
+    std::copy(frame.begin(), frame.end(), rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size())));
     REQUIRE(rte_ring_enqueue(rx_[port], mbuf) == 0);
     turn();
   }
@@ -231,7 +232,7 @@ class Bench {
 // The readers alone, over memory that ends where the frame ends.
 void read_frame(std::span<const uint8_t> bytes) {
   const std::unique_ptr<uint8_t[]> memory(new uint8_t[bytes.size()]);
-  if (!bytes.empty()) std::memcpy(memory.get(), bytes.data(), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), memory.get());
   rte_mbuf mbuf{};
   mbuf.buf_addr = memory.get();
   mbuf.buf_len = mbuf.data_len = static_cast<uint16_t>(bytes.size());
