@@ -26,9 +26,7 @@ struct Be16 {
   static constexpr Be16 from_host(uint16_t value) {
     return Be16{std::endian::native == std::endian::little ? __builtin_bswap16(value) : value};
   }
-  constexpr uint16_t host() const {
-    return std::endian::native == std::endian::little ? __builtin_bswap16(raw) : raw;
-  }
+  constexpr uint16_t host() const { return std::endian::native == std::endian::little ? __builtin_bswap16(raw) : raw; }
   constexpr bool operator==(const Be16&) const = default;
 };
 
@@ -38,9 +36,7 @@ struct Be32 {
   static constexpr Be32 from_host(uint32_t value) {
     return Be32{std::endian::native == std::endian::little ? __builtin_bswap32(value) : value};
   }
-  constexpr uint32_t host() const {
-    return std::endian::native == std::endian::little ? __builtin_bswap32(raw) : raw;
-  }
+  constexpr uint32_t host() const { return std::endian::native == std::endian::little ? __builtin_bswap32(raw) : raw; }
   constexpr bool operator==(const Be32&) const = default;
 };
 

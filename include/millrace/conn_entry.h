@@ -19,22 +19,22 @@ namespace millrace {
 // States of a TCP connection as a NAT sees it (RFC 7857 section 2). `open` serves UDP.
 enum class ConnState : uint8_t {
   free = 0,
-  syn_sent = 1,       // client's SYN seen
-  syn_received = 2,   // backend's SYN-ACK seen
-  established = 3,    // client's ACK seen
-  client_fin = 4,     // client closed its half
-  backend_fin = 5,    // backend closed its half
-  time_wait = 6,      // both halves closed
-  closed = 7,         // RST seen
-  open = 8,           // UDP
+  syn_sent = 1,      // client's SYN seen
+  syn_received = 2,  // backend's SYN-ACK seen
+  established = 3,   // client's ACK seen
+  client_fin = 4,    // client closed its half
+  backend_fin = 5,   // backend closed its half
+  time_wait = 6,     // both halves closed
+  closed = 7,        // RST seen
+  open = 8,          // UDP
 };
 inline constexpr unsigned kConnStateCount = 9;
 
 struct alignas(64) ConnEntry {
   // Odd while the entry is being opened or closed, even otherwise; grows by 2 with each use of the entry.
   std::atomic<uint32_t> generation;
-  uint32_t client_seen_ms;    // low 32 bits of CLOCK_MONOTONIC in ms, last packet from the client
-  uint32_t backend_seen_ms;   // likewise from the backend
+  uint32_t client_seen_ms;   // low 32 bits of CLOCK_MONOTONIC in ms, last packet from the client
+  uint32_t backend_seen_ms;  // likewise from the backend
   uint32_t opened_ms;
   ConnState state;
   Family family;
@@ -43,7 +43,7 @@ struct alignas(64) ConnEntry {
   ServiceSlot service;
   BackendSlot backend;
   WorkerIndex owner;
-  uint8_t route_epoch;        // of the route table that the neighbours below came from
+  uint8_t route_epoch;  // of the route table that the neighbours below came from
   // Checksum deltas of the forward rewrite (RFC 1624, one's complement, host arithmetic on network-order words);
   // the reverse rewrite adds their complement.
   uint16_t l3_delta;
@@ -53,12 +53,12 @@ struct alignas(64) ConnEntry {
   uint16_t reverse_neighbour;  // towards the client
   Be16 client_port;
   Be16 vip_port;
-  Be16 snat_port;              // nat: the client's
+  Be16 snat_port;  // nat: the client's
   Be16 backend_port;
   // family ipv4; zero otherwise.
   Be32 client4;
   Be32 vip4;
-  Be32 snat4;                  // nat: the client's
+  Be32 snat4;  // nat: the client's
   Be32 backend4;
   // 4 bytes free in the hot line.
   uint32_t reserved;

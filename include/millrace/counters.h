@@ -27,28 +27,28 @@ struct Counter {
 static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free);
 
 // X(name, unit, sentence)
-#define MR_WORKER_COUNTERS(X)                                                               \
-  X(rx_packets, "packets", "taken from the ports")                                          \
-  X(rx_bytes, "bytes", "taken from the ports, Ethernet header included")                    \
-  X(tx_packets, "packets", "given to the ports")                                            \
-  X(tx_bytes, "bytes", "given to the ports, Ethernet header included")                      \
-  X(handed_in, "packets", "received from another worker's hand-over ring")                  \
-  X(handed_out, "packets", "given to another worker's hand-over ring")                      \
-  X(originated, "packets", "made here, not received: gratuitous ARP, unsolicited NA")       \
-  X(diverted, "packets", "left to the kernel")                                              \
-  X(held, "packets", "gauge: waiting for a neighbour right now")                            \
-  X(connections_opened, "connections", "entries made")                                      \
-  X(connections_closed, "connections", "entries freed")                                     \
-  X(connections_expired, "connections", "entries freed by a timeout; part of closed")       \
-  X(timer_behind, "calls", "timer wheel calls that left expiries for the next one")         \
-  X(icmp_translated, "packets", "ICMP errors passed on to the other side of a connection")  \
-  X(echo_answered, "packets", "pings to a VIP or SNAT address answered")                    \
-  X(arp_answered, "packets", "ARP requests and neighbour solicitations answered")           \
-  X(snat_tries, "tries", "candidate ports looked at by the SNAT allocator")                 \
-  X(events_dropped, "events", "not told to the control plane, the way was full")            \
-  X(bursts, "bursts", "loop turns that had a packet")                                       \
-  X(idle_polls, "polls", "loop turns that had none")                                        \
-  X(busy_cycles, "TSC cycles", "spent in turns that had a packet")                          \
+#define MR_WORKER_COUNTERS(X)                                                              \
+  X(rx_packets, "packets", "taken from the ports")                                         \
+  X(rx_bytes, "bytes", "taken from the ports, Ethernet header included")                   \
+  X(tx_packets, "packets", "given to the ports")                                           \
+  X(tx_bytes, "bytes", "given to the ports, Ethernet header included")                     \
+  X(handed_in, "packets", "received from another worker's hand-over ring")                 \
+  X(handed_out, "packets", "given to another worker's hand-over ring")                     \
+  X(originated, "packets", "made here, not received: gratuitous ARP, unsolicited NA")      \
+  X(diverted, "packets", "left to the kernel")                                             \
+  X(held, "packets", "gauge: waiting for a neighbour right now")                           \
+  X(connections_opened, "connections", "entries made")                                     \
+  X(connections_closed, "connections", "entries freed")                                    \
+  X(connections_expired, "connections", "entries freed by a timeout; part of closed")      \
+  X(timer_behind, "calls", "timer wheel calls that left expiries for the next one")        \
+  X(icmp_translated, "packets", "ICMP errors passed on to the other side of a connection") \
+  X(echo_answered, "packets", "pings to a VIP or SNAT address answered")                   \
+  X(arp_answered, "packets", "ARP requests and neighbour solicitations answered")          \
+  X(snat_tries, "tries", "candidate ports looked at by the SNAT allocator")                \
+  X(events_dropped, "events", "not told to the control plane, the way was full")           \
+  X(bursts, "bursts", "loop turns that had a packet")                                      \
+  X(idle_polls, "polls", "loop turns that had none")                                       \
+  X(busy_cycles, "TSC cycles", "spent in turns that had a packet")                         \
   X(total_cycles, "TSC cycles", "since the worker started")
 
 struct alignas(64) WorkerCounters {
@@ -62,11 +62,11 @@ static_assert(std::is_standard_layout_v<WorkerCounters> && sizeof(WorkerCounters
 // One per (worker, BackendSlot). Writer: that worker. When the slot's entry in the directory changes hands the
 // dataplane's main lcore zeroes it; no worker holds the slot then.
 struct alignas(64) BackendCounters {
-  Counter connections;       // opened to it
-  Counter active;            // gauge: entries now
-  Counter forward_packets;   // client to backend
-  Counter reverse_packets;   // backend to client
-  Counter forward_bytes;     // IP packet bytes
+  Counter connections;      // opened to it
+  Counter active;           // gauge: entries now
+  Counter forward_packets;  // client to backend
+  Counter reverse_packets;  // backend to client
+  Counter forward_bytes;    // IP packet bytes
   Counter reverse_bytes;
   Counter connect_failures;  // TCP: RST or silence instead of SYN-ACK
   Counter resets;            // TCP: RST from the backend after the handshake

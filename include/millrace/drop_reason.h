@@ -9,44 +9,44 @@
 namespace millrace {
 
 // X(name, sentence)
-#define MR_DROP_REASONS(X)                                                                        \
-  X(short_l2, "frame shorter than an Ethernet header")                                            \
-  X(short_l3, "frame ends inside the IP header")                                                  \
-  X(short_l4, "frame ends inside the TCP, UDP or ICMP header")                                    \
-  X(bad_ip_version, "IP version does not match the EtherType")                                    \
-  X(bad_ihl, "IPv4 header length below 20 bytes or past the packet (RFC 791 section 3.1)")        \
-  X(bad_ip_length, "IP total or payload length does not fit the frame")                           \
-  X(bad_ip_checksum, "IPv4 header checksum is wrong (RFC 1812 section 5.2.2)")                    \
-  X(bad_l4_checksum, "TCP, UDP or ICMP checksum is wrong")                                        \
-  X(bad_data_offset, "TCP data offset below 20 bytes or past the packet (RFC 9293 section 3.1)")  \
-  X(bad_udp_length, "UDP length does not fit the packet (RFC 768)")                               \
-  X(bad_tcp_flags, "impossible TCP flags: SYN+FIN, SYN+RST, or none")                             \
-  X(zero_port, "source or destination port 0")                                                    \
-  X(land, "source equals destination")                                                            \
+#define MR_DROP_REASONS(X)                                                                          \
+  X(short_l2, "frame shorter than an Ethernet header")                                              \
+  X(short_l3, "frame ends inside the IP header")                                                    \
+  X(short_l4, "frame ends inside the TCP, UDP or ICMP header")                                      \
+  X(bad_ip_version, "IP version does not match the EtherType")                                      \
+  X(bad_ihl, "IPv4 header length below 20 bytes or past the packet (RFC 791 section 3.1)")          \
+  X(bad_ip_length, "IP total or payload length does not fit the frame")                             \
+  X(bad_ip_checksum, "IPv4 header checksum is wrong (RFC 1812 section 5.2.2)")                      \
+  X(bad_l4_checksum, "TCP, UDP or ICMP checksum is wrong")                                          \
+  X(bad_data_offset, "TCP data offset below 20 bytes or past the packet (RFC 9293 section 3.1)")    \
+  X(bad_udp_length, "UDP length does not fit the packet (RFC 768)")                                 \
+  X(bad_tcp_flags, "impossible TCP flags: SYN+FIN, SYN+RST, or none")                               \
+  X(zero_port, "source or destination port 0")                                                      \
+  X(land, "source equals destination")                                                              \
   X(bad_source, "source address is multicast, broadcast, loopback or unspecified (RFC 1812 5.3.7)") \
-  X(ttl_expired, "TTL or hop limit would reach 0")                                                \
-  X(fragment, "fragment of a packet to a VIP; reassembly is not supported")                       \
-  X(ip_extension, "IPv6 extension header that is not supported")                                  \
-  X(unknown_proto, "neither TCP, UDP nor ICMP, to a VIP or SNAT address")                         \
-  X(no_service, "to a VIP or SNAT address, but no service has this port")                         \
-  X(no_connection, "TCP packet without SYN that belongs to no connection")                        \
-  X(no_backend, "no backend of the packet's family is up and enabled")                            \
-  X(no_snat_port, "no free SNAT port towards the backend")                                        \
-  X(slab_full, "every connection slot is in use; raise [dataplane] connections")                  \
-  X(table_full, "the connection index has no room for the key")                                   \
-  X(no_route, "the kernel has no route to the next hop, or it leaves by no port of ours")         \
-  X(neighbour_timeout, "the next hop did not answer ARP or ND in time")                           \
-  X(hold_full, "too many packets already wait for neighbours")                                    \
-  X(handover_full, "the owner's hand-over ring is full")                                          \
-  X(tx_full, "the port did not take the packet for transmission")                                 \
-  X(icmp_unknown_flow, "ICMP error about no connection of ours")                                  \
-  X(icmp_unsupported, "ICMP type that is neither echo request nor a translatable error")          \
-  X(icmp_malformed, "ICMP error whose inner packet is cut short")                                 \
-  X(icmp_rate, "ICMP answers of this worker are over their rate")                                 \
-  X(mtu_exceeded, "packet is larger than the MTU of the port it leaves by")                       \
-  X(no_mbuf, "no packet buffer was free")                                                         \
-  X(not_ours, "not ours, and the port has no kernel side to pass it to")                          \
-  X(arp_malformed, "ARP or neighbour-discovery packet with impossible fields")                    \
+  X(ttl_expired, "TTL or hop limit would reach 0")                                                  \
+  X(fragment, "fragment of a packet to a VIP; reassembly is not supported")                         \
+  X(ip_extension, "IPv6 extension header that is not supported")                                    \
+  X(unknown_proto, "neither TCP, UDP nor ICMP, to a VIP or SNAT address")                           \
+  X(no_service, "to a VIP or SNAT address, but no service has this port")                           \
+  X(no_connection, "to a SNAT port, or TCP without SYN, and part of no connection")                 \
+  X(no_backend, "no backend of the packet's family is up and enabled")                              \
+  X(no_snat_port, "no free SNAT port towards the backend")                                          \
+  X(slab_full, "every connection slot is in use; raise [dataplane] connections")                    \
+  X(table_full, "the connection index has no room for the key")                                     \
+  X(no_route, "the kernel has no route to the next hop, or it leaves by no port of ours")           \
+  X(neighbour_timeout, "the next hop did not answer ARP or ND in time")                             \
+  X(hold_full, "too many packets already wait for neighbours")                                      \
+  X(handover_full, "the owner's hand-over ring is full")                                            \
+  X(tx_full, "the port did not take the packet for transmission")                                   \
+  X(icmp_unknown_flow, "ICMP error about no connection of ours")                                    \
+  X(icmp_unsupported, "ICMP type that is neither echo request nor a translatable error")            \
+  X(icmp_malformed, "ICMP error whose inner packet is cut short")                                   \
+  X(icmp_rate, "ICMP answers of this worker are over their rate")                                   \
+  X(mtu_exceeded, "packet is larger than the MTU of the port it leaves by")                         \
+  X(no_mbuf, "no packet buffer was free")                                                           \
+  X(not_ours, "not ours, and the port has no kernel side to pass it to")                            \
+  X(arp_malformed, "ARP or neighbour-discovery packet with impossible fields")                      \
   X(no_config, "the control plane has not sent a configuration yet")
 
 enum class DropReason : uint8_t {

@@ -6,24 +6,24 @@
 
 namespace millrace {
 
-inline constexpr uint32_t kWorkerMax = 64;          // n x n hand-over rings of 8 KiB: 32 MiB at 64 workers.
-inline constexpr uint32_t kPortMax = 16;            // Neighbour words hold a port in 4 bits.
-inline constexpr uint32_t kQueueMax = 64;           // Per port; one worker each is the most that helps.
-inline constexpr uint32_t kServiceMax = 16384;      // 128 B of directory and 64 B of counters per worker each.
-inline constexpr uint32_t kBackendMax = 65535;      // (service, backend) pairs; 64 B each, and 64 B per worker.
+inline constexpr uint32_t kWorkerMax = 64;      // n x n hand-over rings of 8 KiB: 32 MiB at 64 workers.
+inline constexpr uint32_t kPortMax = 16;        // Neighbour words hold a port in 4 bits.
+inline constexpr uint32_t kQueueMax = 64;       // Per port; one worker each is the most that helps.
+inline constexpr uint32_t kServiceMax = 16384;  // 128 B of directory and 64 B of counters per worker each.
+inline constexpr uint32_t kBackendMax = 65535;  // (service, backend) pairs; 64 B each, and 64 B per worker.
 inline constexpr uint32_t kBackendPerServiceMax = 4096;
 inline constexpr uint32_t kBindPerServiceMax = 256;
 inline constexpr uint32_t kSnatPoolMax = 64;
 inline constexpr uint32_t kSnatRangePerPoolMax = 64;
 inline constexpr uint32_t kSnatAddressPerRangeMax = 4096;
-inline constexpr uint32_t kWeightMax = 256;         // The weighted sequence has at most backends x 256 steps.
+inline constexpr uint32_t kWeightMax = 256;  // The weighted sequence has at most backends x 256 steps.
 inline constexpr uint32_t kPriorityMax = 255;
 inline constexpr uint32_t kConnectionMin = 1024;
 inline constexpr uint32_t kConnectionMax = 64u << 20;  // 128 B of slab each: 8 GiB.
-inline constexpr uint32_t kNameBytes = 64;          // Service, pool and port names with their final NUL.
-inline constexpr uint32_t kCommandRingSlots = 4096;  // x 256 B: 1 MiB. A full ring makes the control plane wait.
-inline constexpr uint32_t kEventRingSlots = 4096;    // x 64 B. A full ring drops events and counts them.
-inline constexpr uint32_t kBurstMax = 64;           // RTE_HASH_LOOKUP_BULK_MAX.
-inline constexpr uint32_t kMaglevSize = 65537;      // Prime; 128 KiB a service and family.
+inline constexpr uint32_t kNameBytes = 64;             // Service, pool and port names with their final NUL.
+inline constexpr uint32_t kCommandRingSlots = 4096;    // x 256 B: 1 MiB. A full ring makes the control plane wait.
+inline constexpr uint32_t kEventRingSlots = 4096;      // x 64 B. A full ring drops events and counts them.
+inline constexpr uint32_t kBurstMax = 64;              // RTE_HASH_LOOKUP_BULK_MAX.
+inline constexpr uint32_t kMaglevSize = 65537;         // Prime; 128 KiB a service and family.
 
 }  // namespace millrace

@@ -81,9 +81,9 @@ struct ServiceCommand {
 
 struct BindCommand {
   ServiceOrdinal service{};
-  Be16 port;            // never 0
+  Be16 port;  // never 0
   uint32_t reserved = 0;
-  IpAddr addr;          // is_any(): every kernel address of every port, of that family
+  IpAddr addr;  // is_any(): every kernel address of every port, of that family
 };
 
 struct BackendCommand {
@@ -116,8 +116,8 @@ struct SetBackendCommand {
 struct Command {
   CommandKind kind{};
   uint16_t reserved = 0;
-  uint32_t sequence = 0;       // counts up by one; named in a rejection so that the sender finds the message
-  Generation generation = 0;   // of the transaction; of the last applied one for set_backend
+  uint32_t sequence = 0;      // counts up by one; named in a rejection so that the sender finds the message
+  Generation generation = 0;  // of the transaction; of the last applied one for set_backend
   union Body {
     BeginCommand begin;
     SettingsCommand settings;
@@ -134,30 +134,30 @@ static_assert(sizeof(Command) == 256 && offsetof(Command, body) == 16);
 static_assert(std::is_trivially_copyable_v<Command> && std::is_standard_layout_v<Command>);
 
 enum class EventKind : uint16_t {
-  applied = 1,           // generation
-  rejected = 2,          // generation, reason, sequence
-  connect_failed = 3,    // service_slot, backend_slot, count: RST or silence instead of SYN-ACK
-  backend_reset = 4,     // service_slot, backend_slot, count: RST after the handshake
-  slab_full = 5,         // count
-  snat_exhausted = 6,    // service_slot, backend_slot, count
+  applied = 1,         // generation
+  rejected = 2,        // generation, reason, sequence
+  connect_failed = 3,  // service_slot, backend_slot, count: RST or silence instead of SYN-ACK
+  backend_reset = 4,   // service_slot, backend_slot, count: RST after the handshake
+  slab_full = 5,       // count
+  snat_exhausted = 6,  // service_slot, backend_slot, count
 };
 
 // X(name, sentence)
-#define MR_REJECT_REASONS(X)                                                     \
-  X(none, "not rejected")                                                        \
-  X(bad_kind, "unknown command")                                                 \
-  X(bad_field, "a field is out of range or a reserved one is not zero")          \
-  X(bad_order, "an item came outside a transaction or named what is not there")  \
-  X(bad_count, "the items do not match the counts of begin")                     \
-  X(bad_generation, "not newer than the applied generation")                     \
-  X(stale_generation, "names a generation that is not the applied one")          \
-  X(duplicate_name, "two services have one name")                                \
-  X(duplicate_bind, "two services have one address, protocol and port")          \
-  X(duplicate_backend, "a service has one backend twice")                        \
-  X(bind_is_snat, "a bind lies inside a SNAT range")                             \
-  X(no_pool, "a fullnat service names no SNAT pool with addresses")              \
-  X(too_many, "over a limit of limits.h")                                        \
-  X(no_memory, "the new tables do not fit into memory")                          \
+#define MR_REJECT_REASONS(X)                                                    \
+  X(none, "not rejected")                                                       \
+  X(bad_kind, "unknown command")                                                \
+  X(bad_field, "a field is out of range or a reserved one is not zero")         \
+  X(bad_order, "an item came outside a transaction or named what is not there") \
+  X(bad_count, "the items do not match the counts of begin")                    \
+  X(bad_generation, "not newer than the applied generation")                    \
+  X(stale_generation, "names a generation that is not the applied one")         \
+  X(duplicate_name, "two services have one name")                               \
+  X(duplicate_bind, "two services have one address, protocol and port")         \
+  X(duplicate_backend, "a service has one backend twice")                       \
+  X(bind_is_snat, "a bind lies inside a SNAT range")                            \
+  X(no_pool, "a fullnat service names no SNAT pool with addresses")             \
+  X(too_many, "over a limit of limits.h")                                       \
+  X(no_memory, "the new tables do not fit into memory")                         \
   X(steer_failed, "the port's steering program refused an address")
 
 enum class RejectReason : uint16_t {

@@ -27,21 +27,21 @@ inline constexpr uint32_t kAbiVersion = 1;
 constexpr uint64_t layout_hash();
 
 enum class SectionKind : uint32_t {
-  command_ring = 0,      // shared_ring.h, elements Command; producer control plane, consumer dataplane main lcore
-  event_ring = 1,        // shared_ring.h, elements Event; producer dataplane main lcore, consumer control plane
-  workers = 2,           // WorkerInfo[worker_count]
-  ports = 3,             // PortInfo[port_count]
-  service_directory = 4, // ServiceInfo[kServiceMax]
-  backend_directory = 5, // BackendInfo[kBackendMax]
-  worker_counters = 6,   // WorkerCounters[worker_count]
-  service_counters = 7,  // ServiceCounters[worker_count][kServiceMax]
-  backend_counters = 8,  // BackendCounters[worker_count][kBackendMax]
-  slab = 9,              // ConnEntry[connection_count]
+  command_ring = 0,       // shared_ring.h, elements Command; producer control plane, consumer dataplane main lcore
+  event_ring = 1,         // shared_ring.h, elements Event; producer dataplane main lcore, consumer control plane
+  workers = 2,            // WorkerInfo[worker_count]
+  ports = 3,              // PortInfo[port_count]
+  service_directory = 4,  // ServiceInfo[kServiceMax]
+  backend_directory = 5,  // BackendInfo[kBackendMax]
+  worker_counters = 6,    // WorkerCounters[worker_count]
+  service_counters = 7,   // ServiceCounters[worker_count][kServiceMax]
+  backend_counters = 8,   // BackendCounters[worker_count][kBackendMax]
+  slab = 9,               // ConnEntry[connection_count]
 };
 inline constexpr uint32_t kSectionCount = 10;
 
 struct Section {
-  uint64_t offset = 0;         // from the start of the file, 4096-aligned
+  uint64_t offset = 0;  // from the start of the file, 4096-aligned
   uint64_t bytes = 0;
   uint32_t element_bytes = 0;
   uint32_t element_count = 0;  // all dimensions multiplied; ring slots for rings
@@ -53,8 +53,8 @@ struct SegmentHeader {
   uint64_t magic = 0;
   uint32_t abi_version = 0;
   uint32_t worker_count = 0;
-  uint64_t layout = 0;            // layout_hash()
-  uint64_t segment_bytes = 0;     // file size
+  uint64_t layout = 0;         // layout_hash()
+  uint64_t segment_bytes = 0;  // file size
   uint32_t port_count = 0;
   uint32_t connection_count = 0;  // slab entries, all workers
   uint64_t tsc_hz = 0;
@@ -66,7 +66,7 @@ struct SegmentHeader {
   // Writer: dataplane main lcore.
   alignas(64) std::atomic<uint64_t> dataplane_heartbeat_ms{0};  // CLOCK_MONOTONIC, every 100 ms
   std::atomic<uint64_t> applied_generation{0};
-  std::atomic<uint64_t> events_dropped{0};     // the event ring was full
+  std::atomic<uint64_t> events_dropped{0};  // the event ring was full
   std::atomic<uint64_t> commands_rejected{0};
 
   // Writer: control plane.
@@ -102,7 +102,7 @@ static_assert(sizeof(PortInfo) == 192);
 // One slot of the service directory. Writer: dataplane main lcore. `version` is odd while it writes.
 struct alignas(64) ServiceInfo {
   std::atomic<uint32_t> version{0};
-  uint8_t in_use = 0;    // 1: configured; 2: gone from the config, its last connections still live
+  uint8_t in_use = 0;  // 1: configured; 2: gone from the config, its last connections still live
   Proto proto{};
   Mode mode{};
   Balance balance{};
@@ -128,15 +128,36 @@ static_assert(sizeof(BackendInfo) == 64);
 
 constexpr uint64_t layout_hash() {
   // FNV-1a over the numbers.
-  constexpr uint64_t numbers[] = {
-      sizeof(SegmentHeader), offsetof(SegmentHeader, sections), offsetof(SegmentHeader, dataplane_heartbeat_ms),
-      offsetof(SegmentHeader, control_heartbeat_ms), kSectionCount, sizeof(Command), sizeof(Event),
-      sizeof(BeginCommand), sizeof(SettingsCommand), sizeof(SnatRangeCommand), sizeof(ServiceCommand),
-      sizeof(BindCommand), sizeof(BackendCommand), sizeof(SetBackendCommand),
-      sizeof(ConnEntry), offsetof(ConnEntry, client_port), offsetof(ConnEntry, client4), kConnStateCount,
-      sizeof(WorkerCounters), sizeof(ServiceCounters), sizeof(BackendCounters), kDropReasonCount,
-      sizeof(WorkerInfo), sizeof(PortInfo), sizeof(ServiceInfo), sizeof(BackendInfo),
-      kServiceMax, kBackendMax, kCommandRingSlots, kEventRingSlots};
+  constexpr uint64_t numbers[] = {sizeof(SegmentHeader),
+                                  offsetof(SegmentHeader, sections),
+                                  offsetof(SegmentHeader, dataplane_heartbeat_ms),
+                                  offsetof(SegmentHeader, control_heartbeat_ms),
+                                  kSectionCount,
+                                  sizeof(Command),
+                                  sizeof(Event),
+                                  sizeof(BeginCommand),
+                                  sizeof(SettingsCommand),
+                                  sizeof(SnatRangeCommand),
+                                  sizeof(ServiceCommand),
+                                  sizeof(BindCommand),
+                                  sizeof(BackendCommand),
+                                  sizeof(SetBackendCommand),
+                                  sizeof(ConnEntry),
+                                  offsetof(ConnEntry, client_port),
+                                  offsetof(ConnEntry, client4),
+                                  kConnStateCount,
+                                  sizeof(WorkerCounters),
+                                  sizeof(ServiceCounters),
+                                  sizeof(BackendCounters),
+                                  kDropReasonCount,
+                                  sizeof(WorkerInfo),
+                                  sizeof(PortInfo),
+                                  sizeof(ServiceInfo),
+                                  sizeof(BackendInfo),
+                                  kServiceMax,
+                                  kBackendMax,
+                                  kCommandRingSlots,
+                                  kEventRingSlots};
   uint64_t hash = 0xcbf29ce484222325;
   for (uint64_t number : numbers)
     for (unsigned i = 0; i < 8; ++i) hash = (hash ^ ((number >> (8 * i)) & 0xff)) * 0x100000001b3;
