@@ -7,7 +7,7 @@
 // the backend.
 // Thread: any; touches the given frame alone. Frames are untagged Ethernet in one segment.
 // Fails:  with the reason to drop the frame under; nothing is read past it.
-// Tests:  tests/unit/stages/icmp_error_test.cpp
+// Tests:  tests/unit/stages/icmp_error_test.cpp, icmp_too_big_test.cpp
 #pragma once
 
 #include <cstdint>
