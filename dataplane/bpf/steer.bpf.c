@@ -9,7 +9,8 @@
 // Truncated and malformed packets to an address wholly ours go to the dataplane too, which counts them; the rest of
 // them is the kernel's.
 // Name:   libxdp inserts a new socket into the xsks_map of an attached program only when that program is called
-//         xsk_def_prog and carries xsk_prog_version; any other program it would refuse or replace. See steer_loader.h.
+//         xsk_def_prog and carries xsk_prog_version; any other program it would refuse or replace. steer_loader.h knows
+//         ours by the names of its maps.
 // Tests:  tests/unit/ports/steer_bpf_test.cpp
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

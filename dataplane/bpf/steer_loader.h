@@ -4,7 +4,7 @@
 // Sharing: all our programs of one host use one set of maps, but each interface has its own xsks_map.
 // Thread: main lcore.
 // Fails:  std::runtime_error, one sentence with the remedy.
-// Tests:  tests/unit/ports/steer_loader_test.cpp
+// Tests:  tests/unit/ports/af_xdp_test.cpp
 #pragma once
 
 #include <cstdint>

@@ -25,6 +25,7 @@ struct Device {
   uint16_t mtu_bytes = 0;  // 0: ask DPDK
   uint16_t descriptor_count = 1024;
   std::string interface;           // af_xdp, af_packet
+  bool copies = false;             // af_xdp: by the kernel's copying, never zero copy
   bool steered = false;            // our XDP program is on it
   bool has_own_mac = true;         // false: the driver makes one up
   std::vector<uint16_t> given_up;  // DPDK ports that replug_af_xdp() replaced

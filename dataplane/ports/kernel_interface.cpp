@@ -54,6 +54,12 @@ uint16_t read_combined_queue_count(IoctlSocket& socket) {
   return static_cast<uint16_t>(channels.combined_count);
 }
 
+std::string read_driver(IoctlSocket& socket) {
+  ethtool_drvinfo driver{};
+  driver.cmd = ETHTOOL_GDRVINFO;
+  return socket.ask_ethtool(&driver) ? std::string(driver.driver, strnlen(driver.driver, sizeof driver.driver)) : "";
+}
+
 bool reads_merged(IoctlSocket& socket) {
   ethtool_value flags{};
   flags.cmd = ETHTOOL_GFLAGS;
@@ -81,6 +87,7 @@ KernelInterface read_kernel_interface(const std::string& name) {
   if (!socket.ask(SIOCGIFMTU)) throw_errno("cannot read the MTU of " + name);
   interface.mtu_bytes = static_cast<uint16_t>(std::min(socket.answer().ifr_mtu, 65535));
   interface.combined_queue_count = read_combined_queue_count(socket);
+  interface.driver = read_driver(socket);
   interface.receives_merged = reads_merged(socket);
   return interface;
 }

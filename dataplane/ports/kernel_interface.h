@@ -16,6 +16,7 @@ struct KernelInterface {
   MacAddr mac;
   uint16_t mtu_bytes = 0;
   uint16_t combined_queue_count = 1;  // ethtool channels; 1 where the driver does not say
+  std::string driver;                 // "veth", "ice" …; empty where it does not say
   bool receives_merged = false;       // GRO in hardware (LRO): merged packets would not fit an mbuf
 };
 

@@ -25,8 +25,8 @@ class Steering {
   bool add(const VipTable& wanted, std::string& error);
   void remove_others(const VipTable& wanted);
 
-  // Every address of this host (KernelMonitor::addresses()): packets to them from a backend of a `nat` service are the
-  // kernel's own, not replies to forward. To be called at start and at every change, before add().
+  // Every address of this host (KernelMonitor::host_addresses()): packets to them from a backend of a `nat` service are
+  // the kernel's own, not replies to forward. To be called at start and at every change, before add().
   void set_host_addresses(const std::vector<IpAddr>& addresses);
 
  private:
