@@ -51,7 +51,7 @@ Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config 
       started_ms_(monotonic_ms()) {}
 
 void Daemon::start() {
-  reconcile_checks(nullptr);
+  reconcile_checks();
   publish();
   asio::co_spawn(executor_, link_.run(), asio::detached);
   asio::co_spawn(executor_, sample_rates(), asio::detached);
@@ -81,8 +81,7 @@ void Daemon::publish_soon() {
   });
 }
 
-// `also`: a configuration whose backends keep their checks, although they are not in force.
-void Daemon::reconcile_checks(const config::Config* also) {
+void Daemon::reconcile_checks() {
   std::vector<CheckTarget> targets;
   std::set<BackendKey> known;
   const auto add = [&](const config::Config& config) {
@@ -96,7 +95,7 @@ void Daemon::reconcile_checks(const config::Config* also) {
     }
   };
   add(config_);
-  if (also != nullptr) add(*also);
+  if (fallback_) add(*fallback_);
   health_.reconcile(targets);
 }
 
@@ -104,7 +103,7 @@ void Daemon::override_backend(const BackendKey& key, const Override& change) {
   overrides_.merge(key, change);
   if (change.admin) spdlog::info("backend {} is {} (by millctl)", format_key(key), admin_text(*change.admin));
   if (change.weight) spdlog::info("backend {} has weight {} (by millctl)", format_key(key), *change.weight);
-  if (change.admin) reconcile_checks(nullptr);
+  if (change.admin) reconcile_checks();
   publish();
 }
 
@@ -131,25 +130,24 @@ asio::awaitable<ReloadReport> Daemon::try_reload() {
     for (const config::ConfigError& error : loaded.errors) report.errors.push_back(config::format_error(error));
     co_return report;
   }
-  // Until the dataplane has agreed, the old backends are checked too: going back must not forget their health.
-  const config::Config before = std::exchange(config_, std::move(*loaded.config));
-  reconcile_checks(&before);
+  fallback_ = std::exchange(config_, std::move(*loaded.config));
+  reconcile_checks();
   const uint64_t revision = publish();
   report.outcome = co_await link_.settle(revision, kApplyPatience);
-  if (report.outcome == Outcome::rejected) {
+  report.accepted = report.outcome != Outcome::rejected;
+  if (report.accepted) {
+    report.notices = restart_notices(started_with_, config_);
+  } else {
     const std::optional<Rejection> rejection = link_.status().rejection;
     report.errors.push_back("the dataplane rejected the configuration: " +
                             (rejection ? format_rejection(*rejection) : std::string("it gave no reason")));
-    config_ = before;
-    reconcile_checks(nullptr);
+    config_ = std::move(*fallback_);
     publish();
     link_.resend();
-    co_return report;
   }
-  report.accepted = true;
-  report.notices = restart_notices(started_with_, config_);
+  fallback_.reset();
   overrides_.retain(config_);
-  reconcile_checks(nullptr);
+  reconcile_checks();
   co_return report;
 }
 

@@ -60,7 +60,7 @@ class Daemon {
  private:
   uint64_t publish();
   void publish_soon();
-  void reconcile_checks(const config::Config* also);
+  void reconcile_checks();
   boost::asio::awaitable<ReloadReport> try_reload();
   boost::asio::awaitable<void> sample_rates();
 
@@ -68,6 +68,9 @@ class Daemon {
   std::string file_;
   std::string segment_path_;
   config::Config config_;
+  // While a reload waits for the dataplane's word: what to go back to. Its backends are checked too, so that going back
+  // does not forget their health.
+  std::optional<config::Config> fallback_;
   // The file's tables that only a restart puts in force: as they were when the process started.
   config::Config started_with_;
   Overrides overrides_;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "millrace/messages.h"
@@ -16,15 +17,17 @@ namespace millrace::control {
 class CommandWriter {
  public:
   // `first_sequence` differs between runs of millraced, so that an answer to an earlier one is not taken for ours.
-  CommandWriter(SharedRing<Command> ring, uint32_t first_sequence)
-      : ring_(ring), first_sequence_(first_sequence), next_sequence_(first_sequence) {}
+  // `memory` is the ring's own.
+  CommandWriter(SharedRing<Command> ring, std::span<const std::byte> memory, uint32_t first_sequence);
 
   // Takes the messages, numbers them and sends what fits. Only when idle().
   void send(std::vector<Command> batch);
   // Sends more of the batch. True: all of it is on the ring.
   bool flush();
   bool idle() const { return sent_ == batch_.size(); }
-  bool sound() const { return ring_.sound(); }
+  // False once the ring is corrupt, or is not where this writer left it: the dataplane lays a ring anew that it found
+  // broken, and what was in it is lost.
+  bool sound() const;
   // The message of the last batch with this number; nullptr: of an earlier one.
   const Command* find(uint32_t sequence) const;
   // Whether this writer ever gave that number.
@@ -32,6 +35,8 @@ class CommandWriter {
 
  private:
   SharedRing<Command> ring_;
+  const rte_ring* header_;
+  uint32_t position_;  // of the producer, as this writer counts it
   uint32_t first_sequence_;
   uint32_t next_sequence_;
   std::vector<Command> batch_;

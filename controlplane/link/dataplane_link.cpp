@@ -106,7 +106,8 @@ void DataplaneLink::try_join() {
                                    applied > kGenerationMax ? "applied generation" : "ring"));
 
   const auto first_sequence = static_cast<uint32_t>(now_ms << 12);
-  peer_.emplace(Peer{joined.segment, CommandWriter(*to_dataplane, first_sequence), EventReader(*from_dataplane)});
+  peer_.emplace(
+      Peer{joined.segment, CommandWriter(*to_dataplane, commands, first_sequence), EventReader(*from_dataplane)});
   peer_->checked_ms = now_ms;
   // Whatever lies there was meant for an earlier millraced.
   peer_->reader.poll();

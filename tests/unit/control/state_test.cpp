@@ -1,0 +1,165 @@
+// state_test.cpp: desired state, overrides, diff, transaction, restart notices.
+#include <gtest/gtest.h>
+
+#include "controlplane/link/transaction.h"
+#include "controlplane/state/desired_state.h"
+#include "controlplane/state/diff.h"
+#include "controlplane/state/overrides.h"
+#include "controlplane/state/restart_notices.h"
+#include "tests/unit/control/sample_config.h"
+
+namespace millrace::control {
+namespace {
+
+DesiredState desired(const config::Config& config, const Overrides& overrides = {}, const HealthTable& health = {}) {
+  return compute_desired_state(config, overrides, health);
+}
+
+TEST(compute_desired_state, takes_everything_over) {
+  const DesiredState state = desired(sample_config());
+  ASSERT_EQ(state.services.size(), 2u);
+  EXPECT_EQ(state.services[0].name, "web");
+  EXPECT_EQ(state.services[0].snat_pool, 0);
+  EXPECT_EQ(state.services[0].binds.size(), 2u);
+  EXPECT_EQ(state.services[0].backends[1].weight, 2);
+  EXPECT_EQ(state.services[0].backends[1].priority, 1);
+  EXPECT_EQ(state.services[1].snat_pool, kNoSnatPool);
+  EXPECT_EQ(state.services[1].backends[0].health, Health::up);
+  ASSERT_EQ(state.snat_ranges.size(), 1u);
+  EXPECT_EQ(state.snat_ranges[0].port_first, 1024);
+}
+
+TEST(compute_desired_state, health_counts_only_with_a_check) {
+  config::Config config = sample_config();
+  const HealthTable down = {{BackendKey("web", endpoint("10.0.0.1:80")), Health::down}};
+  EXPECT_EQ(desired(config, {}, down).services[0].backends[0].health, Health::up);
+  config.services[0].healthcheck.enabled = true;
+  EXPECT_EQ(desired(config, {}, down).services[0].backends[0].health, Health::down);
+  config.services[0].healthcheck.initial_healthy = false;
+  EXPECT_EQ(desired(config).services[0].backends[0].health, Health::down);
+  EXPECT_FALSE(desired(config).services[0].up());
+}
+
+TEST(Overrides, merge_and_find) {
+  Overrides overrides;
+  const BackendKey key("web", endpoint("10.0.0.1:80"));
+  overrides.merge(key, {Admin::drain, std::nullopt});
+  overrides.merge(key, {std::nullopt, uint16_t{7}});
+  const DesiredBackend backend = desired(sample_config(), overrides).services[0].backends[0];
+  EXPECT_EQ(backend.admin, Admin::drain);
+  EXPECT_EQ(backend.weight, 7);
+  overrides.merge(key, {Admin::enabled, std::nullopt});
+  EXPECT_EQ(overrides.find(key), (Override{std::nullopt, uint16_t{7}}));
+}
+
+TEST(Overrides, survive_a_reload_while_the_backend_stays) {
+  Overrides overrides;
+  overrides.merge(BackendKey("web", endpoint("10.0.0.1:80")), {Admin::drain, std::nullopt});
+  overrides.merge(BackendKey("web", endpoint("10.0.0.2:80")), {Admin::disabled, std::nullopt});
+  config::Config config = sample_config();
+  config.services[0].backends.pop_back();
+  overrides.retain(config);
+  EXPECT_EQ(overrides.find(BackendKey("web", endpoint("10.0.0.1:80"))).admin, Admin::drain);
+  EXPECT_FALSE(overrides.find(BackendKey("web", endpoint("10.0.0.2:80"))).admin);
+}
+
+TEST(diff_state, equal_states_need_nothing) {
+  const StateChange change = diff_state(desired(sample_config()), desired(sample_config()));
+  EXPECT_FALSE(change.snapshot_needed);
+  EXPECT_TRUE(change.set_backends.empty());
+}
+
+TEST(diff_state, health_weight_and_admin_are_small) {
+  const DesiredState from = desired(sample_config());
+  DesiredState to = from;
+  to.services[0].backends[1].health = Health::down;
+  to.services[0].backends[1].weight = 9;
+  to.services[1].backends[0].admin = Admin::drain;
+  const StateChange change = diff_state(from, to);
+  EXPECT_FALSE(change.snapshot_needed);
+  ASSERT_EQ(change.set_backends.size(), 2u);
+  EXPECT_EQ(change.set_backends[0].service, ServiceOrdinal{0});
+  EXPECT_EQ(change.set_backends[0].backend, BackendOrdinal{1});
+  EXPECT_EQ(change.set_backends[0].fields, kSetHealth | kSetWeight);
+  EXPECT_EQ(change.set_backends[0].health, Health::down);
+  EXPECT_EQ(change.set_backends[0].weight, 9);
+  EXPECT_EQ(change.set_backends[1].service, ServiceOrdinal{1});
+  EXPECT_EQ(change.set_backends[1].fields, kSetAdmin);
+  EXPECT_EQ(change.set_backends[1].admin, Admin::drain);
+}
+
+TEST(diff_state, everything_else_needs_a_snapshot) {
+  const DesiredState from = desired(sample_config());
+  const std::vector<std::function<void(DesiredState&)>> changes = {
+      [](DesiredState& s) { s.services[0].name = "other"; },
+      [](DesiredState& s) { s.services[0].binds.pop_back(); },
+      [](DesiredState& s) { s.services[0].backends.pop_back(); },
+      [](DesiredState& s) { std::swap(s.services[0].backends[0], s.services[0].backends[1]); },
+      [](DesiredState& s) { s.services[0].backends[0].priority = 3; },
+      [](DesiredState& s) { s.services[0].balance = Balance::leastconn; },
+      [](DesiredState& s) { s.services[0].mode = Mode::nat; },
+      [](DesiredState& s) { s.services[0].proto = Proto::udp; },
+      [](DesiredState& s) { s.services[0].client_idle_timeout_ms = 1; },
+      [](DesiredState& s) { s.services[0].backend_idle_timeout_ms = 1; },
+      [](DesiredState& s) { s.services[0].snat_pool = 5; },
+      [](DesiredState& s) { s.services.pop_back(); },
+      [](DesiredState& s) { std::swap(s.services[0], s.services[1]); },
+      [](DesiredState& s) { s.snat_ranges[0].port_first = 2000; },
+      [](DesiredState& s) { s.timeouts.time_wait_timeout_ms = 1; },
+  };
+  for (size_t i = 0; i < changes.size(); ++i) {
+    DesiredState to = from;
+    changes[i](to);
+    EXPECT_TRUE(diff_state(from, to).snapshot_needed) << "change " << i;
+  }
+}
+
+TEST(make_transaction, order_counts_and_ordinals) {
+  const std::vector<Command> commands = make_transaction(desired(sample_config()), 7);
+  std::vector<CommandKind> kinds;
+  for (const Command& command : commands) {
+    EXPECT_EQ(command.generation, 7u);
+    kinds.push_back(command.kind);
+  }
+  using enum CommandKind;
+  EXPECT_EQ(kinds, (std::vector{begin, settings, snat_range, service, service, bind, bind, bind, backend, backend,
+                                backend, commit}));
+  EXPECT_EQ(commands[0].body.begin.snat_range_count, 1u);
+  EXPECT_EQ(commands[0].body.begin.service_count, 2u);
+  EXPECT_EQ(commands[0].body.begin.bind_count, 3u);
+  EXPECT_EQ(commands[0].body.begin.backend_count, 3u);
+  EXPECT_STREQ(commands[4].body.service.name, "dns");
+  EXPECT_EQ(commands[4].body.service.ordinal, ServiceOrdinal{1});
+  EXPECT_EQ(commands[10].body.backend.service, ServiceOrdinal{1});
+  EXPECT_EQ(commands[10].body.backend.ordinal, BackendOrdinal{0});
+}
+
+TEST(describe_command, names_the_item) {
+  const DesiredState state = desired(sample_config());
+  const std::vector<Command> commands = make_transaction(state, 1);
+  EXPECT_EQ(describe_command(commands[2], state), "SNAT range 10.9.0.1-10.9.0.4");
+  EXPECT_EQ(describe_command(commands[3], state), "service web");
+  EXPECT_EQ(describe_command(commands[6], state), "bind [2001:db8::10]:80 of service web");
+  EXPECT_EQ(describe_command(commands[10], state), "backend 10.0.0.3:53 of service dns");
+  SetBackendCommand change;
+  change.backend = BackendOrdinal{1};
+  EXPECT_EQ(describe_command(make_set_backends({change}, 1)[0], state),
+            "the change of backend 10.0.0.2:80 of service web");
+}
+
+TEST(restart_notices, only_what_a_reload_cannot_do) {
+  const config::Config running = sample_config();
+  config::Config loaded = running;
+  loaded.services.pop_back();
+  EXPECT_TRUE(restart_notices(running, loaded).empty());
+  loaded.dataplane.connections = 5000;
+  loaded.dataplane.ports.push_back({.name = "front", .device_kind = "null"});
+  loaded.api.socket = "/tmp/other.sock";
+  const std::vector<std::string> notices = restart_notices(running, loaded);
+  ASSERT_EQ(notices.size(), 3u);
+  EXPECT_EQ(notices[0], "[dataplane] connections changed: restart millrace-dataplane to put it in force");
+  EXPECT_EQ(notices[2], "[api] socket changed: restart millraced to put it in force");
+}
+
+}  // namespace
+}  // namespace millrace::control
