@@ -107,7 +107,7 @@ def test_quote_of_eight_bytes(bench):
 
 def test_about_nothing_of_ours(bench):
     flow = bench.tcp(V4, 80).open()
-    stranger = IP(src=flow.source, dst=flow.backend) / TCP(sport=flow.source_port ^ 1, dport=80)
+    stranger = IP(src=flow.source, dst=flow.backend) / TCP(sport=flow.source_port, dport=9)
     bench.backend.send(Ether(src=host_mac(flow.backend), dst=BACK_MAC) / outer(V4, ROUTER4, flow.source, TTL) /
                        ICMP(type=3, code=1) / stranger)
     bench.expect_drops("icmp_unknown_flow")
