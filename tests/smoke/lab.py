@@ -83,9 +83,8 @@ class Daemons:
         assert not check or done.returncode == 0, f"millctl {words}: {done.stdout}{done.stderr}"
         return json.loads(done.stdout) if done.returncode == 0 else None
 
-    def backends(self, service, family=4):
-        return [b for b in self.ctl("backends")["backends"]
-                if b["service"] == service and b["backend"].startswith("[") == (family == 6)]
+    def log(self, name="millraced"):
+        return (self.run_dir / f"{name}.log").read_text(errors="replace")[-4000:]
 
 
 def runs(pid):

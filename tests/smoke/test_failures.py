@@ -11,7 +11,7 @@ from lab import BACKENDS, FULL, NAME, VIP4, VIP6, run, start_background, wait_fo
 HERE = Path(__file__).resolve().parent
 LOAD_SECONDS = 20 if FULL else 8
 THREADS = 16 if FULL else 4
-CHECK_SECONDS = 2 * 1.0 + 1.0  # fails x interval, and the timeout of the last check, see scripts/lab.d/config.toml.in
+CHECK_SECONDS = 3 * 1.0 + 1.0  # fails x interval, and the timeout of the last check, see scripts/lab.d/config.toml.in
 RELOADS = 20
 
 

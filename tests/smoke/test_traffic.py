@@ -21,11 +21,11 @@ both_vips = pytest.mark.parametrize("vip", [VIP4, VIP6], ids=["v4", "v6"])
 HERE = Path(__file__).resolve().parent
 
 
-def assert_even(counts):
+def assert_even(counts, daemons):
     total = sum(counts.values())
     for backend in BACKENDS:
         share = counts.get(backend, 0) / total
-        assert abs(share - 1 / 3) <= SPREAD, counts
+        assert abs(share - 1 / 3) <= SPREAD, f"{counts}\n{daemons.log()}"
 
 
 def accepted_connections():
@@ -62,7 +62,7 @@ def test_requests(each_way, vip, keep_alive):
     assert re.search(r"Failed requests:\s+0\n", said) and "Non-2xx" not in said, said
     if not keep_alive:
         after = accepted_connections()
-        assert_even({role: after[role] - before[role] for role in BACKENDS})
+        assert_even({role: after[role] - before[role] for role in BACKENDS}, each_way)
 
 
 @both_vips
@@ -104,4 +104,4 @@ def test_udp_exchanges(each_way, vip):
     said = run("client", HERE / "udp_exchanges.py", vip.strip("[]"), 53, EXCHANGES, UDP_PARALLEL, timeout=600).stdout
     result = json.loads(said)
     assert (result["lost"], result["wrong"]) == (0, 0), result
-    assert_even(result["answers"])
+    assert_even(result["answers"], each_way)
