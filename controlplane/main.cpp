@@ -1,7 +1,6 @@
 // main.cpp: millraced: reads the configuration, takes the control plane's place at the segment, opens its socket and
 // runs the event loop until SIGINT or SIGTERM. Traffic goes on without it.
 // Exit:   0 after a signal, 1 when it could not start (each reason is one sentence on stderr), 2 on wrong arguments.
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
@@ -18,6 +17,7 @@
 #include "controlplane/api/routes.h"
 #include "controlplane/config/config.h"
 #include "controlplane/daemon.h"
+#include "controlplane/log_output.h"
 
 namespace millrace::control {
 namespace {
@@ -28,14 +28,6 @@ struct Options {
   std::string file;
   bool verbose = false;
 };
-
-void start_logging(const Options& options) {
-  auto logger = spdlog::stderr_color_mt("millraced");
-  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ millraced: %v");
-  logger->set_level(options.verbose ? spdlog::level::debug : spdlog::level::info);
-  logger->flush_on(spdlog::level::debug);
-  spdlog::set_default_logger(logger);
-}
 
 // A descriptor per running check and API connection: what the system allows, instead of the usual 1024.
 void raise_descriptor_limit() {
@@ -63,7 +55,7 @@ asio::awaitable<void> obey_signals(asio::signal_set& signals, Daemon& daemon, as
 }
 
 int run(const Options& options) {
-  start_logging(options);
+  log_to_stderr(options.verbose);
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
 
@@ -79,9 +71,10 @@ int run(const Options& options) {
     return 1;
   }
   asio::io_context loop(1);
-  const std::string socket = loaded.config->api.socket;
-  const std::unique_ptr<UnixListener> listener = UnixListener::open(loop.get_executor(), socket, problem);
-  if (!listener) {
+  const config::ApiConfig api = loaded.config->api;
+  std::unique_ptr<UnixListener> listener;
+  if (api.enabled) listener = UnixListener::open(loop.get_executor(), api.socket, problem);
+  if ((api.enabled && !listener) || !log_as_configured(loaded.config->logging, options.verbose, problem)) {
     spdlog::error("{}", problem);
     return 1;
   }
@@ -89,10 +82,11 @@ int run(const Options& options) {
   asio::signal_set signals(loop, SIGINT, SIGTERM, SIGHUP);
   daemon.start();
   asio::co_spawn(loop, obey_signals(signals, daemon, loop), asio::detached);
-  asio::co_spawn(loop,
-                 serve_api(*listener, [&](ApiRequest request) { return route_request(daemon, std::move(request)); }),
-                 asio::detached);
-  spdlog::info("millraced {} serves {} at {}", MR_VERSION, options.file, socket);
+  if (listener)
+    asio::co_spawn(loop,
+                   serve_api(*listener, [&](ApiRequest request) { return route_request(daemon, std::move(request)); }),
+                   asio::detached);
+  spdlog::info("millraced {} serves {} at {}", MR_VERSION, options.file, listener ? api.socket : "no socket");
   loop.run();
   return 0;
 }
