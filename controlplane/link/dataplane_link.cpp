@@ -94,8 +94,7 @@ void DataplaneLink::try_join() {
     return set_problem(fmt::format("the dataplane of {} is not running; start millrace-dataplane", path_));
   const uint64_t now_ms = monotonic_ms();
   if (!is_fresh(now_ms, joined.segment->heartbeat_ms()))
-    return set_problem(fmt::format("the dataplane of {} (pid {}) runs but its heartbeat is late", path_,
-                                   joined.segment->dataplane_pid()));
+    return set_problem(fmt::format("a dataplane of {} is starting or hangs: its heartbeat is late", path_));
   const Generation applied = joined.segment->applied_generation();
   const std::span<std::byte> commands = joined.segment->ring(SectionKind::command_ring);
   const std::span<std::byte> events = joined.segment->ring(SectionKind::event_ring);

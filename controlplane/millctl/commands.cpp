@@ -28,7 +28,7 @@ Exit finish(const Options& options, const Answer& answer, std::string (*show)(co
     return Exit::done;
   }
   if (answer.body.contains("errors"))
-    for (const Json& error : answer.body["errors"]) std::fputs((error.get<std::string>() + "\n").c_str(), stderr);
+    for (const Json& error : answer.body["errors"]) std::fputs((as_text(error) + "\n").c_str(), stderr);
   complain(fmt::format("{} ({})", field(answer.body, "error"), field(answer.body, "remedy")));
   return Exit::refused;
 }

@@ -68,16 +68,19 @@ std::string show_workers(const Json& workers) {
 
 std::string join(const Json& list, const char* separator) {
   std::string text;
-  for (const Json& item : list) text += (text.empty() ? "" : separator) + item.get<std::string>();
+  for (const Json& item : list) text += (text.empty() ? "" : separator) + as_text(item);
   return text;
 }
 
 }  // namespace
 
+std::string as_text(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string field(const Json& object, const char* key) {
   const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return "-";
-  return found->is_string() ? found->get<std::string>() : found->dump();
+  return found == object.end() || found->is_null() ? "-" : as_text(*found);
 }
 
 uint64_t number(const Json& object, const char* key) {
@@ -96,8 +99,8 @@ std::string show_status(const Json& body) {
   line("dataplane", show_dataplane(part(body, "dataplane")));
   line("configuration", show_config(part(body, "config")));
   const Json& reload = part(body, "last_reload");
-  if (!reload.empty())
-    line("last reload", field(reload, "accepted") == "true" ? "accepted" : "refused: see millraced's log");
+  if (field(reload, "accepted") == "true") line("last reload", "accepted");
+  if (field(reload, "accepted") == "false") line("last reload", "refused: " + join(part(reload, "errors"), "; "));
   line("services", of(part(body, "services"), "up", "total") + " up");
   line("backends", of(part(body, "backends"), "up", "total") + " take new connections");
   if (body.contains("connections")) line("connections", of(body["connections"], "used", "capacity"));
@@ -189,7 +192,7 @@ std::string show_reload(const Json& body) {
   if (dataplane == "waiting") text += "; the dataplane is not connected and will get it when it is";
   if (dataplane == "sending") text += "; the dataplane has not answered yet, see millctl status";
   text += "\n";
-  for (const Json& notice : part(body, "notices")) text += "notice: " + notice.get<std::string>() + "\n";
+  for (const Json& notice : part(body, "notices")) text += "notice: " + as_text(notice) + "\n";
   return text;
 }
 

@@ -182,6 +182,7 @@ TEST_F(Millctl, reload_prints_every_error) {
   EXPECT_THAT(said.err, HasSubstr("servers.a.bind"));
   EXPECT_THAT(said.err, HasSubstr("servers.b.bind"));
   EXPECT_THAT(said.err, HasSubstr("the old configuration stays"));
+  EXPECT_THAT(ask({"status"}).out, HasSubstr("refused: "));
 }
 
 TEST(millctl, exit_codes) {
