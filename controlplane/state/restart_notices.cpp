@@ -32,7 +32,12 @@ std::vector<std::string> restart_notices(const config::Config& running, const co
   notice(a.reta == b.reta, "[dataplane] reta", "millrace-dataplane");
   notice(std::ranges::equal(a.ports, b.ports, same_port), "[[dataplane.port]]", "millrace-dataplane");
   notice(a.segment == b.segment, "[dataplane] segment", "millrace-dataplane and millraced");
+  notice(running.api.enabled == loaded.api.enabled, "[api] enabled", "millraced");
   notice(running.api.socket == loaded.api.socket, "[api] socket", "millraced");
+  const config::LoggingConfig& log = running.logging;
+  const bool same_log =
+      log.level == loaded.logging.level && log.output == loaded.logging.output && log.json == loaded.logging.json;
+  notice(same_log, "[logging]", "millraced");
   return notices;
 }
 

@@ -62,9 +62,10 @@ class Process {
   }
   std::string out() const { return read_file(out_); }
   std::string err() const { return read_file(err_); }
+  // On either output, within 20 s.
   bool says(const std::string& text) const {
     for (int tries = 0; tries < 2000; ++tries) {
-      if (err().find(text) != std::string::npos) return true;
+      if ((out() + err()).find(text) != std::string::npos) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     return false;

@@ -155,8 +155,9 @@ TEST(restart_notices, only_what_a_reload_cannot_do) {
   loaded.dataplane.connections = 5000;
   loaded.dataplane.ports.push_back({.name = "front", .device_kind = "null"});
   loaded.api.socket = "/tmp/other.sock";
+  loaded.logging.json = true;
   const std::vector<std::string> notices = restart_notices(running, loaded);
-  ASSERT_EQ(notices.size(), 3u);
+  ASSERT_EQ(notices.size(), 4u);
   EXPECT_EQ(notices[0], "[dataplane] connections changed: restart millrace-dataplane to put it in force");
   EXPECT_EQ(notices[2], "[api] socket changed: restart millraced to put it in force");
 }
