@@ -1,6 +1,7 @@
 // af_xdp_test.cpp: an AF_XDP port on a real veth: what the steering takes arrives, what it does not stays the kernel's;
 // a dataplane killed with kill -9 is replaced without the kernel answering in between.
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -148,6 +149,22 @@ TEST_F(AfXdp, Steering_RemovesOnlyWhatIsGone) {
   EXPECT_EQ(connect_from_there("10.77.0.100", kServicePort), Answer::silence);
 }
 
+// Between the two halves an address is what it is in either configuration.
+TEST_F(AfXdp, Steering_NarrowsOnlyInTheSecondHalf) {
+  open_and_steer();
+  EXPECT_EQ(connect_from_there("10.77.0.1", 22), Answer::refused);  // and now it knows our MAC
+  VipTable whole;
+  whole.add_address(ip("10.77.0.1"), {.is_vip = true});
+  apply(whole);
+  EXPECT_EQ(connect_from_there("10.77.0.1", 22), Answer::silence);
+  std::string error;
+  ASSERT_TRUE(steering->add(two_services(), error)) << error;
+  EXPECT_EQ(connect_from_there("10.77.0.1", 22), Answer::silence);
+  steering->remove_others(two_services());
+  EXPECT_EQ(connect_from_there("10.77.0.1", 22), Answer::refused);
+  EXPECT_EQ(connect_from_there("10.77.0.1", kServicePort), Answer::silence);
+}
+
 TEST_F(AfXdp, SnatRangesOfAKernelAddress_AreTaken) {
   open_and_steer();
   VipTable table;
@@ -203,9 +220,17 @@ TEST_F(AfXdp, TwoPorts_ShareTheirSteering) {
   open({wanted("af_xdp", "here"), wanted("af_xdp", "third")});
   steering = std::make_unique<Steering>(ports);
   apply(two_services());
+  const auto map_id = [](int fd) {
+    bpf_map_info info{};
+    uint32_t bytes = sizeof info;
+    EXPECT_EQ(bpf_obj_get_info_by_fd(fd, &info, &bytes), 0);
+    return info.id;
+  };
   const auto first = find_steer_maps("here");
   const auto second = find_steer_maps("third");
   ASSERT_TRUE(first.has_value() && second.has_value());
+  EXPECT_EQ(map_id(first->services), map_id(second->services));
+  EXPECT_EQ(map_id(first->addresses), map_id(second->addresses));
   EXPECT_EQ(connect_from_there("10.77.0.100", kServicePort), Answer::silence);
   EXPECT_NE(receive_syn("10.77.0.100"), "");
 }
