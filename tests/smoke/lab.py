@@ -83,8 +83,12 @@ class Daemons:
         assert not check or done.returncode == 0, f"millctl {words}: {done.stdout}{done.stderr}"
         return json.loads(done.stdout) if done.returncode == 0 else None
 
-    def log(self, name="millraced"):
-        return (self.run_dir / f"{name}.log").read_text(errors="replace")[-4000:]
+    def evidence(self):
+        """For a failure's message: what the daemons say of themselves."""
+        views = [subprocess.run([BUILD / "controlplane/millctl", "--socket", self.run_dir / "millrace.sock", verb],
+                                text=True, capture_output=True).stdout for verb in ("status", "backends", "drops")]
+        logs = [log.read_text(errors="replace")[-4000:] for log in sorted(self.run_dir.glob("millrace*.log"))]
+        return "\n".join(views + logs)
 
 
 def runs(pid):

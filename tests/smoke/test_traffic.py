@@ -25,7 +25,7 @@ def assert_even(counts, daemons):
     total = sum(counts.values())
     for backend in BACKENDS:
         share = counts.get(backend, 0) / total
-        assert abs(share - 1 / 3) <= SPREAD, f"{counts}\n{daemons.log()}"
+        assert abs(share - 1 / 3) <= SPREAD, f"{counts}\n{daemons.evidence()}"
 
 
 def accepted_connections():
