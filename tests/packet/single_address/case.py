@@ -48,6 +48,7 @@ def test_hosts_own_connection(one_wire):
     """The host as a client: its own ports lie outside the SNAT range, so answers reach its kernel."""
     peer, peer_mac = "203.0.113.21", host_mac("203.0.113.21")
     caller = in_namespace(LB, socket.socket)
+    caller.bind((FRONT4, 35000))
     caller.setblocking(False)
     caller.connect_ex((peer, 443))
     syn = one_wire.client.take(lambda frame: TCP in frame and frame[TCP].dport == 443)

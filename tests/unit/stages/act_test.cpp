@@ -164,6 +164,7 @@ TEST(Act, connections_outlive_their_service) {
   Testbed bed;
   const wire::Flow answer = establish(bed);
   bed.configure({});
+  bed.announce_nothing();
   bed.forwarded(kFront, from_client(tcp_packet(kClient, kAck, {1})), kBack);
   bed.forwarded(kBack, from_backend(tcp_packet(answer, kAck, {2})), kFront);
   bed.expect_divert(kFront, from_client(tcp_packet(flow("192.0.2.10", 40'001, "203.0.113.10", 80), kSyn)));

@@ -183,11 +183,7 @@ Testbed::Testbed(const TestbedOptions& options) : options_(options) {
     resolve(kBack, "fd00::1", kBackendMac);
     resolve(kBack, "10.0.0.2", kBackendMac);
   }
-  // Announcements are a test of their own.
-  for (WorkerPtr& worker : workers_) {
-    worker->announced_generation = worker->snapshot->generation;
-    worker->announce_next = UINT32_MAX;
-  }
+  announce_nothing();
 }
 
 Testbed::~Testbed() {
@@ -237,6 +233,13 @@ void Testbed::configure(const std::vector<TestService>& services) {
   }
   snapshots_.push_back(std::move(next));
   state_.snapshot.store(snapshots_.back().get(), std::memory_order_release);
+}
+
+void Testbed::announce_nothing() {
+  for (WorkerPtr& worker : workers_) {
+    worker->announced_generation = snapshots_.back()->generation;
+    worker->announce_next = UINT32_MAX;
+  }
 }
 
 void Testbed::set_routes(const std::vector<Route>& routes) {

@@ -74,6 +74,8 @@ class Testbed {
   void pass(uint32_t ms);
   // A new snapshot of `services`, as the main lcore would swap it in.
   void configure(const std::vector<TestService>& services);
+  // Announcements of the present snapshot are a test of their own.
+  void announce_nothing();
   void set_routes(const std::vector<Route>& routes);
   void resolve(PortIndex port, const std::string& addr, const MacAddr& mac);
   std::vector<WorkerNote> notes();
