@@ -186,7 +186,7 @@ void publish_empty(Dataplane& dataplane) {
   Steering& steering = dataplane.steering.emplace(dataplane.state.ports);
   Publisher& publisher = dataplane.publisher.emplace(
       dataplane.state, steering, Directory(segment.service_directory(), segment.backend_directory()));
-  steering.set_host_addresses(dataplane.monitor->addresses());
+  steering.set_host_addresses(dataplane.monitor->host_addresses());
   if (!publisher.set_addresses(dataplane.monitor->addresses())) throw std::runtime_error(publisher.last_error());
   publisher.set_routes(dataplane.monitor->routes());
 }

@@ -141,8 +141,8 @@ bool MainLoop::read_notes() {
 void MainLoop::follow_kernel(uint64_t now_ms) {
   if (publisher_.must_wait()) return;
   const KernelMonitor::Changes changes = monitor_.poll(now_ms);
+  if (changes.host_addresses) steering_.set_host_addresses(monitor_.host_addresses());
   if (changes.addresses) {
-    steering_.set_host_addresses(monitor_.addresses());
     if (!publisher_.set_addresses(monitor_.addresses()))
       spdlog::error("not every address of the host is served: {}", publisher_.last_error());
   }

@@ -82,7 +82,9 @@ uint64_t segment_bytes(const SegmentShape& shape) { return lay_out(shape).bytes;
 
 SegmentLock::SegmentLock(const std::string& segment_path) : segment_path_(segment_path) {
   const std::string path = segment_path + ".lock";
-  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode);
+  // In a sticky directory O_CREAT is refused for a file that the unprivileged control plane made first.
+  fd_ = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd_ < 0 && errno == ENOENT) fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode);
   if (fd_ < 0)
     throw failure("cannot open", path, "set [dataplane] segment to a path in an existing directory on tmpfs");
   share_with_group(fd_);
