@@ -53,9 +53,9 @@ struct ProcessState {
   std::unique_ptr<Owner> owner;
   IdlePolicy idle = IdlePolicy::busy;
   rte_mempool* mbuf_pool = nullptr;
-  rte_rcu_qsbr* qsbr = nullptr;           // thread ids are worker indexes
-  std::vector<rte_ring*> handover;        // [from * worker_count + to], SP/SC rings of mbuf pointers; null where from == to
-  std::vector<rte_ring*> notes;           // [worker], SP/SC element rings of WorkerNote
+  rte_rcu_qsbr* qsbr = nullptr;     // thread ids are worker indexes
+  std::vector<rte_ring*> handover;  // [from * worker_count + to], SP/SC rings of mbuf pointers; null where from == to
+  std::vector<rte_ring*> notes;     // [worker], SP/SC element rings of WorkerNote
   uint64_t tsc_hz = 0;
   // Views into the shared segment.
   std::span<ConnEntry> slab;
