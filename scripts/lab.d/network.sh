@@ -47,6 +47,9 @@ make_network() {
     in_ns "$role" ip -6 route add default via fd72::1
     # Tests open connections by the ten thousand: let the accept queues take a burst.
     in_ns "$role" sysctl -qw net.core.somaxconn=8192 net.ipv4.tcp_max_syn_backlog=8192
+    # A lab restarts its dataplane every minute. The new one's SNAT ports would now and then meet TIME_WAIT of the old
+    # one's: the client tries again after 15 ms and gets another backend, and the spread is uneven.
+    in_ns "$role" sysctl -qw net.ipv4.tcp_max_tw_buckets=0
   done
   in_ns client sysctl -qw net.ipv4.ip_local_port_range="1024 65535" net.ipv4.tcp_tw_reuse=1
 }
