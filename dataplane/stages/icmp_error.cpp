@@ -51,6 +51,8 @@ std::optional<DropReason> read_quote6(const uint8_t* data, size_t end, IcmpError
   error.quoted6.proto = ip.proto;
   std::memcpy(error.quoted6.src.data(), ip.src_addr, sizeof ip.src_addr);
   std::memcpy(error.quoted6.dst.data(), ip.dst_addr, sizeof ip.dst_addr);
+  // Never on a wire; here they would be taken for IPv4 addresses.
+  if (IpAddr{error.quoted6.src}.is_ipv4() || IpAddr{error.quoted6.dst}.is_ipv4()) return DropReason::icmp_malformed;
   return std::nullopt;
 }
 

@@ -133,7 +133,9 @@ LinkQuestion read_solicitation(const rte_mbuf& frame, IpAddr& target) {
     return LinkQuestion::malformed;
   const auto& nd = *reinterpret_cast<const NdMessage*>(data + kNdOffset);
   const uint8_t* source_link;
-  if (nd.code != 0 || nd.target[0] == 0xff || is_unspecified(nd.target.data()) ||
+  target.bytes = nd.target;
+  // An IPv4-mapped target would be taken for the IPv4 address, and answered in its name.
+  if (nd.code != 0 || target.is_multicast() || target.is_any() || target.is_ipv4() ||
       !walk_nd_options(data, kNdOptionOffset, kNdOffset + nd_bytes, source_link) ||
       !l4_checksum_valid(ip, IPPROTO_ICMPV6, &nd, nd_bytes))
     return LinkQuestion::malformed;
@@ -144,7 +146,6 @@ LinkQuestion read_solicitation(const rte_mbuf& frame, IpAddr& target) {
   const bool to_solicited_node =
       std::memcmp(ip.dst_addr, kSolicitedNodePrefix.data(), kSolicitedNodePrefix.size()) == 0;
   if (dad_probe && (source_link || !to_solicited_node)) return LinkQuestion::malformed;
-  target.bytes = nd.target;
   return LinkQuestion::asks;
 }
 

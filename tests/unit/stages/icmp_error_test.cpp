@@ -335,6 +335,12 @@ TEST(Icmp_error_read, impossible_quotes_are_malformed) {
   Bytes short_payload = quotable(false);
   wire::set16(short_payload, 4, 7);
   EXPECT_EQ(DropReason::icmp_malformed, refusal(error_quoting(false, short_payload)));
+  for (const size_t address_at : {8, 24}) {
+    Bytes mapped = quotable(false);
+    const IpAddr vip = addr("203.0.113.10");
+    std::copy(vip.bytes.begin(), vip.bytes.end(), mapped.begin() + static_cast<ptrdiff_t>(address_at));
+    EXPECT_EQ(DropReason::icmp_malformed, refusal(error_quoting(false, mapped))) << address_at;
+  }
   EXPECT_EQ(DropReason::icmp_malformed, refusal(error_quoting(true, quotable(false))));
   EXPECT_EQ(DropReason::icmp_malformed, refusal(error_quoting(false, quotable(true))));
 }

@@ -53,7 +53,8 @@ struct Solicitation {
   Bytes options = wire::joined({1, 1}, mac_bytes(kAsker));
 
   Bytes frame() const {
-    const Bytes message = wire::icmp(src, dst, type, code, 0, wire::joined(wire::address(target), options));
+    const Bytes target_bytes(target.bytes.begin(), target.bytes.end());
+    const Bytes message = wire::icmp(src, dst, type, code, 0, wire::joined(target_bytes, options));
     wire::IpSettings settings;
     settings.ttl = hop_limit;
     const MacAddr to = dst.is_multicast() ? MacAddr{{0x33, 0x33, 0xff, 0, 0, 0x10}} : kOwn;
@@ -164,6 +165,7 @@ TEST(Link_read_solicitation, rules_of_rfc_4861_7_1_1) {
       {"code", {.code = 1}},
       {"multicast target", {.target = addr("ff02::1")}},
       {"unspecified target", {.target = addr("::")}},
+      {"IPv4-mapped target", {.target = addr("192.0.2.10")}},
       {"option of length 0", {.options = {1, 0, 0, 0, 0, 0, 0, 0}}},
       {"option longer than the message", {.options = {1, 2, 0, 0, 0, 0, 0, 0}}},
       {"half an option header", {.options = {1}}},
