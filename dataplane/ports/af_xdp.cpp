@@ -1,8 +1,7 @@
 // af_xdp.cpp: a NIC shared with the kernel. DPDK's net_af_xdp driver polls the sockets, our XDP program (bpf/) decides
 // what they get.
 // Order:  interface checked and reserved > program attached > driver plugged; port_open sets up the queues, and with
-// each
-//         of them libxdp puts its socket into the program's xsks_map.
+//         each of them libxdp puts its socket into the program's xsks_map.
 // Frames: the driver hands mbufs to the kernel as they are, which puts XDP_PACKET_HEADROOM before the frame; so a frame
 //         has 256 bytes less than the mbuf: with the usual 2048 bytes of data room an MTU of 1778.
 // Memory: the packet pool must be one piece, for it is registered with the kernel as a whole (EAL: --iova-mode=va).
@@ -67,8 +66,7 @@ uint16_t plug_driver(const Device& device, const DeviceRequest& request) {
   const std::string busy_polling = device.copies ? ",busy_budget=0" : "";
   // No xdp_prog: the driver would load the program itself, and only onto an interface that has none.
   const std::string arguments = "iface=" + device.interface +
-                                ",start_queue=0,queue_count=" + std::to_string(request.config.queues) +
-                                ",busy_budget=0";
+                                ",start_queue=0,queue_count=" + std::to_string(request.config.queues) + busy_polling;
   return plug_vdev(name, arguments, device.interface);
 }
 
