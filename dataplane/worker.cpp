@@ -76,22 +76,40 @@ void keep_house(Worker& worker) {
   announce_addresses(worker);
 }
 
+// One body for timed turns and all others: the watch of those is empty.
+template <bool kTimed>
+unsigned run_stages(Worker& worker, bool new_ms) {
+  StageWatch<kTimed> watch;
+  Burst& burst = worker.burst;
+  const unsigned taken = poll_burst(worker, burst);
+  watch.ended(Stage::poll);
+  if (burst.count != 0) {
+    parse_burst(worker, burst);
+    watch.ended(Stage::parse);
+    lookup_burst(worker, burst);
+    watch.ended(Stage::lookup);
+    act_burst(worker, burst);
+    watch.ended(Stage::act);
+    rewrite_burst(worker, burst);
+    watch.ended(Stage::rewrite);
+  }
+  if (new_ms) keep_house(worker);
+  watch.ended(Stage::house);
+  transmit_burst(worker);
+  watch.ended(Stage::transmit);
+  watch.record(worker.counters, taken, burst.count);
+  return taken;
+}
+
 }  // namespace
 
 unsigned worker_turn(Worker& worker) {
   const uint64_t tsc = rte_rdtsc();
   begin_turn(worker, tsc);
   const bool new_ms = worker.clock.advance(tsc);
-  Burst& burst = worker.burst;
-  const unsigned taken = poll_burst(worker, burst);
-  if (burst.count != 0) {
-    parse_burst(worker, burst);
-    lookup_burst(worker, burst);
-    act_burst(worker, burst);
-    rewrite_burst(worker, burst);
-  }
-  if (new_ms) keep_house(worker);
-  transmit_burst(worker);
+  const bool timed = worker.turns_to_timed == 0;
+  const unsigned taken = timed ? run_stages<true>(worker, new_ms) : run_stages<false>(worker, new_ms);
+  if (taken != 0) worker.turns_to_timed = timed ? kTurnsPerTimed : worker.turns_to_timed - 1;
   // The vDSO answers, without a system call.
   if (worker.clock.anchor_is_old(tsc)) worker.clock.anchor(rte_rdtsc(), monotonic_ms());
   worker.turn_had_packets = taken != 0;

@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <chrono>
 #include <set>
 
 #include "controlplane/api/target.h"
@@ -16,6 +20,8 @@ namespace asio = boost::asio;
 
 // A list in an error stays readable.
 constexpr size_t kNamesInErrorMax = 20;
+// So long a request may keep one of the API's connections.
+constexpr uint32_t kIntervalMaxS = 60;
 
 std::string join_names(const std::vector<std::string>& names) {
   std::string text;
@@ -114,6 +120,38 @@ asio::awaitable<ApiReply> get_connections(const Daemon& daemon, const Target& ta
   co_return reply;
 }
 
+// With an interval: of the time from now on, so long; the connection waits for it.
+asio::awaitable<ApiReply> get_stages(const Daemon& daemon, const Target& target) {
+  if (std::optional<ApiReply> refused = refuse_parameters(target, {"worker", "interval_s"}))
+    co_return std::move(*refused);
+  std::optional<uint32_t> worker, interval_s;
+  for (const auto& [name, text] : target.query) {
+    const bool is_worker = name == "worker";
+    const std::optional<uint32_t> number =
+        parse_number(text, is_worker ? 0 : 1, is_worker ? kWorkerMax : kIntervalMaxS);
+    if (!number)
+      co_return error_reply(400, fmt::format("{} '{}' is not possible", name, text),
+                            is_worker ? "write a worker's number, as millctl status shows them"
+                                      : fmt::format("write seconds, from 1 to {}", kIntervalMaxS));
+    (is_worker ? worker : interval_s) = number;
+  }
+  const std::shared_ptr<const Segment> segment = daemon.link().segment();
+  if (!segment) co_return ApiReply{200, {{"connected", false}}, {}};
+  if (worker && *worker >= segment->worker_count())
+    co_return error_reply(404, fmt::format("there is no worker {}", *worker),
+                          fmt::format("workers: 0 to {}", segment->worker_count() - 1));
+  if (!interval_s) co_return ApiReply{200, stages_view(read_stages(*segment), segment->tsc_hz(), worker), {}};
+
+  const std::vector<StagesLive> before = read_stages(*segment);
+  asio::steady_timer interval(co_await asio::this_coro::executor, std::chrono::seconds(*interval_s));
+  co_await interval.async_wait(asio::use_awaitable);
+  if (daemon.link().segment() != segment)
+    co_return error_reply(409, "the dataplane went away during the interval", "ask again when it is back");
+  ApiReply reply{200, stages_view(stages_between(before, read_stages(*segment)), segment->tsc_hz(), worker), {}};
+  reply.body["interval_s"] = *interval_s;
+  co_return reply;
+}
+
 ApiReply get_backends(const Daemon& daemon, const Target& target) {
   if (std::optional<ApiReply> refused = refuse_parameters(target, {"service"})) return std::move(*refused);
   const auto asked = target.query.find("service");
@@ -172,7 +210,7 @@ asio::awaitable<ApiReply> post_reload(Daemon& daemon) {
   co_return reply;
 }
 
-enum class Path { unknown, status, services, backends, connections, counters, version, reload, backend };
+enum class Path { unknown, status, services, backends, connections, counters, stages, version, reload, backend };
 
 Path which_path(const Target& target) {
   const std::vector<std::string>& path = target.path;
@@ -181,8 +219,8 @@ Path which_path(const Target& target) {
   if (path.size() != 2) return Path::unknown;
   constexpr std::pair<const char*, Path> kPaths[] = {{"status", Path::status},     {"services", Path::services},
                                                      {"backends", Path::backends}, {"connections", Path::connections},
-                                                     {"counters", Path::counters}, {"version", Path::version},
-                                                     {"reload", Path::reload}};
+                                                     {"counters", Path::counters}, {"stages", Path::stages},
+                                                     {"version", Path::version},   {"reload", Path::reload}};
   for (const auto& [name, which] : kPaths)
     if (path[1] == name) return which;
   return Path::unknown;
@@ -196,7 +234,7 @@ asio::awaitable<ApiReply> route_request(Daemon& daemon, ApiRequest request) {
   const Path path = which_path(*target);
   if (path == Path::unknown)
     co_return error_reply(404, "there is nothing at this path",
-                          "paths: /v1/status, services, backends, connections, counters, version, reload");
+                          "paths: /v1/status, services, backends, connections, counters, stages, version, reload");
   const char* method = path == Path::reload || path == Path::backend ? "POST" : "GET";
   if (request.method != method) {
     ApiReply reply =
@@ -205,6 +243,7 @@ asio::awaitable<ApiReply> route_request(Daemon& daemon, ApiRequest request) {
     co_return reply;
   }
   if (path == Path::connections) co_return co_await get_connections(daemon, *target);
+  if (path == Path::stages) co_return co_await get_stages(daemon, *target);
   if (path == Path::backends) co_return get_backends(daemon, *target);
   if (std::optional<ApiReply> refused = refuse_parameters(*target, {})) co_return std::move(*refused);
   if (path == Path::reload) co_return co_await post_reload(daemon);

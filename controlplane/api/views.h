@@ -4,10 +4,13 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "controlplane/daemon.h"
 #include "controlplane/link/conn_scan.h"
+#include "controlplane/link/live_counters.h"
 
 namespace millrace::control {
 
@@ -20,6 +23,8 @@ Json services_view(const Daemon& daemon);
 Json backends_view(const Daemon& daemon, const std::string& service);
 Json backend_view(const Daemon& daemon, const BackendKey& key);
 Json counters_view(const Daemon& daemon);
+// Per worker and stage, what it costs a packet. worker: only this one.
+Json stages_view(const std::vector<StagesLive>& workers, uint64_t tsc_hz, std::optional<uint32_t> worker);
 Json connections_view(const ConnScan& scan, bool count_only);
 Json reload_view(const ReloadReport& report);
 

@@ -1,5 +1,6 @@
 #include "controlplane/link/live_counters.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace millrace::control {
@@ -46,6 +47,27 @@ std::vector<WorkerLive> read_workers(const Segment& segment) {
       live.dropped[reason] = counters.dropped[reason].read();
   }
   return workers;
+}
+
+std::vector<StagesLive> read_stages(const Segment& segment) {
+  std::vector<StagesLive> workers;
+  for (const WorkerCounters& counters : segment.worker_counters()) {
+    StagesLive& live = workers.emplace_back();
+    for (uint32_t stage = 0; stage < kStageCount; ++stage)
+      live[stage] = {.cycles = counters.stages[stage].cycles.read(), .packets = counters.stages[stage].packets.read()};
+  }
+  return workers;
+}
+
+std::vector<StagesLive> stages_between(const std::vector<StagesLive>& was, const std::vector<StagesLive>& is) {
+  // A counter that went back is a peer's fault; nothing came.
+  const auto grown = [](uint64_t from, uint64_t to) { return to > from ? to - from : 0; };
+  std::vector<StagesLive> between(std::min(was.size(), is.size()));
+  for (size_t worker = 0; worker < between.size(); ++worker)
+    for (uint32_t stage = 0; stage < kStageCount; ++stage)
+      between[worker][stage] = {.cycles = grown(was[worker][stage].cycles, is[worker][stage].cycles),
+                                .packets = grown(was[worker][stage].packets, is[worker][stage].packets)};
+  return between;
 }
 
 uint64_t WorkerLive::dropped_total() const { return std::accumulate(dropped.begin(), dropped.end(), uint64_t{0}); }

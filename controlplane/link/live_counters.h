@@ -42,8 +42,18 @@ struct WorkerLive {
   uint64_t connections_open() const;
 };
 
+// What a worker's timed turns say: cycles and packets by Stage.
+struct StageLive {
+  uint64_t cycles = 0;
+  uint64_t packets = 0;
+};
+using StagesLive = std::array<StageLive, kStageCount>;
+
 BackendLive sum_backend(const Segment& segment, BackendSlot slot);
 ServiceLive sum_service(const Segment& segment, ServiceSlot slot);
 std::vector<WorkerLive> read_workers(const Segment& segment);
+std::vector<StagesLive> read_stages(const Segment& segment);
+// What came between two readings of one segment.
+std::vector<StagesLive> stages_between(const std::vector<StagesLive>& was, const std::vector<StagesLive>& is);
 
 }  // namespace millrace::control

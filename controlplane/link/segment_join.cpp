@@ -102,6 +102,7 @@ std::string check_header(const FixedHeader& header, uint64_t file_bytes) {
   if (header.port_count > kPortMax) return fmt::format("its port count {} is over {}", header.port_count, kPortMax);
   if (header.connection_count == 0 || header.connection_count > kConnectionMax)
     return fmt::format("its connection count {} is not within 1..{}", header.connection_count, kConnectionMax);
+  if (header.tsc_hz == 0) return "its TSC has no frequency";
   for (const Shape& shape : shapes(header.worker_count, header.port_count, header.connection_count)) {
     std::string problem = check_section(shape, header.sections[static_cast<size_t>(shape.kind)], file_bytes);
     if (!problem.empty()) return problem;
@@ -161,6 +162,7 @@ struct SegmentJoiner {
     segment->connection_count_ = header.connection_count;
     segment->dataplane_pid_ = header.dataplane_pid;
     segment->dataplane_start_ms_ = header.dataplane_start_ms;
+    segment->tsc_hz_ = header.tsc_hz;
     std::copy(std::begin(header.sections), std::end(header.sections), segment->sections_.begin());
     return {std::move(segment), {}};
   }

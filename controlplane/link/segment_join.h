@@ -31,6 +31,7 @@ class Segment {
   uint32_t connection_count() const { return connection_count_; }
   uint32_t dataplane_pid() const { return dataplane_pid_; }
   uint64_t dataplane_start_ms() const { return dataplane_start_ms_; }
+  uint64_t tsc_hz() const { return tsc_hz_; }  // not 0
   // Whether `path` still names the file that is mapped.
   bool is_file(const std::string& path) const;
 
@@ -77,6 +78,7 @@ class Segment {
   uint32_t connection_count_ = 0;
   uint32_t dataplane_pid_ = 0;
   uint64_t dataplane_start_ms_ = 0;
+  uint64_t tsc_hz_ = 0;
   std::array<Section, kSectionCount> sections_{};
 };
 

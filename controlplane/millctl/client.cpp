@@ -68,7 +68,7 @@ Answer Client::ask(const std::string& method, const std::string& target, const s
   parser.body_limit(kAnswerBytesMax);
 
   error_code failed;
-  stream.expires_after(std::chrono::seconds(kAnswerSecondsMax));
+  stream.expires_after(std::chrono::seconds(seconds_max_));
   stream.async_connect(asio::local::stream_protocol::endpoint(socket_), [&](error_code connected) {
     failed = connected;
     if (failed) return;
@@ -81,7 +81,7 @@ Answer Client::ask(const std::string& method, const std::string& target, const s
   loop.run();
   if (failed) {
     answer.problem = failed == beast::error::timeout
-                         ? fmt::format("millraced at {} did not answer within {} s", socket_, kAnswerSecondsMax)
+                         ? fmt::format("millraced at {} did not answer within {} s", socket_, seconds_max_)
                          : connect_problem(socket_, failed);
     return answer;
   }

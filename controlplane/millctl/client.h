@@ -24,7 +24,9 @@ struct Answer {
 
 class Client {
  public:
-  explicit Client(std::string socket) : socket_(std::move(socket)) {}
+  // extra_seconds: how much longer than usual the answer may take.
+  explicit Client(std::string socket, unsigned extra_seconds = 0)
+      : socket_(std::move(socket)), seconds_max_(kAnswerSecondsMax + extra_seconds) {}
   Answer get(const std::string& target) const { return ask("GET", target, ""); }
   Answer post(const std::string& target, const std::string& body) const { return ask("POST", target, body); }
 
@@ -32,6 +34,7 @@ class Client {
   Answer ask(const std::string& method, const std::string& target, const std::string& body) const;
 
   std::string socket_;
+  unsigned seconds_max_;
 };
 
 // Makes any text fit for a path segment or a parameter.

@@ -11,6 +11,9 @@
 namespace millrace::millctl {
 namespace {
 
+// What takes longer says so.
+constexpr uint32_t kSilentSecondsMax = 2;
+
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 void complain(const std::string& text) { std::fputs(("millctl: " + text + "\n").c_str(), stderr); }
 
@@ -63,6 +66,15 @@ Exit run_connections(const Options& options, const ConnectionOptions& which) {
 
 Exit run_counters(const Options& options) {
   return finish(options, Client(options.socket).get("/v1/counters"), show_counters);
+}
+
+Exit run_stages(const Options& options, const StageOptions& which) {
+  std::string target = "/v1/stages";
+  if (which.worker) target += fmt::format("?worker={}", *which.worker);
+  if (which.interval_s) target += fmt::format("{}interval_s={}", which.worker ? '&' : '?', *which.interval_s);
+  const uint32_t seconds = which.interval_s.value_or(0);
+  if (seconds > kSilentSecondsMax) complain(fmt::format("measuring for {} s", seconds));
+  return finish(options, Client(options.socket, seconds).get(target), show_stages);
 }
 
 Exit run_drops(const Options& options) {

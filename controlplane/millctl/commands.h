@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace millrace::millctl {
@@ -21,11 +22,17 @@ struct ConnectionOptions {
   bool count = false;
 };
 
+struct StageOptions {
+  std::optional<uint32_t> worker;      // all of them otherwise
+  std::optional<uint32_t> interval_s;  // since the dataplane's start otherwise
+};
+
 Exit run_status(const Options& options);
 Exit run_services(const Options& options);
 Exit run_backends(const Options& options, const std::string& service);
 Exit run_connections(const Options& options, const ConnectionOptions& which);
 Exit run_counters(const Options& options);
+Exit run_stages(const Options& options, const StageOptions& which);
 Exit run_drops(const Options& options);
 Exit run_version(const Options& options);
 Exit run_reload(const Options& options);

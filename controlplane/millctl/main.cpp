@@ -9,13 +9,15 @@ namespace millrace::millctl {
 namespace {
 
 constexpr char kDefaultSocket[] = "/run/millrace.sock";
-constexpr uint32_t kListMax = 10'000;  // as the API has it
+constexpr uint32_t kListMax = 10'000;   // as the API has it
+constexpr uint32_t kIntervalMaxS = 60;  // likewise
 
 constexpr char kFooter[] =
     "Examples:\n"
     "  millctl status\n"
     "  millctl backends --service web\n"
     "  millctl connections --client 192.0.2.7 --count\n"
+    "  millctl stages --interval 10\n"
     "  millctl drain web 10.0.0.1:80\n"
     "  millctl check /etc/millrace.toml && millctl reload\n"
     "\n"
@@ -26,6 +28,7 @@ constexpr char kFooter[] =
 struct Arguments {
   Options options;
   ConnectionOptions connections;
+  StageOptions stages;
   std::string service;
   std::string backend;
   std::string file;
@@ -64,6 +67,15 @@ void add_views(CLI::App& app, Arguments& a) {
   connections->add_flag("--count", a.connections.count, "only say how many there are");
   add_command(app, a, "counters", "Every counter of every worker", "  millctl counters\n  millctl --json counters",
               [&a] { return run_counters(a.options); });
+  CLI::App* stages =
+      add_command(app, a, "stages", "What each stage of a worker's loop costs a packet",
+                  "  millctl stages\n  millctl stages --worker 0 --interval 10\n  millctl --json stages --interval 1",
+                  [&a] { return run_stages(a.options, a.stages); });
+  stages->add_option("--worker", a.stages.worker, "only of this worker")->check(CLI::Range(0u, kWorkerMax - 1));
+  stages
+      ->add_option("--interval", a.stages.interval_s,
+                   "of the seconds from now on; otherwise since the dataplane's start")
+      ->check(CLI::Range(1u, kIntervalMaxS));
   add_command(app, a, "drops", "Dropped packets by reason", "  millctl drops\n  millctl --json drops",
               [&a] { return run_drops(a.options); });
   add_command(app, a, "version", "Versions of millctl and millraced", "  millctl version",

@@ -14,11 +14,6 @@ const Json& part(const Json& object, const char* key) {
   return found == object.end() ? kNothing : *found;
 }
 
-double real(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number() ? found->get<double>() : 0;
-}
-
 std::string of(const Json& object, const char* count, const char* total) {
   return fmt::format("{} of {}", field(object, count), field(object, total));
 }
@@ -86,6 +81,11 @@ std::string field(const Json& object, const char* key) {
 uint64_t number(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
+}
+
+double real(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<double>() : 0;
 }
 
 std::string show_status(const Json& body) {

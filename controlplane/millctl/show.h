@@ -16,11 +16,13 @@ std::string show_backend(const Json& body);
 std::string show_connections(const Json& body);
 std::string show_drops(const Json& body);
 std::string show_counters(const Json& body);
+std::string show_stages(const Json& body);
 std::string show_reload(const Json& body);
 
 std::string as_text(const Json& value);
 // A field as text, "-" where it is missing.
 std::string field(const Json& object, const char* key);
 uint64_t number(const Json& object, const char* key);
+double real(const Json& object, const char* key);
 
 }  // namespace millrace::millctl

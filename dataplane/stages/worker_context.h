@@ -16,6 +16,7 @@
 #include "dataplane/stages/burst.h"
 #include "dataplane/stages/clock.h"
 #include "dataplane/stages/hold_queue.h"
+#include "dataplane/stages/stage_watch.h"
 #include "millrace/counters.h"
 
 namespace millrace {
@@ -97,8 +98,9 @@ struct Worker {
   uint32_t announce_next = 0;           // row of its address list
 
   uint64_t start_tsc = 0;
-  uint64_t turn_tsc = 0;          // when the present turn began
-  bool turn_had_packets = false;  // the turn before this one, while the next begins
+  uint64_t turn_tsc = 0;                     // when the present turn began
+  bool turn_had_packets = false;             // the turn before this one, while the next begins
+  uint32_t turns_to_timed = kTurnsPerTimed;  // so many turns with packets pass untimed
 };
 
 }  // namespace millrace

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "millrace/drop_reason.h"
+#include "millrace/stage.h"
 
 namespace millrace {
 
@@ -51,11 +52,19 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(busy_cycles, "TSC cycles", "spent in turns that had a packet")                         \
   X(total_cycles, "TSC cycles", "since the worker started")
 
+// What the timed turns say about one stage; few turns are timed (dataplane/stages/stage_watch.h).
+struct StageCounters {
+  Counter cycles;   // TSC cycles spent in it
+  Counter packets;  // that it had before it
+};
+static_assert(sizeof(StageCounters) == 16);
+
 struct alignas(64) WorkerCounters {
 #define X(name, unit, sentence) Counter name;
   MR_WORKER_COUNTERS(X)
 #undef X
-  alignas(64) Counter dropped[64];  // by DropReason; kDropReasonCount in use
+  alignas(64) Counter dropped[64];      // by DropReason; kDropReasonCount in use
+  alignas(64) StageCounters stages[8];  // by Stage; kStageCount in use
 };
 static_assert(std::is_standard_layout_v<WorkerCounters> && sizeof(WorkerCounters) % 64 == 0);
 

@@ -21,7 +21,7 @@ namespace millrace {
 
 inline constexpr char kDefaultSegmentPath[] = "/dev/shm/millrace.segment";
 inline constexpr uint64_t kSegmentMagic = 0x3145'4341'524c'4c4d;  // "MLLRACE1" in memory order
-inline constexpr uint32_t kAbiVersion = 1;
+inline constexpr uint32_t kAbiVersion = 2;
 
 // A hash over every size and offset that the two sides must agree on; a mismatch refuses to join.
 constexpr uint64_t layout_hash();
@@ -150,6 +150,7 @@ constexpr uint64_t layout_hash() {
                                   sizeof(ServiceCounters),
                                   sizeof(BackendCounters),
                                   kDropReasonCount,
+                                  kStageCount,
                                   sizeof(WorkerInfo),
                                   sizeof(PortInfo),
                                   sizeof(ServiceInfo),

@@ -94,11 +94,12 @@ void list_connection(std::ostream& out) {
 void list_counters(std::ostream& out) {
   // clang-format off
   BEGIN(Counter); FIELD(cell); END
+  BEGIN(StageCounters); FIELD(cycles); FIELD(packets); END
   BEGIN(WorkerCounters);
 #define X(name, unit, sentence) FIELD(name);
     MR_WORKER_COUNTERS(X)
 #undef X
-    FIELD(dropped); END
+    FIELD(dropped); FIELD(stages); END
   BEGIN(BackendCounters); FIELD(connections); FIELD(active); FIELD(forward_packets); FIELD(reverse_packets);
     FIELD(forward_bytes); FIELD(reverse_bytes); FIELD(connect_failures); FIELD(resets); END
   BEGIN(ServiceCounters); FIELD(connections); FIELD(active); FIELD(no_backend); FIELD(no_snat_port); FIELD(no_slot);
@@ -152,6 +153,10 @@ void list_enums(std::ostream& out) {
 #define X(name, sentence) VALUE(DropReason, name);
   MR_DROP_REASONS(X)
 #undef X
+  ENUM(Stage);
+#define X(name, sentence) VALUE(Stage, name);
+  MR_STAGES(X)
+#undef X
 }
 
 void list_limits(std::ostream& out) {
@@ -159,6 +164,7 @@ void list_limits(std::ostream& out) {
   LIMIT(kSectionCount);
   LIMIT(kConnStateCount);
   LIMIT(kDropReasonCount);
+  LIMIT(kStageCount);
   LIMIT(kWorkerMax);
   LIMIT(kPortMax);
   LIMIT(kServiceMax);

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import BACKENDS, FULL, VIP4, VIP6, run
+from lab import BACKENDS, FULL, VIP4, VIP6, run, start_background
 
 REQUESTS = 100_000 if FULL else 5_000
 EXCHANGES = 50_000 if FULL else 5_000
@@ -105,3 +105,20 @@ def test_udp_exchanges(each_way, vip):
     result = json.loads(said)
     assert (result["lost"], result["wrong"]) == (0, 0), result
     assert_even(result["answers"], each_way)
+
+
+def test_stages(each_way):
+    """What the workers say of their own cost while real requests pass."""
+    load = start_background("client", "ab", "-q", "-n", REQUESTS, "-c", PARALLEL, f"http://{VIP4}/")
+    body = each_way.ctl("stages", "--interval", "2")
+    load.communicate(timeout=600)
+    timed = [worker for worker in body["workers"] if worker["packets"]]
+    assert timed, f"no worker timed a packet: {body}"
+    for worker in timed:
+        stages = {stage["stage"]: stage for stage in worker["stages"]}
+        assert list(stages) == ["poll", "parse", "lookup", "act", "rewrite", "transmit", "house"]
+        assert abs(sum(stage["share"] for stage in stages.values()) - 1) < 1e-6, worker
+        for name in ("poll", "parse", "lookup", "act", "rewrite", "transmit"):
+            assert 1 < stages[name]["cycles_per_packet"] < 1e6, f"{name}: {worker}"
+        ratio = worker["cycles_per_packet"] / worker["ns_per_packet"]
+        assert abs(ratio - body["tsc_hz"] / 1e9) < 1e-6, worker

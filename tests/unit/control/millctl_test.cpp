@@ -137,6 +137,30 @@ TEST_F(Millctl, tables) {
     EXPECT_TRUE(counters["workers"][0].contains(term)) << term;
 }
 
+TEST_F(Millctl, stages) {
+  EXPECT_EQ(ask({"stages"}).out, "no dataplane is connected\n");
+  running.start_dataplane();
+  running.with([&] {
+    StageCounters* stages = running.fake->section<WorkerCounters>(SectionKind::worker_counters)[1].stages;
+    stages[static_cast<size_t>(Stage::poll)].cycles.set(5000);
+    stages[static_cast<size_t>(Stage::poll)].packets.set(200);
+    stages[static_cast<size_t>(Stage::act)].cycles.set(15'000);
+    stages[static_cast<size_t>(Stage::act)].packets.set(200);
+  });
+  Said said = ask({"stages", "--worker", "1"});
+  EXPECT_EQ(said.exit, 0);
+  EXPECT_THAT(said.out, HasSubstr("     1  poll               25.0       12.5   25.0%            200\n"));
+  EXPECT_THAT(said.out, HasSubstr("     1  act                75.0       37.5   75.0%            200\n"));
+  EXPECT_THAT(said.out, HasSubstr("     1  all               100.0       50.0  100.0%            200\n"));
+  EXPECT_THAT(ask({"stages"}).out, HasSubstr("     0  all                   -          -       -              0\n"));
+  said = ask({"--json", "stages", "--worker", "1", "--interval", "1"});
+  EXPECT_EQ(Json::parse(said.out)["interval_s"], 1);
+  EXPECT_EQ(said.err, "");
+  EXPECT_EQ(ask({"stages", "--worker", "2"}).exit, 1);
+  EXPECT_EQ(ask({"stages", "--interval", "61"}).exit, 2);
+  EXPECT_EQ(ask({"stages", "--interval", "3"}).err, "millctl: measuring for 3 s\n");
+}
+
 TEST_F(Millctl, connections) {
   running.start_dataplane();
   running.with([&] {

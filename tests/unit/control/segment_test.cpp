@@ -56,13 +56,14 @@ TEST_F(join_segment_, each_lie_of_the_header_is_refused) {
   };
   const std::vector<Lie> lies = {
       [](SegmentHeader& h) { h.magic ^= 1; },
-      [](SegmentHeader& h) { h.abi_version = 2; },
+      [](SegmentHeader& h) { h.abi_version += 1; },
       [](SegmentHeader& h) { h.layout ^= 1; },
       [](SegmentHeader& h) { h.segment_bytes += 4096; },
       [](SegmentHeader& h) { h.worker_count = 0; },
       [](SegmentHeader& h) { h.worker_count = kWorkerMax + 1; },
       [](SegmentHeader& h) { h.worker_count = 3; },
       [](SegmentHeader& h) { h.port_count = kPortMax + 1; },
+      [](SegmentHeader& h) { h.tsc_hz = 0; },
       [](SegmentHeader& h) { h.connection_count = 0; },
       [](SegmentHeader& h) { h.connection_count = UINT32_MAX; },
       [](SegmentHeader& h) { h.connection_count = 4096; },
@@ -199,6 +200,29 @@ TEST_F(live_counters_, sum_over_workers) {
   EXPECT_EQ(live[1].dropped_total(), 5u);
   EXPECT_EQ(live[1].connections_open(), 7u);
   EXPECT_EQ(live[0].connections_open(), 0u) << "closed ahead of opened is no huge number";
+}
+
+TEST_F(live_counters_, stages_and_what_came_between_two_readings) {
+  auto* workers = fake.section<WorkerCounters>(SectionKind::worker_counters);
+  StageCounters& lookup = workers[1].stages[static_cast<size_t>(Stage::lookup)];
+  StageCounters& act = workers[1].stages[static_cast<size_t>(Stage::act)];
+  lookup.cycles.set(1000);
+  lookup.packets.set(10);
+  act.cycles.set(50);
+  const SegmentJoin joined = join_segment(path);
+  EXPECT_EQ(joined.segment->tsc_hz(), 2'000'000'000u);
+  const std::vector<StagesLive> was = read_stages(*joined.segment);
+  ASSERT_EQ(was.size(), 2u);
+  EXPECT_EQ(was[1][static_cast<size_t>(Stage::lookup)].cycles, 1000u);
+  EXPECT_EQ(was[0][static_cast<size_t>(Stage::lookup)].cycles, 0u);
+  lookup.cycles.add(300);
+  lookup.packets.add(4);
+  act.cycles.set(20);
+  const std::vector<StagesLive> between = stages_between(was, read_stages(*joined.segment));
+  ASSERT_EQ(between.size(), 2u);
+  EXPECT_EQ(between[1][static_cast<size_t>(Stage::lookup)].cycles, 300u);
+  EXPECT_EQ(between[1][static_cast<size_t>(Stage::lookup)].packets, 4u);
+  EXPECT_EQ(between[1][static_cast<size_t>(Stage::act)].cycles, 0u) << "a counter that goes back is no huge number";
 }
 
 TEST_F(RateSampler_, per_second_between_two_readings) {
