@@ -31,6 +31,7 @@
 #include "dataplane/ports/kernel_monitor.h"
 #include "dataplane/ports/port_open.h"
 #include "dataplane/ports/steering.h"
+#include "dataplane/ports/unmap_grace.h"
 #include "dataplane/process_state.h"
 #include "dataplane/worker.h"
 
@@ -69,6 +70,7 @@ struct Dataplane {
 Dataplane::~Dataplane() {
   state.stop.store(true, std::memory_order_relaxed);
   if (eal) rte_eal_mp_wait_lcore();
+  end_unmap_grace();
   workers.clear();
   publisher.reset();
   steering.reset();
@@ -202,6 +204,7 @@ void launch_workers(Dataplane& dataplane) {
   for (unsigned i = 0; i < state.worker_count(); ++i)
     if (rte_eal_remote_launch(run, dataplane.workers[i].get(), i + 1) != 0)
       throw std::runtime_error("lcore " + std::to_string(i + 1) + " does not take its worker; please report this bug");
+  begin_unmap_grace(state.qsbr);
 }
 
 struct Step {
