@@ -1,0 +1,135 @@
+"""Both daemons behind a memif port, with the clients and backends of perf/traffic at its other end."""
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from lab import BUILD, CONTROL, DATAPLANE, REPORTS, SANITIZERS, TOP, wait_for
+
+TRAFFIC = BUILD / "perf/traffic/traffic"
+ENVIRONMENT = os.environ | SANITIZERS
+
+
+class MemifBalancer:
+    """perf/traffic/memif.toml, made small, in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder, self.socket, self.memif = folder, folder / "api.sock", folder / "memif.sock"
+        text = (TOP / "perf/traffic/memif.toml").read_text()
+        for key, value in {"workers": '"0"', "idle": '"adaptive"', "connections": "16_384",
+                           "segment": f'"{folder}/segment"', "socket": f'"{self.socket}"',
+                           "device": f'"memif:{self.memif}"'}.items():
+            text, count = re.subn(rf"(?m)^{key} = .*$", f"{key} = {value}", text)
+            assert count == 1, key
+        self.config = folder / "millrace.toml"
+        self.config.write_text(text)
+        self.processes = {}
+
+    def start(self):
+        for program in (DATAPLANE, CONTROL):
+            with open(self.folder / f"{program.name}.log", "wb") as log:
+                self.processes[program.name] = subprocess.Popen(
+                    [program, "--config", self.config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    env=ENVIRONMENT)
+        wait_for(self.serves, seconds=60)
+
+    def stop(self):
+        """In an orderly way; a sanitizer's report fails."""
+        codes = {}
+        for name, process in reversed(self.processes.items()):
+            process.terminate()
+            try:
+                codes[name] = process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                codes[name] = "killed"
+        logs = self.logs()
+        assert set(codes.values()) == {0} and not any(report in logs for report in REPORTS), f"{codes}\n{logs}"
+
+    def logs(self):
+        return "\n".join(log.read_text(errors="replace")[-6000:] for log in self.folder.glob("*.log"))
+
+    def ctl(self, *words):
+        done = subprocess.run([BUILD / "controlplane/millctl", "--socket", self.socket, "--json", *words], text=True,
+                              capture_output=True, env=ENVIRONMENT)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def serves(self):
+        for name, process in self.processes.items():
+            assert process.poll() is None, f"{name} ended with {process.returncode}\n{self.logs()}"
+        status = self.ctl("status")
+        return status and status["dataplane"]["connected"] and status["config"]["state"] == "applied"
+
+    def drops(self):
+        [worker] = self.ctl("counters")["workers"]
+        return {reason: count for reason, count in worker["dropped"].items() if count}
+
+    def traffic_words(self, *words):
+        return [TRAFFIC, "--device", f"memif:{self.memif}", "--seed", "3", "--seconds", "60", *map(str, words)]
+
+    def traffic(self, *words):
+        """Its result; every packet must have been right."""
+        done = subprocess.run(self.traffic_words("--verify", 1, "--json", "-", *words), text=True, capture_output=True,
+                              timeout=120, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}\n{self.logs()}"
+        return json.loads(done.stdout)["trial"]
+
+
+@pytest.fixture(scope="module")
+def balancer(tmp_path_factory):
+    balancer = MemifBalancer(tmp_path_factory.mktemp("memif"))
+    balancer.start()
+    yield balancer
+    balancer.stop()
+
+
+@pytest.mark.parametrize("kind", [(), ("--tcp", "--frame", "imix"), ("--ipv6",), ("--ipv6", "--tcp")],
+                         ids=["udp ipv4", "tcp ipv4 imix", "udp ipv6", "tcp ipv6"])
+def test_established(balancer, kind):
+    """Packets of both directions of 500 flows in random order: all come through, right."""
+    trial = balancer.traffic("--flows", 500, "--open-rate", 2000, "--rate", 3000, "--count", 1500, *kind)
+    assert trial["sent"] == 1500
+    assert trial["received"] == trial["sent"] and trial["lost"] == 0, f"{trial}\n{balancer.drops()}"
+
+
+def test_connections(balancer):
+    """From SYN to the last ACK, ten packets each."""
+    trial = balancer.traffic("--mix", "connections", "--rate", 300, "--in-flight", 100, "--count", 200)
+    connections = trial["connections"]
+    assert connections["started"] == connections["completed"] == 200 and connections["failed"] == 0, f"{trial}\n{balancer.drops()}"
+    assert trial["received"] == 10 * connections["completed"]
+
+
+def test_full_slab(balancer):
+    """More SYNs than the slab holds: those beyond it are dropped for that reason, and no other."""
+    before = balancer.drops()
+    trial = balancer.traffic("--mix", "syn", "--flows", 0, "--rate", 10_000, "--count", 20_000)
+    dropped = balancer.drops()
+    new = {reason: count - before.get(reason, 0) for reason, count in dropped.items() if count != before.get(reason, 0)}
+    assert trial["received"] > 10_000
+    assert set(new) == {"slab_full"} and new["slab_full"] == trial["lost"], f"{trial}\n{new}"
+
+
+def test_peer_goes_away(balancer):
+    """Killed under load, five times, at moments of its own: the dataplane lives on and takes the next one."""
+    for attempt in range(5):
+        with subprocess.Popen(balancer.traffic_words("--flows", 64), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT) as started:
+            seen = balancer.ctl("counters")["workers"][0]["rx_packets"]
+            wait_for(lambda: balancer.ctl("counters")["workers"][0]["rx_packets"] > seen + 500)
+            time.sleep(0.01 * attempt)
+            started.kill()
+        assert balancer.serves(), balancer.logs()
+    trial = balancer.traffic("--flows", 100, "--open-rate", 2000, "--rate", 2000, "--count", 500)
+    assert trial["received"] == trial["sent"] == 500 and trial["lost"] == 0, f"{trial}\n{balancer.drops()}"
+
+
+def test_nobody_serves(balancer, tmp_path):
+    """One sentence that says what to start."""
+    done = subprocess.run([TRAFFIC, "--device", f"memif:{tmp_path}/nobody.sock"], text=True, capture_output=True,
+                          timeout=60, env=ENVIRONMENT)
+    assert done.returncode == 1
+    assert "nobody.sock" in done.stderr and "millrace-dataplane" in done.stderr, done.stderr
