@@ -55,7 +55,7 @@ class Bench {
   Bench& operator=(const Bench&) = delete;
 
   void begin_trial();
-  // To be called until the trial's last frames have had time to come back; false when they have.
+  // To be called until it is false: every frame has come back, or has had the time to.
   bool draining();
   Tally tally() const;
   // Cycles from the making of a frame to its arrival.

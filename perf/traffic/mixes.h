@@ -3,7 +3,7 @@
 //   run_syn                         SYNs that nobody answers
 //   run_connections                 whole lives, SYN to last ACK, each packet answered by the next (life.h)
 // Thread: one.
-// Bound:  the given seconds, and half a second of draining; open_flows: kOpenPasses passes over the flows.
+// Bound:  the given seconds, and three of draining at worst; open_flows: kOpenPasses passes over the flows.
 #pragma once
 
 #include "perf/traffic/bench.h"

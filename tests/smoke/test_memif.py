@@ -81,9 +81,11 @@ class MemifBalancer:
 @pytest.fixture(scope="module")
 def balancer(tmp_path_factory):
     balancer = MemifBalancer(tmp_path_factory.mktemp("memif"))
-    balancer.start()
-    yield balancer
-    balancer.stop()
+    try:
+        balancer.start()
+        yield balancer
+    finally:
+        balancer.stop()
 
 
 @pytest.mark.parametrize("kind", [(), ("--tcp", "--frame", "imix"), ("--ipv6",), ("--ipv6", "--tcp")],
