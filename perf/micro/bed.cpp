@@ -1,155 +1,126 @@
 #include "perf/micro/bed.h"
 
+#include <malloc.h>
 #include <rte_cycles.h>
+#include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring_elem.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
-#include <set>
-#include <stdexcept>
 
-#include "dataplane/pick/pick_tables.h"
 #include "dataplane/tcp/tcp_state.h"
-#include "tests/unit/stages/wire.h"
+#include "perf/micro/configuration.h"
+#include "perf/micro/hugepages.h"
+#include "perf/micro/random_order.h"
 
 namespace millrace::perf {
 namespace {
 
 constexpr PortIndex kPort{0};
-constexpr ServiceSlot kService{0};
-constexpr unsigned kBackendCount = 16;
-constexpr unsigned kClientsPerAddress = 32'768;  // ports 1024 and up
-constexpr uint16_t kSnatPortFirst = 1024;
-constexpr MacAddr kOwnMac{{2, 0, 0, 0, 0, 0x0f}};
-constexpr MacAddr kRouterMac{{2, 0, 0, 0, 0, 0x01}};
+constexpr uint32_t kOpenedAtOnce = 65'536;  // frames that are ready for opening, not all at once
+constexpr uint32_t kFramesMin = 4096;       // so that bursts of one flow are as long as any
 
-const char* vip_text(Family family) { return family == Family::ipv4 ? "203.0.113.10" : "2001:db8:2::10"; }
-IpAddr vip(Family family) { return parse_ip(vip_text(family)).value(); }
-
-// `text` with its last byte moved on.
-IpAddr numbered(const char* text, unsigned offset) {
-  IpAddr addr = parse_ip(text).value();
-  addr.bytes[14] = static_cast<uint8_t>(addr.bytes[14] + offset / 256);
-  addr.bytes[15] = static_cast<uint8_t>(addr.bytes[15] + offset % 256);
-  return addr;
-}
-IpAddr backend_addr(Family family, unsigned i) {
-  return numbered(family == Family::ipv4 ? "10.72.1.1" : "fd72:0:0:1::1", i);
-}
-IpAddr snat_addr(Family family, unsigned i) { return numbered(family == Family::ipv4 ? "10.72.0.10" : "fd72::10", i); }
-IpAddr client_addr(Family family, unsigned i) {
-  return numbered(family == Family::ipv4 ? "198.18.0.1" : "2001:db8:1::1", i);
+// By this process, in hugepages and in ordinary memory.
+double allocated_bytes() {
+  double bytes = 0;
+  for (unsigned i = 0; i < rte_socket_count(); ++i) {
+    rte_malloc_socket_stats stats{};
+    if (rte_malloc_get_socket_stats(rte_socket_id_by_idx(i), &stats) == 0)
+      bytes += static_cast<double>(stats.heap_allocsz_bytes);
+  }
+  const struct mallinfo2 ordinary = mallinfo2();
+  return bytes + static_cast<double>(ordinary.uordblks) + static_cast<double>(ordinary.hblkhd);
 }
 
-[[noreturn]] void wrong(const std::string& what) {
-  throw std::runtime_error("the dataplane forwards wrongly: " + what);
+uint32_t connections_per_worker(const BedOptions& options) {
+  const uint32_t flows = options.last_owns_all ? options.flows : options.flows / options.workers;
+  return std::max<uint32_t>(1, flows) + options.room;
 }
 
-bool same(const Tuple& a, const Tuple& b) {
-  return a.src == b.src && a.dst == b.dst && a.src_port == b.src_port && a.dst_port == b.dst_port && a.proto == b.proto;
-}
-Tuple turned(const Tuple& tuple) { return {tuple.dst, tuple.src, tuple.dst_port, tuple.src_port, tuple.proto}; }
-
-std::string text_of(const Tuple& tuple) {
-  return format_endpoint({tuple.src, tuple.src_port}) + " -> " + format_endpoint({tuple.dst, tuple.dst_port});
-}
-
-// What came out, checked as far as it can be without knowing the connection.
-Tuple checked_tuple(const std::vector<uint8_t>& frame) {
-  const std::string fault = wire::wrong_checksum(frame);
-  if (!fault.empty()) wrong(fault + " of " + text_of(read_tuple(frame)));
-  const bool ipv4 = wire::get16(frame, 12) == 0x0800;
-  if (frame.at(ipv4 ? 22 : 21) != 63) wrong("TTL of " + text_of(read_tuple(frame)));
-  if (!std::equal(kOwnMac.bytes.begin(), kOwnMac.bytes.end(), frame.begin() + 6)) wrong("source MAC");
-  return read_tuple(frame);
+// The same mixture in every twelve frames.
+uint32_t frame_bytes_of(const BedOptions& options, uint32_t place) {
+  if (options.frame_bytes != kImix) return options.frame_bytes;
+  constexpr std::array<uint32_t, 12> kMixture = {64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 594, 64};
+  return kMixture[place % kMixture.size()];
 }
 
 }  // namespace
 
-Bed::Bed(const BedOptions& options)
-    : options_(options), traffic_(options.family, options.proto, options.frame_bytes), worker_(nullptr, nullptr) {
+Bed::Bed(const BedOptions& options, std::nullptr_t)
+    : options_(options),
+      plan_{options.proto, options.family},
+      translations_(plan_, options.mode, options.flows + options.newcomers),
+      traffic_(options.workers, FrameDeck(options.family, options.proto)),
+      service_info_(kServiceMax),
+      backend_info_(kBackendMax) {}
+
+Bed::Bed(const BedOptions& options) : Bed(options, nullptr) {
   make_state();
-  make_snapshot();
+  publisher_ = std::make_unique<Publisher>(state_, steering_, Directory(service_info_, backend_info_));
+  if (publisher_->apply(configuration(options_, plan_, 1)) != RejectReason::none)
+    throw std::runtime_error("the configuration was refused: " + publisher_->last_error());
   make_network();
-  worker_ = make_worker(state_, WorkerIndex{0});
-  // Announcing the addresses is none of the benchmark's packets.
-  worker_->announced_generation = snapshot_->generation;
-  worker_->announce_next = UINT32_MAX;
-  open_connections();
+  make_workers();
+  if (options_.opened) open_all();
+}
+
+void Bed::open_all() {
+  for (uint32_t first = 0; first < options_.flows; first += kOpenedAtOnce)
+    open_connections(first, std::min(kOpenedAtOnce, options_.flows - first));
+  make_traffic();
+  check_nothing_lost();
+}
+
+void Bed::forget_all() {
+  for (uint32_t i = 0; i < options_.flows; ++i) translations_.forget(i);
+  for (FrameDeck& deck : traffic_) deck.clear();
 }
 
 Bed::~Bed() {
-  worker_.reset();
-  for (rte_ring* notes : state_.notes) rte_ring_free(notes);
+  for (unsigned q = 0; q < memory_port().queue_count(); ++q) {
+    memory_port().queue(q).play({});
+    memory_port().queue(q).set_sink(nullptr);
+  }
+  workers_.clear();
+  publisher_.reset();
+  for (rte_ring* ring : state_.notes) rte_ring_free(ring);
+  for (rte_ring* ring : state_.handover) rte_ring_free(ring);
   std::free(state_.qsbr);
   if (!state_.slab.empty()) munmap(state_.slab.data(), state_.slab.size_bytes());
 }
 
 void Bed::make_state() {
+  const unsigned count = options_.workers;
   state_.tsc_hz = rte_get_tsc_hz();
   state_.idle = IdlePolicy::busy;
   state_.mbuf_pool = packet_pool();
-  state_.owner = std::make_unique<Owner>(1, std::span<const uint8_t>{});
-  state_.qsbr = static_cast<rte_rcu_qsbr*>(std::aligned_alloc(64, (rte_rcu_qsbr_get_memsize(1) + 63) & ~size_t{63}));
-  rte_rcu_qsbr_init(state_.qsbr, 1);
+  const std::vector<uint8_t> reta(options_.last_owns_all ? 1 : 0, static_cast<uint8_t>(count - 1));
+  state_.owner = std::make_unique<Owner>(count, reta);
+  state_.qsbr =
+      static_cast<rte_rcu_qsbr*>(std::aligned_alloc(64, (rte_rcu_qsbr_get_memsize(count) + 63) & ~size_t{63}));
+  rte_rcu_qsbr_init(state_.qsbr, count);
 
   // Shared 4 KiB pages, as the segment's file in /dev/shm has them: TLB misses are part of the figure.
-  const size_t entries = std::max<size_t>(1024, size_t{options_.flows} + options_.flows / 8);
+  const size_t entries = size_t{connections_per_worker(options_)} * count;
   void* slab = mmap(nullptr, entries * sizeof(ConnEntry), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (slab == MAP_FAILED) throw std::runtime_error("no memory for the slab");
   state_.slab = {static_cast<ConnEntry*>(slab), entries};
 
-  worker_info_.reset(new WorkerInfo[1]());
-  worker_counters_.reset(new WorkerCounters[1]());
-  service_counters_.reset(new ServiceCounters[kServiceMax]());
-  backend_counters_.reset(new BackendCounters[kBackendMax]());
-  state_.worker_info = {worker_info_.get(), 1};
-  state_.worker_counters = {worker_counters_.get(), 1};
-  state_.service_counters = {service_counters_.get()};
-  state_.backend_counters = {backend_counters_.get()};
-  state_.backend_counters_own = {backend_counters_.get()};
-  state_.handover = {nullptr};
-  rte_ring* notes = rte_ring_create_elem("bed_notes", sizeof(WorkerNote), kNoteRingSlots, SOCKET_ID_ANY,
-                                         RING_F_SP_ENQ | RING_F_SC_DEQ);
-  if (notes == nullptr) throw std::runtime_error("no memory for a ring");
-  state_.notes = {notes};
-}
-
-void Bed::make_snapshot() {
-  auto tables = std::make_shared<ServiceTables>();
-  tables->slot = kService;
-  tables->proto = options_.proto;
-  tables->mode = options_.mode;
-  tables->balance = Balance::roundrobin;
-  tables->snat_pool = options_.mode == Mode::fullnat ? uint16_t{0} : kNoSnatPool;
-  tables->client_idle_timeout_ms = tables->backend_idle_timeout_ms = 3'600'000;
-  std::vector<PickCandidate> candidates;
-  snapshot_ = std::make_unique<Snapshot>();
-  for (unsigned i = 0; i < kBackendCount; ++i) {
-    const auto slot = static_cast<BackendSlot>(i);
-    const BackendTarget target{backend_addr(options_.family, i), Be16::from_host(8080), slot, 1};
-    candidates.push_back({.target = target, .priority = 0, .eligible = true});
-    state_.eligible.set(slot, true);
-    if (options_.mode == Mode::nat) snapshot_->vips.add_nat_backend({target.addr, target.port, options_.proto});
+  worker_info_.reset(new WorkerInfo[count]());
+  worker_counters_.reset(new WorkerCounters[count]());
+  state_.worker_info = {worker_info_.get(), count};
+  state_.worker_counters = {worker_counters_.get(), count};
+  for (unsigned w = 0; w < count; ++w) {
+    service_counters_.emplace_back(new ServiceCounters[kServiceMax]());
+    backend_counters_.emplace_back(new BackendCounters[kBackendMax]());
+    state_.service_counters.push_back(service_counters_.back().get());
+    state_.backend_counters.push_back(backend_counters_.back().get());
+    state_.backend_counters_own.push_back(backend_counters_.back().get());
   }
-  PickTable& table = options_.family == Family::ipv4 ? tables->ipv4 : tables->ipv6;
-  table = build_pick_table(tables->balance, options_.family, candidates);
-  snapshot_->generation = 1;
-  snapshot_->services.resize(kServiceMax);
-  snapshot_->services[raw(kService)] = tables;
-  snapshot_->vips.add_address(vip(options_.family), {.is_vip = true});
-  snapshot_->vips.add_service({vip(options_.family), Be16::from_host(80), options_.proto}, kService);
-
-  const IpAddr first = snat_addr(options_.family, 0);
-  const IpAddr last = snat_addr(options_.family, 7);
-  for (unsigned i = 0; i < 8; ++i) snapshot_->vips.add_address(snat_addr(options_.family, i), {.is_snat = true});
-  snapshot_->vips.add_snat_range(first, last, kSnatPortFirst, 65535);
-  SnatPool& pool = snapshot_->snat_pools[0];
-  (options_.family == Family::ipv4 ? pool.ipv4 : pool.ipv6).push_back({first, last, kSnatPortFirst, 65535});
-  state_.snapshot.store(snapshot_.get(), std::memory_order_release);
 }
 
 void Bed::make_network() {
@@ -160,90 +131,163 @@ void Bed::make_network() {
   port.mac = kOwnMac;
   port.name = "memory";
   port.device = "null";
+  port.queue_count = static_cast<uint16_t>(options_.workers);
+  for (unsigned w = 0; w < options_.workers; ++w) port.queue_owner[w] = static_cast<WorkerIndex>(w);
   state_.ports = {port};
 
   const bool ipv4 = options_.family == Family::ipv4;
-  const IpAddr router = parse_ip(ipv4 ? "192.0.2.1" : "2001:db8:9::1").value();
-  const IpAddr any = ipv4 ? IpAddr::from_ipv4(Be32{}) : IpAddr{};
-  const IpAddr lan = parse_ip(ipv4 ? "10.72.0.0" : "fd72::").value();
-  routes_ = std::make_unique<RouteTable>(
-      std::vector<Route>{{.prefix = any, .prefix_bits = 0, .port = kPort, .gateway = router},
-                         {.prefix = lan, .prefix_bits = static_cast<uint8_t>(ipv4 ? 16 : 48), .port = kPort}},
-      uint8_t{1});
-  state_.routes.store(routes_.get(), std::memory_order_release);
+  IpAddr lan = plan_.backend(0);
+  lan.bytes[14] = lan.bytes[15] = 0;
+  publisher_->set_routes({{.prefix = ipv4 ? IpAddr::from_ipv4(Be32{}) : IpAddr{},
+                           .prefix_bits = 0,
+                           .port = kPort,
+                           .gateway = plan_.router()},
+                          {.prefix = lan, .prefix_bits = static_cast<uint8_t>(ipv4 ? 16 : 112), .port = kPort}});
   state_.neighbours = std::make_unique<NeighbourTable>();
-  state_.neighbours->set_resolved(state_.neighbours->add(kPort, router), kRouterMac);
+  state_.neighbours->set_resolved(state_.neighbours->add(kPort, plan_.router()), kRouterMac);
   for (unsigned i = 0; i < kBackendCount; ++i)
-    state_.neighbours->set_resolved(state_.neighbours->add(kPort, backend_addr(options_.family, i)),
-                                    MacAddr{{2, 0, 0, 0, 1, static_cast<uint8_t>(i)}});
+    state_.neighbours->set_resolved(state_.neighbours->add(kPort, plan_.backend(i)), backend_mac(i));
 }
 
-// Sends one packet of each tuple through the worker; what comes out, in the same order.
-std::vector<std::vector<uint8_t>> Bed::pass_through(const std::vector<Tuple>& tuples, uint8_t tcp_flags) {
-  FrameDeck deck(options_.family, options_.proto, options_.frame_bytes);
-  deck.reserve(tuples.size());
-  for (const Tuple& tuple : tuples) deck.add(tuple, tcp_flags);
-  memory_port().play_once(deck);
-  while (worker_turn(*worker_) != 0) {
-  }
-  if (memory_port().caught().size() != tuples.size())
-    wrong(std::to_string(tuples.size()) + " packets in, " + std::to_string(memory_port().caught().size()) + " out");
-  return memory_port().caught();
-}
-
-void Bed::open_connections() {
-  std::vector<Tuple> from_clients;
-  for (uint32_t i = 0; i < options_.flows; ++i)
-    from_clients.push_back({client_addr(options_.family, i / kClientsPerAddress), vip(options_.family),
-                            Be16::from_host(static_cast<uint16_t>(1024 + i % kClientsPerAddress)), Be16::from_host(80),
-                            options_.proto});
-  std::vector<Tuple> to_backends;
-  std::vector<Tuple> from_backends;
-  for (const auto& frame : pass_through(from_clients, kTcpSyn)) to_backends.push_back(checked_tuple(frame));
-  check_forward(to_backends);
-  for (const Tuple& tuple : to_backends) from_backends.push_back(turned(tuple));
-
-  const auto answers = pass_through(from_backends, kTcpSyn | kTcpAck);
-  for (size_t i = 0; i < answers.size(); ++i)
-    if (!same(checked_tuple(answers[i]), turned(from_clients[i]))) wrong("answer to " + text_of(from_clients[i]));
-  const auto acknowledged = pass_through(from_clients, kTcpAck);
-  for (size_t i = 0; i < acknowledged.size(); ++i)
-    if (!same(checked_tuple(acknowledged[i]), to_backends[i])) wrong("second packet of " + text_of(from_clients[i]));
-
-  // Enough frames that a burst of one flow is as long as any other.
-  const size_t rounds = std::max<size_t>(1, 4096 / (2 * from_clients.size()));
-  traffic_.reserve(rounds * 2 * from_clients.size());
-  for (size_t round = 0; round < rounds; ++round)
-    for (size_t i = 0; i < from_clients.size(); ++i) {
-      traffic_.add(from_clients[i], kTcpAck);
-      traffic_.add(from_backends[i], kTcpAck);
+void Bed::make_workers() {
+  const unsigned count = options_.workers;
+  const unsigned one_to_one = RING_F_SP_ENQ | RING_F_SC_DEQ;
+  for (unsigned from = 0; from < count; ++from) {
+    const std::string name = "bed_notes_" + std::to_string(from);
+    state_.notes.push_back(
+        rte_ring_create_elem(name.c_str(), sizeof(WorkerNote), kNoteRingSlots, SOCKET_ID_ANY, one_to_one));
+    if (state_.notes.back() == nullptr) throw std::runtime_error("no hugepages free for a ring");
+    for (unsigned to = 0; to < count; ++to) {
+      const std::string pair = "bed_" + std::to_string(from) + "_" + std::to_string(to);
+      state_.handover.push_back(
+          from == to ? nullptr : rte_ring_create(pair.c_str(), kHandoverRingSlots, SOCKET_ID_ANY, one_to_one));
+      if (from != to && state_.handover.back() == nullptr) throw std::runtime_error("no hugepages free for a ring");
     }
-  traffic_.shuffle(1);
+  }
+  const double before = allocated_bytes();
+  for (unsigned w = 0; w < count; ++w) workers_.push_back(make_worker(state_, static_cast<WorkerIndex>(w)));
+  const double made = allocated_bytes() - before + static_cast<double>(state_.slab.size_bytes());
+  bytes_per_connection_ = made / static_cast<double>(state_.slab.size());
+  no_announcements();
+}
+
+void Bed::no_announcements() {
+  const Snapshot& snapshot = *state_.snapshot.load(std::memory_order_relaxed);
+  for (const auto& worker : workers_) {
+    worker->announced_generation = snapshot.generation;
+    worker->announce_next = UINT32_MAX;
+  }
+}
+
+uint64_t Bed::counted(Counter WorkerCounters::*counter) const {
+  uint64_t sum = 0;
+  for (const WorkerCounters& counters : state_.worker_counters) sum += (counters.*counter).read();
+  return sum;
+}
+
+unsigned Bed::owner_of(uint32_t connection) const {
+  const Tuple tuple = plan_.from_client(connection);
+  const Owner& owner = *state_.owner;
+  return raw(options_.mode == Mode::nat ? owner.of_nat_client(tuple.src, tuple.src_port)
+                                        : owner.of_fullnat(tuple.src, tuple.src_port, tuple.dst, tuple.dst_port));
+}
+
+FrameFields Bed::fields_of(const Tuple& tuple, uint8_t tcp_flags, uint32_t frame_bytes) const {
+  const bool from_client = tuple.dst == plan_.vip();
+  const MacAddr from = from_client ? kRouterMac : backend_mac(plan_.number_of_backend(tuple.src).value_or(0));
+  return {.tuple = tuple,
+          .dst_mac = kOwnMac,
+          .src_mac = from,
+          .tcp_flags = tcp_flags,
+          .data_bytes = data_bytes_of(options_.family, options_.proto, frame_bytes)};
+}
+
+void Bed::pass(const FrameDeck& deck, unsigned queue, bool first_packets) {
+  size_t seen = 0;
+  std::vector<uint8_t> wanted;
+  const auto check = [&](const uint8_t* frame, uint16_t data_bytes) {
+    if (seen == deck.size()) wrong("more packets out than in");
+    const uint8_t* sent = deck.slot(seen);
+    const Tuple received = read_tuple(sent);
+    if (first_packets) translations_.learn(received, read_tuple(frame));
+    const Forwarded forwarded = translations_.expected(received);
+    wanted.assign(deck.data_bytes(seen), 0);
+    write_headers(wanted.data(), {.tuple = forwarded.tuple,
+                                  .dst_mac = forwarded.dst_mac,
+                                  .src_mac = kOwnMac,
+                                  .ttl = 63,
+                                  .tcp_flags = read_tcp_flags(sent),
+                                  .data_bytes = deck.data_bytes(seen)});
+    if (data_bytes != wanted.size() || std::memcmp(frame, wanted.data(), data_bytes) != 0)
+      wrong(text_of(received) + " came out as " + text_of(read_tuple(frame)) + ", wanted " + text_of(forwarded.tuple) +
+            " or other bytes of its headers");
+    ++seen;
+  };
+  for (unsigned q = 0; q < options_.workers; ++q) {
+    memory_port().queue(q).play({});
+    memory_port().queue(q).set_sink(check);
+  }
+  memory_port().queue(queue).play(once(deck));
+  unsigned taken = 1;
+  while (taken != 0) {
+    taken = 0;
+    for (const auto& worker : workers_) taken += worker_turn(*worker);
+  }
+  for (unsigned q = 0; q < options_.workers; ++q) memory_port().queue(q).set_sink(nullptr);
+  if (seen != deck.size()) wrong(std::to_string(deck.size()) + " packets in, " + std::to_string(seen) + " out");
+}
+
+void Bed::open_connections(uint32_t first, uint32_t count) {
+  FrameDeck deck(options_.family, options_.proto);
+  deck.reserve(count);
+  for (unsigned w = 0; w < options_.workers; ++w) {
+    const auto play = [&](bool from_client, uint8_t tcp_flags, bool first_packets) {
+      deck.clear();
+      for (uint32_t i = first; i < first + count; ++i) {
+        if (options_.workers != 1 && owner_of(i) != w) continue;
+        const Tuple tuple = from_client ? plan_.from_client(i) : translations_.from_backend(i);
+        deck.add(fields_of(tuple, tcp_flags));
+      }
+      pass(deck, options_.last_owns_all ? 0 : w, first_packets);
+    };
+    play(true, kTcpSyn, true);
+    play(false, kTcpSyn | kTcpAck, false);
+    play(true, kTcpAck, false);
+  }
+}
+
+void Bed::make_traffic() {
+  const uint32_t frames = std::max(2 * options_.flows, kFramesMin);
+  const RandomOrder order(frames, 1);
+  traffic_[0].reserve(frames / (options_.last_owns_all ? 1 : options_.workers));
+  for (uint32_t place = 0; place < frames; ++place) {
+    const uint32_t connection = order[place] / 2 % options_.flows;
+    const Tuple tuple = order[place] % 2 == 0 ? plan_.from_client(connection) : translations_.from_backend(connection);
+    const unsigned queue = options_.workers == 1 || options_.last_owns_all ? 0 : owner_of(connection);
+    traffic_[queue].add(fields_of(tuple, kTcpAck, frame_bytes_of(options_, place)));
+  }
+}
+
+void Bed::check_traffic() {
+  for (unsigned w = 0; w < options_.workers; ++w)
+    if (traffic_[w].size() != 0) pass(traffic_[w], w, false);
   check_nothing_lost();
 }
 
-// Towards the backends: a backend of ours, a source as the mode wants it, and no two connections alike.
-void Bed::check_forward(const std::vector<Tuple>& sent) {
-  std::set<std::pair<std::pair<IpAddr, uint16_t>, IpAddr>> seen;
-  for (const Tuple& tuple : sent) {
-    const auto* known = snapshot_->services[0].get();
-    const auto& targets = known->table(options_.family).targets;
-    if (std::none_of(targets.begin(), targets.end(),
-                     [&](const BackendTarget& t) { return t.addr == tuple.dst && t.port == tuple.dst_port; }))
-      wrong("no backend: " + text_of(tuple));
-    const bool snat = tuple.src >= snat_addr(options_.family, 0) && tuple.src <= snat_addr(options_.family, 7) &&
-                      tuple.src_port.host() >= kSnatPortFirst;
-    const bool client = tuple.src >= client_addr(options_.family, 0) && tuple.src_port.host() >= 1024;
-    if (options_.mode == Mode::fullnat ? !snat : !client) wrong("source: " + text_of(tuple));
-    if (!seen.insert({{tuple.src, tuple.src_port.host()}, tuple.dst}).second) wrong("used twice: " + text_of(tuple));
-  }
+void Bed::check_nothing_lost() const {
+  for (const WorkerCounters& counters : state_.worker_counters)
+    for (uint32_t reason = 0; reason < kDropReasonCount; ++reason)
+      if (const uint64_t count = counters.dropped[reason].read())
+        wrong(std::to_string(count) + " packets dropped: " + std::string(kDropReasonNames[reason]));
+  if (counted(&WorkerCounters::diverted) + counted(&WorkerCounters::held) != 0) wrong("packets diverted or held");
+  if (!options_.last_owns_all && counted(&WorkerCounters::handed_out) != 0) wrong("packets of another worker's");
 }
 
-void Bed::check_nothing_lost() const {
-  for (uint32_t reason = 0; reason < kDropReasonCount; ++reason)
-    if (const uint64_t count = worker_counters_[0].dropped[reason].read())
-      wrong(std::to_string(count) + " packets dropped: " + std::string(kDropReasonNames[reason]));
-  if (worker_counters_[0].diverted.read() + worker_counters_[0].held.read() != 0) wrong("packets diverted or held");
+void pass_time(Worker& worker, uint32_t ms) {
+  const uint64_t tsc = rte_rdtsc();
+  worker.clock.anchor(tsc, worker.clock.now_ms() + ms);
+  worker.clock.advance(tsc);
+  worker.clock.anchor(tsc, worker.clock.now_ms());
 }
 
 namespace {
@@ -254,6 +298,7 @@ std::unique_ptr<Bed> present;
 Bed& bed_for(const BedOptions& options) {
   if (!present || present_options != options) {
     take_down_bed();
+    need_hugepages(uint64_t{connections_per_worker(options)} * options.workers);
     present = std::make_unique<Bed>(options);
     present_options = options;
   }

@@ -1,33 +1,49 @@
-// bed.h: one real worker on the memory port, with as many established connections as a benchmark wants.
-// One service on one VIP, 16 backends on link, clients behind a router; everything comes and goes by one port, as on a
-// one-armed load balancer.
-// Holds:  every packet of every connection was seen to come out right, once, before anything is timed: addresses,
-//         ports and checksums, computed by other code than the dataplane's. Otherwise the constructor throws.
-// Memory: per connection 128 B of slab, both table keys, and two frames of traffic().
+// bed.h: real workers on the memory port, with as many established connections as a benchmark wants, configured through
+// the dataplane's own publisher.
+// Holds:  every packet of every connection was seen to come out right, once, before anything is timed: compared byte
+// for
+//         byte with a frame made anew by other code than the dataplane's. Otherwise the constructor throws.
+// Memory: per connection its slab entry, table keys and timer, 4 B, and two frames of traffic().
+// Thread: one, but for the workers while a benchmark runs them.
 #pragma once
 
+#include <sched.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
+#include "dataplane/link/publisher.h"
 #include "dataplane/process_state.h"
 #include "dataplane/stages/worker_context.h"
 #include "dataplane/worker.h"
 #include "perf/micro/memory_port.h"
+#include "perf/micro/translations.h"
 
 namespace millrace::perf {
 
-// The process has one pool and one port; made by main() after the EAL.
+// The process has one pool for each queue, and one port; made by main() after the EAL.
 rte_mempool* packet_pool();
 MemoryPort& memory_port();
+// Those that the process was started with; its main thread keeps to one of them.
+const cpu_set_t& allowed_cpus();
+
+inline constexpr uint32_t kImix = 362;  // its mean: 7 of 64, 4 of 594, 1 of 1518 bytes
 
 struct BedOptions {
   Mode mode = Mode::fullnat;
   Proto proto = Proto::udp;
   Family family = Family::ipv4;
-  uint32_t flows = 1;
+  uint32_t flows = 1;  // a power of two
   uint32_t frame_bytes = 64;
+  unsigned workers = 1;
+  bool last_owns_all = false;  // no packet belongs to any worker but the last
+  bool opened = true;          // false: connections are the benchmark's to open; there is no traffic()
+  uint32_t newcomers = 0;      // clients beyond the flows'
+  uint32_t room = 0;           // entries that the flows leave free
+  uint32_t idle_timeout_ms = 10 * 24 * 3600 * 1000u;
+  uint32_t services = 1;  // one that is used, the others to be configured
   bool operator==(const BedOptions&) const = default;
 };
 
@@ -38,31 +54,63 @@ class Bed {
   Bed(const Bed&) = delete;
   Bed& operator=(const Bed&) = delete;
 
-  Worker& worker() { return *worker_; }
-  // Packets of both directions of every connection, in random order.
-  const FrameDeck& traffic() const { return traffic_; }
-  // Throws when a packet was dropped, diverted or held since the bed was made.
+  Worker& worker(unsigned number = 0) { return *workers_[number]; }
+  ProcessState& state() { return state_; }
+  Publisher& publisher() { return *publisher_; }
+  const FlowPlan& plan() const { return plan_; }
+  Translations& translations() { return translations_; }
+  // A row of the workers' counters, by the member that names it.
+  uint64_t counted(Counter WorkerCounters::*counter) const;
+  // Of slab, tables, timers and whatever else grows with the capacity, as allocated.
+  double bytes_per_connection() const { return bytes_per_connection_; }
+
+  // All flows, and traffic() with them. The constructor does so unless `opened` is false.
+  void open_all();
+  void forget_all();
+
+  // What a worker's queue gets: packets of both directions of each of its connections, in random order.
+  const FrameDeck& traffic(unsigned worker = 0) const { return traffic_[worker]; }
+
+  FrameFields fields_of(const Tuple& tuple, uint8_t tcp_flags, uint32_t frame_bytes = 64) const;
+  // Plays the deck once on a queue, in full, and compares what comes out. `first_packets`: of connections that it
+  // opens.
+  void pass(const FrameDeck& deck, unsigned queue, bool first_packets);
+  // Every packet of traffic() once more. Throws when one comes out wrong.
+  void check_traffic();
+  // Throws when a packet was dropped, diverted or held since the bed was made, or handed over where none should be.
   void check_nothing_lost() const;
+  // Addresses of a new configuration are none of the benchmark's packets.
+  void no_announcements();
 
  private:
+  // With nothing made yet, so that what another constructor throws ends in the destructor.
+  explicit Bed(const BedOptions& options, std::nullptr_t);
   void make_state();
-  void make_snapshot();
   void make_network();
-  void open_connections();
-  void check_forward(const std::vector<Tuple>& sent);
-  std::vector<std::vector<uint8_t>> pass_through(const std::vector<Tuple>& tuples, uint8_t tcp_flags);
+  void make_workers();
+  unsigned owner_of(uint32_t connection) const;
+  void open_connections(uint32_t first, uint32_t count);
+  void make_traffic();
 
   BedOptions options_;
-  FrameDeck traffic_;
+  FlowPlan plan_;
+  Translations translations_;
+  std::vector<FrameDeck> traffic_;
   std::unique_ptr<WorkerInfo[]> worker_info_;
   std::unique_ptr<WorkerCounters[]> worker_counters_;
-  std::unique_ptr<ServiceCounters[]> service_counters_;
-  std::unique_ptr<BackendCounters[]> backend_counters_;
-  std::unique_ptr<Snapshot> snapshot_;
-  std::unique_ptr<RouteTable> routes_;
+  std::vector<std::unique_ptr<ServiceCounters[]>> service_counters_;
+  std::vector<std::unique_ptr<BackendCounters[]>> backend_counters_;
+  std::vector<ServiceInfo> service_info_;
+  std::vector<BackendInfo> backend_info_;
   ProcessState state_;
-  std::unique_ptr<Worker, void (*)(Worker*)> worker_;
+  Steering steering_{{}};
+  std::unique_ptr<Publisher> publisher_;
+  std::vector<std::unique_ptr<Worker, void (*)(Worker*)>> workers_;
+  double bytes_per_connection_ = 0;
 };
+
+// The worker's clock goes on by so much at once; the next turn begins a new millisecond, also if that is 0.
+void pass_time(Worker& worker, uint32_t ms);
 
 // The bed of the benchmark that runs now; the one before it is taken down when the options differ.
 Bed& bed_for(const BedOptions& options);

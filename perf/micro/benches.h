@@ -3,7 +3,17 @@
 
 namespace millrace::perf {
 
+// Whole paths.
 void register_established_benches();
+void register_two_worker_benches();
+void register_new_benches();
+void register_life_benches();
+void register_handover_benches();
+void register_expiry_benches();
+void register_swap_benches();
+void register_syn_flood_benches();
+
+// Parts.
 void register_stage_benches();
 void register_conn_table_benches();
 void register_checksum_benches();

@@ -10,6 +10,7 @@
 #include "dataplane/conn/conn_table.h"
 #include "millrace/limits.h"
 #include "perf/micro/benches.h"
+#include "perf/micro/measure.h"
 #include "perf/micro/results.h"
 
 namespace millrace::perf {
@@ -104,12 +105,12 @@ void run_insert_erase(benchmark::State& state, Family family, uint32_t count) {
 
 void register_conn_table_benches() {
   for (const Family family : {Family::ipv4, Family::ipv6})
-    for (const uint32_t flows : {1u, 1024u, 65536u}) {
+    for (const uint32_t flows : flow_counts({1, 1024, 65'536})) {
       const std::string text = family == Family::ipv4 ? "ipv4" : "ipv6";
-      register_benchmark({.name = "conn_table_find", .family = text, .flows = flows}, Timing::whole_loop,
-                         [=](auto& state) { run_find(state, family, flows); });
-      register_benchmark({.name = "conn_table_insert_erase", .family = text, .flows = flows}, Timing::whole_loop,
-                         [=](auto& state) { run_insert_erase(state, family, flows); });
+      register_part({.name = "conn_table_find", .family = text, .flows = flows},
+                    [=](auto& state) { run_find(state, family, flows); });
+      register_part({.name = "conn_table_insert_erase", .family = text, .flows = flows},
+                    [=](auto& state) { run_insert_erase(state, family, flows); });
     }
 }
 

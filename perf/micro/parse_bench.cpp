@@ -15,17 +15,14 @@ namespace millrace::perf {
 namespace {
 
 void run_parse(benchmark::State& state, Family family, Proto proto) {
-  const bool ipv4 = family == Family::ipv4;
-  FrameDeck deck(family, proto, 64);
-  for (uint16_t i = 0; i < kBurstMax; ++i)
-    deck.add(
-        {parse_ip(ipv4 ? "198.18.0.1" : "2001:db8::1").value(), parse_ip(ipv4 ? "203.0.113.1" : "2001:db8::2").value(),
-         Be16::from_host(static_cast<uint16_t>(1024 + i)), Be16::from_host(80), proto},
-        kTcpAck);
+  const FlowPlan plan{proto, family};
+  FrameDeck deck(family, proto);
+  for (uint32_t i = 0; i < kBurstMax; ++i)
+    deck.add({.tuple = plan.from_client(i), .tcp_flags = kTcpAck, .data_bytes = data_bytes_of(family, proto, 64)});
   rte_mbuf* mbufs[kBurstMax];
   if (rte_pktmbuf_alloc_bulk(packet_pool(), mbufs, kBurstMax) != 0) return state.SkipWithError("no packet buffers");
   for (unsigned i = 0; i < kBurstMax; ++i)
-    std::memcpy(rte_pktmbuf_append(mbufs[i], deck.data_bytes()), deck.slot(i), deck.data_bytes());
+    std::memcpy(rte_pktmbuf_append(mbufs[i], deck.data_bytes(i)), deck.slot(i), deck.data_bytes(i));
   PacketInfo info[kBurstMax];
   FlowKey4 keys4[kBurstMax];
   FlowKey6 keys6[kBurstMax];
@@ -46,11 +43,11 @@ void run_parse(benchmark::State& state, Family family, Proto proto) {
 void register_parse_benches() {
   for (const Family family : {Family::ipv4, Family::ipv6})
     for (const Proto proto : {Proto::udp, Proto::tcp})
-      register_benchmark({.name = "parse",
-                          .proto = proto == Proto::tcp ? "tcp" : "udp",
-                          .family = family == Family::ipv4 ? "ipv4" : "ipv6",
-                          .frame_bytes = FrameDeck(family, proto, 64).frame_bytes()},
-                         Timing::whole_loop, [=](auto& state) { run_parse(state, family, proto); });
+      register_part({.name = "parse",
+                     .proto = proto == Proto::tcp ? "tcp" : "udp",
+                     .family = family == Family::ipv4 ? "ipv4" : "ipv6",
+                     .frame_bytes = 64},
+                    [=](auto& state) { run_parse(state, family, proto); });
 }
 
 }  // namespace millrace::perf

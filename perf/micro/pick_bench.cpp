@@ -69,10 +69,9 @@ void register_pick_benches() {
   for (const unsigned backends : {16u, 1000u}) {
     const std::string suffix = "_of_" + std::to_string(backends);
     for (const auto& [balance, name] : kBalances)
-      register_benchmark({.name = name + suffix}, Timing::whole_loop,
-                         [balance = balance, backends](auto& state) { run_pick(state, balance, backends); });
-    register_benchmark({.name = "build_maglev" + suffix}, Timing::whole_loop,
-                       [=](auto& state) { run_build_maglev(state, backends); });
+      register_part({.name = name + suffix},
+                    [balance = balance, backends](auto& state) { run_pick(state, balance, backends); });
+    register_part({.name = "build_maglev" + suffix}, [=](auto& state) { run_build_maglev(state, backends); });
   }
 }
 

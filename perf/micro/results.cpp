@@ -1,17 +1,24 @@
 #include "perf/micro/results.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <map>
+#include <sstream>
 
 namespace millrace::perf {
 namespace {
 
-std::map<std::string, Facts>& all_facts() {
-  static std::map<std::string, Facts> facts;
-  return facts;
+// By the benchmark's own name.
+struct Known {
+  Facts facts;
+  Report report;
+  std::string skipped;
+};
+std::map<std::string, Known>& all_known() {
+  static std::map<std::string, Known> known;
+  return known;
 }
 
 std::string name_of(const Facts& facts) {
@@ -20,21 +27,24 @@ std::string name_of(const Facts& facts) {
     if (!part->empty()) name += "/" + *part;
   if (facts.flows != 0) name += "/flows:" + std::to_string(facts.flows);
   if (facts.frame_bytes != 0) name += "/bytes:" + std::to_string(facts.frame_bytes);
+  if (facts.workers > 1) name += "/workers:" + std::to_string(facts.workers);
   return name;
 }
 
-// `sorted` is not empty; linear interpolation between the neighbours.
-double quantile(const std::vector<double>& sorted, double q) {
-  const double at = q * static_cast<double>(sorted.size() - 1);
+// Linear interpolation between the neighbours; 0 of nothing.
+double quantile(std::vector<double> values, double q) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const double at = q * static_cast<double>(values.size() - 1);
   const size_t below = static_cast<size_t>(at);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+  const size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (at - static_cast<double>(below)) * (values[above] - values[below]);
 }
 
 struct Result {
-  Facts facts;
+  std::string name;
   std::string error;
-  double ns = 0;
+  double ns = 0;  // 0: has none
   double spread = 0;
   double ratio = 0;  // 0: has none
 };
@@ -44,29 +54,34 @@ Result summarize(const std::vector<benchmark::BenchmarkReporter::Run>& runs) {
   std::vector<double> ns, ratios;
   for (const auto& run : runs) {
     if (run.run_type != benchmark::BenchmarkReporter::Run::RT_Iteration) continue;
-    result.facts = all_facts()[run.run_name.function_name];
+    result.name = run.run_name.function_name;
     if (run.error_occurred) {
       result.error = run.error_message;
       return result;
     }
-    const auto packet = run.counters.find("ns_per_packet");
     const auto rate = run.counters.find("items_per_second");
-    if (packet != run.counters.end())
-      ns.push_back(packet->second);
-    else if (rate != run.counters.end())
-      ns.push_back(1e9 / rate->second);
-    if (const auto ratio = run.counters.find("ratio"); ratio != run.counters.end()) ratios.push_back(ratio->second);
+    if (rate != run.counters.end()) ns.push_back(1e9 / rate->second);
+  }
+  for (const Sample& sample : all_known()[result.name].report.samples) {
+    ns.push_back(sample.ns);
+    if (sample.ratio > 0) ratios.push_back(sample.ratio);
   }
   if (ns.empty()) return result;
-  std::sort(ns.begin(), ns.end());
-  std::sort(ratios.begin(), ratios.end());
   result.ns = quantile(ns, 0.5);
   result.spread = (quantile(ns, 0.75) - quantile(ns, 0.25)) / result.ns;
-  if (!ratios.empty()) result.ratio = quantile(ratios, 0.5);
+  result.ratio = quantile(ratios, 0.5);
   return result;
 }
 
 std::string text_or_null(const std::string& text) { return text.empty() ? "null" : '"' + text + '"'; }
+std::string number_or_null(double number) {
+  std::ostringstream text;
+  if (number == 0)
+    text << "null";
+  else
+    text << number;
+  return text.str();
+}
 std::string number_or_null(uint32_t number) { return number == 0 ? "null" : std::to_string(number); }
 
 std::string cpu_model() {
@@ -78,23 +93,31 @@ std::string cpu_model() {
 
 }  // namespace
 
-void register_benchmark(const Facts& facts, Timing timing, std::function<void(benchmark::State&)> body) {
+void register_part(const Facts& facts, std::function<void(benchmark::State&)> body) {
   const std::string name = name_of(facts);
-  all_facts()[name] = facts;
-  auto* registered = benchmark::RegisterBenchmark(name.c_str(), std::move(body));
-  if (timing == Timing::by_itself) registered->UseManualTime();
+  all_known()[name].facts = facts;
+  benchmark::RegisterBenchmark(name.c_str(), std::move(body));
 }
 
 void report_operations(benchmark::State& state, uint64_t operations) {
   state.SetItemsProcessed(static_cast<int64_t>(operations));
 }
 
-void report_packets(benchmark::State& state, double seconds, uint64_t packets, double macswap_seconds,
-                    uint64_t macswap_packets) {
-  const double ns = seconds * 1e9 / static_cast<double>(packets);
-  state.counters["ns_per_packet"] = ns;
-  if (macswap_packets != 0)
-    state.counters["ratio"] = ns / (macswap_seconds * 1e9 / static_cast<double>(macswap_packets));
+void register_path(const Facts& facts, std::function<Report()> body) {
+  const std::string name = name_of(facts);
+  Known& known = all_known()[name];
+  known.facts = facts;
+  const auto run = [&known, body = std::move(body)](benchmark::State& state) {
+    try {
+      for (auto _ : state) known.report = body();
+    } catch (const Skipped& skipped) {
+      known.skipped = skipped.reason;
+      state.SkipWithError(skipped.reason.c_str());
+    } catch (const std::exception& error) {
+      state.SkipWithError(error.what());
+    }
+  };
+  benchmark::RegisterBenchmark(name.c_str(), run)->Iterations(1)->Repetitions(1);
 }
 
 bool ResultTable::ReportContext(const Context&) {
@@ -104,17 +127,34 @@ bool ResultTable::ReportContext(const Context&) {
 
 void ResultTable::ReportRuns(const std::vector<Run>& runs) {
   const Result result = summarize(runs);
+  const Known& known = all_known()[result.name];
   char line[64];
+  if (!known.skipped.empty()) return;
   if (!result.error.empty()) {
     failed_ = true;
-    GetErrorStream() << name_of(result.facts) << ": " << result.error << std::endl;
+    GetErrorStream() << result.name << ": " << result.error << std::endl;
     return;
   }
   if (result.ns == 0) return;  // Google Benchmark's own means and medians come apart
   std::snprintf(line, sizeof line, "%8.2f %8.1f%% ", result.ns, result.spread * 100);
   GetOutputStream() << line;
   std::snprintf(line, sizeof line, result.ratio > 0 ? "%10.2f  " : "         -  ", result.ratio);
-  GetOutputStream() << line << name_of(result.facts) << std::endl;
+  GetOutputStream() << line << result.name;
+  if (known.facts.unit == Unit::connection) GetOutputStream() << " (ns a connection)";
+  if (known.report.bytes_per_connection != 0) {
+    std::snprintf(line, sizeof line, ", %.0f B a connection", known.report.bytes_per_connection);
+    GetOutputStream() << line;
+  }
+  for (const auto& [key, value] : known.report.extras) GetOutputStream() << ", " << key << " " << value;
+  GetOutputStream() << std::endl;
+}
+
+void ResultTable::Finalize() {
+  std::map<std::string, std::string> names_by_reason;
+  for (const auto& [name, known] : all_known())
+    if (!known.skipped.empty()) names_by_reason[known.skipped] += " " + name;
+  for (const auto& [reason, names] : names_by_reason)
+    GetOutputStream() << "skipped, " << reason << ":" << names << std::endl;
 }
 
 bool ResultJson::ReportContext(const Context& context) {
@@ -126,20 +166,27 @@ bool ResultJson::ReportContext(const Context& context) {
 void ResultJson::ReportRuns(const std::vector<Run>& runs) {
   const Result result = summarize(runs);
   if (!result.error.empty() || result.ns == 0) return;
-  const Facts& facts = result.facts;
+  const auto& [facts, report, skipped] = all_known()[result.name];
+  const bool per_packet = facts.unit == Unit::packet;
   std::ostream& out = GetOutputStream();
   out << (first_ ? "\n" : ",\n") << "{\"name\": \"" << facts.name << "\", \"mode\": " << text_or_null(facts.mode)
       << ", \"proto\": " << text_or_null(facts.proto) << ", \"family\": " << text_or_null(facts.family)
       << ", \"flows\": " << number_or_null(facts.flows) << ", \"frame_bytes\": " << number_or_null(facts.frame_bytes)
-      << ", \"workers\": " << number_or_null(facts.workers) << ", \"ns_per_packet\": " << result.ns
-      << ", \"spread\": " << result.spread << ", \"ratio_to_macswap\": ";
-  if (result.ratio > 0)
-    out << result.ratio << "}";
-  else
-    out << "null}";
+      << ", \"workers\": " << number_or_null(facts.workers)
+      << ", \"ns_per_packet\": " << number_or_null(per_packet ? result.ns : 0)
+      << ", \"ns_per_connection\": " << number_or_null(per_packet ? 0 : result.ns)
+      << ", \"bytes_per_connection\": " << number_or_null(report.bytes_per_connection)
+      << ", \"spread\": " << result.spread << ", \"ratio_to_macswap\": " << number_or_null(result.ratio);
+  for (const auto& [key, value] : report.extras) out << ", \"" << key << "\": " << value;
+  out << "}";
   first_ = false;
 }
 
-void ResultJson::Finalize() { GetOutputStream() << "\n]}\n"; }
+void ResultJson::Finalize() {
+  std::string names;
+  for (const auto& [name, known] : all_known())
+    if (!known.skipped.empty()) names += (names.empty() ? "\"" : ", \"") + name + '"';
+  GetOutputStream() << "\n], \"skipped\": [" << names << "]}\n";
+}
 
 }  // namespace millrace::perf

@@ -1,9 +1,10 @@
 // results.h: how a benchmark says what it measures, and how that reaches the table and the JSON file.
-// One JSON object a result: {name, mode, proto, family, flows, frame_bytes, workers, ns_per_packet, spread,
-// ratio_to_macswap}. ns_per_packet is the median over the repetitions, spread their interquartile range divided by it;
-// for a part of the path (a lookup, a checksum) the packet is one operation. What does not apply is null.
-// ratio_to_macswap: the median over the repetitions of the ratio to swapping the same frames' MACs on the same port,
-// measured in turns with the slices of the worker, so that both see the same state of the machine.
+// One JSON object a result: {name, mode, proto, family, flows, frame_bytes, workers, ns_per_packet, ns_per_connection,
+// bytes_per_connection, spread, ratio_to_macswap}, and what a benchmark adds of its own. Times are the median over the
+// repetitions, spread their interquartile range divided by it; for a part of the path (a lookup, a checksum) the packet
+// is one operation. What does not apply is null.
+// ratio_to_macswap: the median over the repetitions of the ratio to what swapping a packet's MACs costs on the same
+// port with the same kind of deck, measured in turns with the slices of the worker, so that both see the same machine.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -12,9 +13,12 @@
 #include <functional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace millrace::perf {
+
+enum class Unit : uint8_t { packet, connection };
 
 struct Facts {
   std::string name;  // established, conn_table_find, …
@@ -24,23 +28,39 @@ struct Facts {
   uint32_t flows = 0;
   uint32_t frame_bytes = 0;
   uint32_t workers = 0;
+  Unit unit = Unit::packet;
 };
 
-// The benchmark's own name is made of its facts: "established/fullnat/udp/ipv4/flows:1024/bytes:64".
-// Times itself: a body that calls SetIterationTime.
-enum class Timing : uint8_t { whole_loop, by_itself };
-void register_benchmark(const Facts& facts, Timing timing, std::function<void(benchmark::State&)> body);
+// Of one repetition.
+struct Sample {
+  double ns = 0;  // per unit
+  double ratio = 0;
+};
+struct Report {
+  std::vector<Sample> samples;
+  double bytes_per_connection = 0;                     // 0: does not apply
+  std::vector<std::pair<std::string, double>> extras;  // JSON keys
+};
 
-// What body reports, per repetition.
+// Why a benchmark cannot run here, and what would let it; no failure.
+struct Skipped {
+  std::string reason;
+};
+
+// Parts: Google Benchmark repeats and times `body`, which ends with report_operations().
+void register_part(const Facts& facts, std::function<void(benchmark::State&)> body);
 void report_operations(benchmark::State& state, uint64_t operations);
-void report_packets(benchmark::State& state, double seconds, uint64_t packets, double macswap_seconds,
-                    uint64_t macswap_packets);
+
+// Whole paths: `body` runs once, repeats and times by itself, and checks what came out. An exception fails the
+// benchmark and the exit status; throw Skipped leaves it out.
+void register_path(const Facts& facts, std::function<Report()> body);
 
 // A line a result.
 class ResultTable : public benchmark::BenchmarkReporter {
  public:
   bool ReportContext(const Context& context) override;
   void ReportRuns(const std::vector<Run>& runs) override;
+  void Finalize() override;
   bool failed() const { return failed_; }
 
  private:

@@ -48,11 +48,9 @@ void run_handover_ring(benchmark::State& state) {
 }  // namespace
 
 void register_ring_benches() {
-  register_benchmark({.name = "command_ring"}, Timing::whole_loop,
-                     [](auto& state) { run_shared_ring<Command>(state, kCommandRingSlots); });
-  register_benchmark({.name = "event_ring"}, Timing::whole_loop,
-                     [](auto& state) { run_shared_ring<Event>(state, kEventRingSlots); });
-  register_benchmark({.name = "handover_ring"}, Timing::whole_loop, [](auto& state) { run_handover_ring(state); });
+  register_part({.name = "command_ring"}, [](auto& state) { run_shared_ring<Command>(state, kCommandRingSlots); });
+  register_part({.name = "event_ring"}, [](auto& state) { run_shared_ring<Event>(state, kEventRingSlots); });
+  register_part({.name = "handover_ring"}, [](auto& state) { run_handover_ring(state); });
 }
 
 }  // namespace millrace::perf

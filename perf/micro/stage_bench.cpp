@@ -7,20 +7,20 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <stdexcept>
 
 #include "dataplane/stages/stages.h"
 #include "perf/micro/bed.h"
 #include "perf/micro/benches.h"
-#include "perf/micro/results.h"
+#include "perf/micro/facts.h"
+#include "perf/micro/measure.h"
 
 namespace millrace::perf {
 namespace {
 
 enum class Stage : uint8_t { poll, parse, lookup, act, rewrite, transmit };
 constexpr const char* kStageNames[] = {"poll", "parse", "lookup", "act", "rewrite", "transmit"};
-constexpr unsigned kBurstsPerIteration = 256;
+constexpr unsigned kBurstsPerSlice = 256;
 
 void run_stage_of(Stage stage, Worker& worker) {
   switch (stage) {
@@ -54,45 +54,35 @@ uint64_t cycles_of_burst(Stage wanted, Worker& worker) {
   return cycles;
 }
 
-void run_stage(benchmark::State& state, Stage stage, const BedOptions& options) try {
+Report run_stage(Stage stage, const BedOptions& options) {
   Bed& bed = bed_for(options);
-  memory_port().play(bed.traffic());
+  Macswap macswap(bed.traffic());
+  memory_port().queue(0).play(endless(bed.traffic()));
   worker_turn(bed.worker());
-  uint64_t cycles = 0, packets = 0;
-  for (auto _ : state) {
-    std::array<uint64_t, kBurstsPerIteration> bursts;
+  Report report;
+  report.samples = measure(macswap, [&] {
+    std::array<uint64_t, kBurstsPerSlice> bursts;
     for (uint64_t& burst : bursts) {
       burst = cycles_of_burst(stage, bed.worker());
       if (bed.worker().burst.count != kBurstMax) throw std::runtime_error("a burst was not full");
     }
-    std::nth_element(bursts.begin(), bursts.begin() + kBurstsPerIteration / 2, bursts.end());
-    const uint64_t median = bursts[kBurstsPerIteration / 2];
-    cycles += median;
-    packets += kBurstMax;
-    state.SetIterationTime(static_cast<double>(median * kBurstsPerIteration) / static_cast<double>(rte_get_tsc_hz()));
-  }
+    std::nth_element(bursts.begin(), bursts.begin() + kBurstsPerSlice / 2, bursts.end());
+    const auto cycles = static_cast<double>(bursts[kBurstsPerSlice / 2] * kBurstsPerSlice);
+    return Slice{cycles / static_cast<double>(rte_get_tsc_hz()), kBurstsPerSlice * kBurstMax};
+  });
   bed.check_nothing_lost();
-  report_packets(state, static_cast<double>(cycles) / static_cast<double>(rte_get_tsc_hz()), packets, 0, 0);
-} catch (const std::exception& error) {
-  state.SkipWithError(error.what());
+  return report;
 }
 
 }  // namespace
 
 void register_stage_benches() {
   for (const Family family : {Family::ipv4, Family::ipv6})
-    for (const uint32_t flows : {1024u, 65536u})
+    for (const uint32_t flows : flow_counts({1024, 65'536}))
       for (unsigned i = 0; i < std::size(kStageNames); ++i) {
-        const BedOptions options{.mode = Mode::fullnat, .proto = Proto::udp, .family = family, .flows = flows};
-        const Facts facts{.name = std::string("stage_") + kStageNames[i],
-                          .mode = "fullnat",
-                          .proto = "udp",
-                          .family = family == Family::ipv4 ? "ipv4" : "ipv6",
-                          .flows = flows,
-                          .frame_bytes = FrameDeck(family, Proto::udp, 64).frame_bytes(),
-                          .workers = 1};
-        register_benchmark(facts, Timing::by_itself,
-                           [options, i](auto& state) { run_stage(state, static_cast<Stage>(i), options); });
+        const BedOptions options{.family = family, .flows = flows, .room = usual_room(flows)};
+        const std::string name = std::string("stage_") + kStageNames[i];
+        register_path(facts_of(name.c_str(), options), [=] { return run_stage(static_cast<Stage>(i), options); });
       }
 }
 

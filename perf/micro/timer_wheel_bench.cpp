@@ -5,6 +5,7 @@
 
 #include "dataplane/conn/timer_wheel.h"
 #include "perf/micro/benches.h"
+#include "perf/micro/measure.h"
 #include "perf/micro/results.h"
 
 namespace millrace::perf {
@@ -50,11 +51,9 @@ void run_expire(benchmark::State& state, uint32_t count) {
 }  // namespace
 
 void register_timer_wheel_benches() {
-  for (const uint32_t flows : {1024u, 65536u, 1048576u}) {
-    register_benchmark({.name = "timer_rearm", .flows = flows}, Timing::whole_loop,
-                       [=](auto& state) { run_rearm(state, flows); });
-    register_benchmark({.name = "timer_expire", .flows = flows}, Timing::whole_loop,
-                       [=](auto& state) { run_expire(state, flows); });
+  for (const uint32_t flows : flow_counts({1024, 65'536, 1'048'576})) {
+    register_part({.name = "timer_rearm", .flows = flows}, [=](auto& state) { run_rearm(state, flows); });
+    register_part({.name = "timer_expire", .flows = flows}, [=](auto& state) { run_expire(state, flows); });
   }
 }
 

@@ -1,0 +1,47 @@
+#include "perf/micro/configuration.h"
+
+#include <string>
+
+namespace millrace::perf {
+namespace {
+
+constexpr unsigned kOtherBackends = 4;
+
+DesiredService service_of(const BedOptions& options, const FlowPlan& plan, unsigned number, Generation generation) {
+  DesiredService service;
+  service.name = "bench" + std::to_string(number);
+  service.proto = options.proto;
+  service.mode = options.mode;
+  service.balance = Balance::roundrobin;
+  service.snat_pool = options.mode == Mode::fullnat ? uint16_t{0} : kNoSnatPool;
+  service.client_idle_timeout_ms = service.backend_idle_timeout_ms = options.idle_timeout_ms;
+  service.binds = {{plan.vip(number), plan.vip_port(number)}};
+  const unsigned first = number == 0 ? 0 : kBackendCount + (number - 1) * kOtherBackends;
+  for (unsigned i = 0; i < (number == 0 ? kBackendCount : kOtherBackends); ++i) {
+    DesiredBackend backend;
+    backend.endpoint = {plan.backend(first + i), plan.backend_port()};
+    backend.weight = static_cast<uint16_t>(number == 0 ? 1 : 1 + (generation + i) % 3);
+    backend.health = Health::up;
+    backend.admin = Admin::enabled;
+    service.backends.push_back(backend);
+  }
+  return service;
+}
+
+}  // namespace
+
+DesiredModel configuration(const BedOptions& options, const FlowPlan& plan, Generation generation) {
+  DesiredModel model;
+  model.generation = generation;
+  // Short, so that lives which end in a second leave no others behind.
+  model.settings.time_wait_timeout_ms = 1000;
+  model.snat_ranges.push_back({.pool = 0,
+                               .port_first = kSnatPortFirst,
+                               .port_last = 65535,
+                               .first = plan.snat(0),
+                               .last = plan.snat(kSnatAddressCount - 1)});
+  for (unsigned i = 0; i < options.services; ++i) model.services.push_back(service_of(options, plan, i, generation));
+  return model;
+}
+
+}  // namespace millrace::perf

@@ -1,0 +1,11 @@
+// hugepages.h: whether there are enough for a bed, before it is made.
+#pragma once
+
+#include <cstdint>
+
+namespace millrace::perf {
+
+// Throws Skipped, with the sysctl that lets every benchmark run, when tables for so many connections would not fit.
+void need_hugepages(uint64_t connections);
+
+}  // namespace millrace::perf

@@ -1,0 +1,56 @@
+// syn_flood_bench.cpp: SYNs when every entry is taken: what it costs to refuse one.
+
+#include "dataplane/tcp/tcp_state.h"
+#include "perf/micro/bed.h"
+#include "perf/micro/benches.h"
+#include "perf/micro/facts.h"
+#include "perf/micro/measure.h"
+
+namespace millrace::perf {
+namespace {
+
+constexpr uint32_t kAttackers = 65'536;
+
+Report run_syn_flood(const BedOptions& options) {
+  // Anew: drops stay in the counters.
+  take_down_bed();
+  Bed& bed = bed_for(options);
+  FrameDeck deck(options.family, options.proto);
+  deck.reserve(options.newcomers);
+  for (uint32_t i = 0; i < options.newcomers; ++i)
+    deck.add(bed.fields_of(bed.plan().from_client(options.flows + i), kTcpSyn));
+  // First, because afterwards there are drops.
+  bed.check_traffic();
+  const uint64_t sent_before = bed.counted(&WorkerCounters::tx_packets);
+  Macswap macswap(bed.traffic());
+  memory_port().queue(0).play(endless(deck));
+  uint64_t packets = 0;
+  Report report;
+  report.samples = measure(macswap, [&] {
+    Slice slice;
+    slice.seconds = seconds_of([&] {
+      for (unsigned turn = 0; turn < kTurnsPerSlice; ++turn) slice.units += worker_turn(bed.worker());
+    });
+    packets += slice.units;
+    return slice;
+  });
+  const auto reason = static_cast<size_t>(DropReason::slab_full);
+  if (bed.state().worker_counters[0].dropped[reason].read() != packets) wrong("a SYN was not refused as slab_full");
+  if (bed.counted(&WorkerCounters::tx_packets) != sent_before) wrong("a refused SYN was forwarded");
+  bed.pass(bed.traffic(), 0, false);
+  take_down_bed();
+  return report;
+}
+
+}  // namespace
+
+void register_syn_flood_benches() {
+  for (const Family family : {Family::ipv4, Family::ipv6})
+    for (const uint32_t flows : flow_counts({1024, 65'536, 1'048'576})) {
+      const BedOptions options{
+          .mode = Mode::fullnat, .proto = Proto::tcp, .family = family, .flows = flows, .newcomers = kAttackers};
+      register_path(facts_of("syn_flood", options), [options] { return run_syn_flood(options); });
+    }
+}
+
+}  // namespace millrace::perf
