@@ -60,6 +60,7 @@ void register_established_benches() {
         add({.mode = mode, .proto = Proto::udp, .family = family, .flows = flows});
       for (const uint32_t flows : flow_counts({1024, 65'536, 1'048'576}))
         add({.mode = mode, .proto = Proto::tcp, .family = family, .flows = flows});
+      if (mode == Mode::nat && effort() != Effort::full) continue;
       for (const uint32_t flows : flow_counts({1024, 65'536}))
         for (const uint32_t frame_bytes : {kImix, 1518u})
           add({.mode = mode, .proto = Proto::udp, .family = family, .flows = flows, .frame_bytes = frame_bytes});
