@@ -23,7 +23,7 @@ namespace millrace {
 
 enum class IdlePolicy : uint8_t {
   busy,      // never sleeps
-  adaptive,  // spins a while, then sleeps up to kIdleSleepUsMax between polls
+  adaptive,  // spins a while, then waits: idler.h
 };
 
 // A worker's word to the main lcore. Sent on its notes ring, element API; a full ring drops it and counts

@@ -1,16 +1,15 @@
-// worker.cpp: the loop, its idling and its clock.
+// worker.cpp: the loop and its clock.
 #include "dataplane/worker.h"
 
 #include <rte_cycles.h>
-#include <rte_pause.h>
 #include <rte_rcu_qsbr.h>
 #include <sched.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "dataplane/idler.h"
 #include "dataplane/link/monotonic.h"
 #include "dataplane/stages/announce.h"
 #include "dataplane/stages/connection.h"
@@ -20,43 +19,6 @@
 
 namespace millrace {
 namespace {
-
-// Adaptive idling. Spinning bridges the gaps inside a packet train; yielding lets others on this CPU run without
-// costing latency while nobody wants to; sleeping begins when both have found nothing.
-constexpr unsigned kSpinTurns = 200;
-constexpr unsigned kYieldTurns = 50;
-constexpr unsigned kIdleSleepUsMin = 5;
-constexpr unsigned kIdleSleepUsMax = 100;  // the latency that the first packet after a pause pays at worst
-
-void sleep_us(unsigned us) {
-  const timespec wanted{.tv_sec = 0, .tv_nsec = static_cast<long>(us) * 1000};
-  clock_nanosleep(CLOCK_MONOTONIC, 0, &wanted, nullptr);
-}
-
-// What a worker does between two turns. QSBR does not wait for one that sleeps.
-class Idler {
- public:
-  explicit Idler(const Worker& worker) : worker_(worker) {}
-
-  void after_turn(unsigned taken) {
-    if (taken != 0) {
-      empty_turns_ = 0;
-      return;
-    }
-    ++empty_turns_;
-    if (worker_.state.idle == IdlePolicy::busy || empty_turns_ <= kSpinTurns) return rte_pause();
-    rte_rcu_qsbr_thread_offline(worker_.state.qsbr, raw(worker_.self));
-    if (empty_turns_ <= kSpinTurns + kYieldTurns)
-      sched_yield();
-    else
-      sleep_us(std::min(kIdleSleepUsMax, kIdleSleepUsMin + (empty_turns_ - kSpinTurns - kYieldTurns)));
-    rte_rcu_qsbr_thread_online(worker_.state.qsbr, raw(worker_.self));
-  }
-
- private:
-  const Worker& worker_;
-  unsigned empty_turns_ = 0;
-};
 
 // The turn before this one ends where this one begins, so that a turn costs one TSC read. Idling counts with the empty
 // turn that it follows.

@@ -10,10 +10,12 @@
 #include <rte_ether.h>
 #include <rte_mempool.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 #include <xdp/libxdp.h>
 
 #include <array>
 #include <cstring>
+#include <filesystem>
 #include <stdexcept>
 
 #include "dataplane/ports/device.h"
@@ -102,6 +104,17 @@ void replug_af_xdp(Device& device, const DeviceRequest& request) {
   device.given_up.push_back(device.dpdk_port);
   device.dpdk_port = kNoDpdkPort;
   device.dpdk_port = plug_driver(device, request);
+}
+
+std::set<int> open_xdp_sockets() {
+  std::set<int> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int fd = std::stoi(entry.path().filename());
+    int domain = 0;
+    socklen_t bytes = sizeof domain;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) == 0 && domain == AF_XDP) found.insert(fd);
+  }
+  return found;
 }
 
 }  // namespace millrace

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct Device {
   bool has_own_mac = true;         // false: the driver makes one up
   std::vector<uint16_t> given_up;  // DPDK ports that replug_af_xdp() replaced
   std::vector<int> held_sockets;   // settings of the interface, held while they are open
+  std::vector<int> queue_sockets;  // af_xdp: the driver's, by queue; -1 where unknown
 };
 
 // What the drivers need to know of the port they are for.
@@ -49,6 +51,10 @@ Device plug_test_port(const DeviceRequest& request);  // memif, pcap, ring, null
 // A driver whose queue setup failed cannot be used again, and closing it would take our XDP program off: another one
 // takes its place, and it stays unused until unplug(). Costs the 2048 packet buffers that it holds.
 void replug_af_xdp(Device& device, const DeviceRequest& request);
+
+// The AF_XDP sockets of this process. DPDK's driver does not tell which it uses: that of a queue is the one that was
+// not there before the queue was set up.
+std::set<int> open_xdp_sockets();
 
 // Undoes plug_…: closes the DPDK ports, lets go of the interface, takes our XDP program off it.
 void unplug(Device& device);

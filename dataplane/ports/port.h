@@ -35,6 +35,14 @@ struct Port {
   std::string device;           // "af_xdp:eth1"
   // The worker that polls receive queue q and alone sends on transmit queue q. Dealt round robin over all ports.
   std::array<WorkerIndex, kQueueMax> queue_owner{};
+  // What becomes readable when receive queue q has a packet; -1: it must be polled. Never closed by its readers.
+  std::array<int, kQueueMax> queue_socket = no_sockets();
+
+  static constexpr std::array<int, kQueueMax> no_sockets() {
+    std::array<int, kQueueMax> none{};
+    none.fill(-1);
+    return none;
+  }
 };
 
 }  // namespace millrace

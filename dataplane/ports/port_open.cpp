@@ -58,7 +58,18 @@ rte_eth_conf make_conf(const rte_eth_dev_info& info, const Device& device, uint1
 // What DPDK makes of an AF_XDP queue that another socket still holds.
 struct QueueBusy {};
 
-void set_up_queues(const Device& device, uint16_t dpdk_port, uint16_t queues, const rte_eth_conf& conf,
+// The socket that came since `before`; -1 when that is not exactly one.
+int new_xdp_socket(const std::set<int>& before) {
+  int found = -1;
+  for (const int fd : open_xdp_sockets()) {
+    if (before.contains(fd)) continue;
+    if (found >= 0) return -1;
+    found = fd;
+  }
+  return found;
+}
+
+void set_up_queues(Device& device, uint16_t dpdk_port, uint16_t queues, const rte_eth_conf& conf,
                    rte_mempool* mbuf_pool, const std::string& label) {
   int error = rte_eth_dev_configure(dpdk_port, queues, queues, &conf);
   if (error != 0) throw_dpdk(label + ": DPDK refuses " + std::to_string(queues) + " queue(s)", error);
@@ -68,7 +79,9 @@ void set_up_queues(const Device& device, uint16_t dpdk_port, uint16_t queues, co
   if (error != 0) throw_dpdk(label + ": DPDK names no possible ring size", error);
   const int socket = rte_eth_dev_socket_id(dpdk_port);
   const unsigned numa = socket < 0 ? static_cast<unsigned>(SOCKET_ID_ANY) : static_cast<unsigned>(socket);
+  device.queue_sockets.clear();
   for (uint16_t queue = 0; queue < queues; ++queue) {
+    const std::set<int> sockets_before = open_xdp_sockets();
     // Transmit first: the AF_XDP driver makes both sides of its socket when the receive side is set up.
     error = rte_eth_tx_queue_setup(dpdk_port, queue, transmit_count, numa, nullptr);
     if (error != 0) throw_dpdk(label + ": cannot set up transmit queue " + std::to_string(queue), error);
@@ -78,6 +91,7 @@ void set_up_queues(const Device& device, uint16_t dpdk_port, uint16_t queues, co
       throw_dpdk(label + ": cannot set up receive queue " + std::to_string(queue) + " with " +
                      std::to_string(rte_mempool_avail_count(mbuf_pool)) + " free packet buffers",
                  error);
+    device.queue_sockets.push_back(new_xdp_socket(sockets_before));
   }
 }
 
@@ -173,6 +187,7 @@ Port open_port(const DeviceRequest& request, unsigned worker_count, unsigned& pa
                              std::to_string(queues) + "; lower `queues`");
   set_up_device(device, request, make_conf(info, device, queues));
   Port port = make_port(request, device);
+  std::copy(device.queue_sockets.begin(), device.queue_sockets.end(), port.queue_socket.begin());
   for (uint16_t queue = 0; queue < queues; ++queue)
     port.queue_owner[queue] = static_cast<WorkerIndex>(pairs_dealt++ % worker_count);
   start(device.dpdk_port, label);

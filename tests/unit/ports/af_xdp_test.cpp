@@ -104,6 +104,20 @@ TEST_F(AfXdp, ServicesArrive_TheRestStaysTheKernels) {
   net.run_there("ping -c 1 -W 1 fd77::1 > /dev/null");
 }
 
+// What a waiting worker waits for.
+TEST_F(AfXdp, QueueSocket_IsReadableWhileAPacketWaits) {
+  open_and_steer();
+  apply(two_services());
+  pollfd socket{ports[0].queue_socket[0], POLLIN, 0};
+  ASSERT_GE(socket.fd, 0);
+  EXPECT_EQ(poll(&socket, 1, 0), 0);
+  EXPECT_EQ(connect_from_there("10.77.0.100", kServicePort), Answer::silence);
+  EXPECT_EQ(poll(&socket, 1, 1000), 1);
+  EXPECT_NE(receive_syn("10.77.0.100"), "");
+  EXPECT_EQ(poll(&socket, 1, 0), 0);
+  EXPECT_EQ(ports[0].queue_socket[1], -1);
+}
+
 TEST_F(AfXdp, Transmit_ReachesThePeer) {
   open_and_steer();
   net.in_there([&] {
