@@ -26,14 +26,14 @@ class Rounds:
         values = self.values[system, measure, family]
         return {"system": system, "measure": measure, "family": family, "unit": UNITS[measure],
                 "median": round(statistics.median(values), 3), "spread": round(spread(values), 4),
-                "ratio_to_direct": self.ratio(values, ("direct", measure, family)),
-                "ratio_to_haproxy": self.ratio(values, ("haproxy", measure, family)),
+                "ratio_to": {other: self.ratio(values, others) for (other, *rest), others in self.values.items()
+                             if rest == [measure, family] and other != system},
                 "failed": self.failed.get((system, measure, family)), "values": [round(value, 3) for value in values]}
 
-    def ratio(self, values, other):
+    @staticmethod
+    def ratio(values, others):
         """Median of the ratios round by round: what one round met, both met."""
-        pairs = list(zip(values, self.values.get(other, [])))
-        return round(statistics.median(value / beside for value, beside in pairs), 4) if pairs else None
+        return round(statistics.median(value / other for value, other in zip(values, others)), 4)
 
 
 def spread(values):
@@ -57,7 +57,7 @@ def table(results):
         line = f"{measure + ' ' + family + ', ' + UNITS[measure]:40}"
         for system in systems:
             result = cell[measure, family, system]
-            ratio = result["ratio_to_direct"]
+            ratio = result["ratio_to"].get("direct")
             line += f"{number(result['median']) + (f' {ratio:5.2f}x' if ratio is not None else ''):>16}"
         lines.append(line)
     failed = {system: sum(r["failed"] or 0 for r in results if r["system"] == system) for system in systems}
