@@ -29,6 +29,7 @@ def table(head, rows):
 def machine(lab):
     rows = [("CPU", lab["cpu"]), ("cores", lab["cpus"]), ("kernel", lab["kernel"]),
             *lab["versions"].items(), ("commit", lab["commit"]),
+            ("load average, 15 minutes", lab["load_average"]),
             ("run", f"{lab['rounds']} rounds, {lab['seconds']} s a load, latency at {lab['rate']:,} requests/s")]
     return table(("", ""), rows)
 
