@@ -142,7 +142,8 @@ void register_life_benches() {
   for (const Mode mode : {Mode::fullnat, Mode::nat})
     for (const Family family : {Family::ipv4, Family::ipv6})
       for (const uint32_t flows : flow_counts({1024, 65'536, 1'048'576})) {
-        if (mode == Mode::nat && flows != 1024 && effort() != Effort::full) continue;
+        // Of what differs least, not the longest.
+        if (mode == Mode::nat && flows > (effort() == Effort::full ? 65'536 : 1024)) continue;
         const BedOptions options{.mode = mode,
                                  .proto = Proto::tcp,
                                  .family = family,

@@ -5,7 +5,9 @@
 #include <exception>
 #include <fstream>
 #include <map>
+#include <regex>
 #include <sstream>
+#include <stdexcept>
 
 namespace millrace::perf {
 namespace {
@@ -19,6 +21,11 @@ struct Known {
 std::map<std::string, Known>& all_known() {
   static std::map<std::string, Known> known;
   return known;
+}
+
+std::regex& filter() {
+  static std::regex regex("");
+  return regex;
 }
 
 std::string name_of(const Facts& facts) {
@@ -93,8 +100,17 @@ std::string cpu_model() {
 
 }  // namespace
 
+void set_filter(const std::string& regex) try {
+  filter() = std::regex(regex, std::regex::extended);
+} catch (const std::regex_error& error) {
+  throw std::runtime_error("the filter \"" + regex + "\" is no regular expression: " + error.what());
+}
+
+size_t registered() { return all_known().size(); }
+
 void register_part(const Facts& facts, std::function<void(benchmark::State&)> body) {
   const std::string name = name_of(facts);
+  if (!std::regex_search(name, filter())) return;
   all_known()[name].facts = facts;
   benchmark::RegisterBenchmark(name.c_str(), std::move(body));
 }
@@ -105,6 +121,7 @@ void report_operations(benchmark::State& state, uint64_t operations) {
 
 void register_path(const Facts& facts, std::function<Report()> body) {
   const std::string name = name_of(facts);
+  if (!std::regex_search(name, filter())) return;
   Known& known = all_known()[name];
   known.facts = facts;
   const auto run = [&known, body = std::move(body)](benchmark::State& state) {

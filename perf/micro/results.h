@@ -47,6 +47,11 @@ struct Skipped {
   std::string reason;
 };
 
+// Only what matches anywhere in its name is registered from now on: Google Benchmark's own filter would see names with
+// its additions. Throws std::runtime_error when it is no regular expression.
+void set_filter(const std::string& regex);
+size_t registered();
+
 // Parts: Google Benchmark repeats and times `body`, which ends with report_operations().
 void register_part(const Facts& facts, std::function<void(benchmark::State&)> body);
 void report_operations(benchmark::State& state, uint64_t operations);
