@@ -113,7 +113,9 @@ Tuple read_tuple(const uint8_t* frame) {
 
 uint8_t read_tcp_flags(const uint8_t* frame) {
   const bool ipv4 = frame[kEtherBytes] >> 4 == 4;
-  return frame[kEtherBytes + (ipv4 ? kIp4Bytes : kIp6Bytes) + 13];
+  const uint8_t proto = frame[kEtherBytes + (ipv4 ? 9 : 6)];
+  return proto == static_cast<uint8_t>(Proto::tcp) ? frame[kEtherBytes + (ipv4 ? kIp4Bytes : kIp6Bytes) + 13]
+                                                   : uint8_t{};
 }
 
 }  // namespace millrace::perf

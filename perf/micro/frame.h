@@ -31,6 +31,6 @@ void write_headers(uint8_t* frame, const FrameFields& fields);
 
 // Of a frame that has all of its headers, unchecked.
 Tuple read_tuple(const uint8_t* frame);
-uint8_t read_tcp_flags(const uint8_t* frame);
+uint8_t read_tcp_flags(const uint8_t* frame);  // UDP: 0
 
 }  // namespace millrace::perf

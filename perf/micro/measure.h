@@ -57,17 +57,18 @@ class Macswap {
   uint64_t packets_ = 0;
 };
 
-// `slice` does some work of the path and returns {CPU seconds, units}.
+// `slice` does some work of the path and returns {CPU seconds, units}. `seconds`: of a repetition, for what is only a
+// part of its work.
 struct Slice {
   double seconds = 0;
   uint64_t units = 0;
 };
 template <typename Work>
-std::vector<Sample> measure(Macswap& macswap, Work&& slice) {
+std::vector<Sample> measure(Macswap& macswap, Work&& slice, double seconds = seconds_per_repetition()) {
   std::vector<Sample> samples;
   for (unsigned repetition = 0; repetition < repetitions(); ++repetition) {
     Slice sum;
-    while (sum.units == 0 || sum.seconds < seconds_per_repetition()) {
+    while (sum.units == 0 || sum.seconds < seconds) {
       const Slice part = slice();
       sum.seconds += part.seconds;
       sum.units += part.units;

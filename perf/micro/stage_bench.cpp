@@ -60,7 +60,7 @@ Report run_stage(Stage stage, const BedOptions& options) {
   memory_port().queue(0).play(endless(bed.traffic()));
   worker_turn(bed.worker());
   Report report;
-  report.samples = measure(macswap, [&] {
+  const auto slice = [&] {
     std::array<uint64_t, kBurstsPerSlice> bursts;
     for (uint64_t& burst : bursts) {
       burst = cycles_of_burst(stage, bed.worker());
@@ -69,7 +69,8 @@ Report run_stage(Stage stage, const BedOptions& options) {
     std::nth_element(bursts.begin(), bursts.begin() + kBurstsPerSlice / 2, bursts.end());
     const auto cycles = static_cast<double>(bursts[kBurstsPerSlice / 2] * kBurstsPerSlice);
     return Slice{cycles / static_cast<double>(rte_get_tsc_hz()), kBurstsPerSlice * kBurstMax};
-  });
+  };
+  report.samples = measure(macswap, slice, seconds_per_repetition() / std::size(kStageNames));
   bed.check_nothing_lost();
   return report;
 }
