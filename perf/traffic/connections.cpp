@@ -5,6 +5,7 @@
 #include "perf/traffic/life.h"
 #include "perf/traffic/mixes.h"
 #include "perf/traffic/pacer.h"
+#include "perf/traffic/realtime.h"
 
 namespace millrace::traffic {
 namespace {
@@ -119,6 +120,9 @@ class Lives {
 
 }  // namespace
 
-Trial run_connections(Bench& bench, double rate, double seconds) { return Lives(bench, rate).run(rate, seconds); }
+Trial run_connections(Bench& bench, double rate, double seconds) {
+  const Realtime realtime(bench.options.realtime);
+  return Lives(bench, rate).run(rate, seconds);
+}
 
 }  // namespace millrace::traffic

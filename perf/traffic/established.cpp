@@ -5,6 +5,7 @@
 
 #include "perf/traffic/mixes.h"
 #include "perf/traffic/pacer.h"
+#include "perf/traffic/realtime.h"
 
 namespace millrace::traffic {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 // Runs `send_burst(due, tsc)` at the rate for the seconds, then drains.
 template <typename SendBurst>
 Trial run_at_rate(Bench& bench, double rate, double seconds, SendBurst&& send_burst) {
+  const Realtime realtime(bench.options.realtime);
   bench.begin_trial();
   const auto ignore = [](const Arrival&) {};
   const uint64_t start = bench.now();

@@ -25,10 +25,23 @@ uint32_t low_word(const IpAddr& addr) {
   return word.host();
 }
 
-void set_low_word(IpAddr& addr, uint32_t value) {
-  const Be32 word = Be32::from_host(value);
-  std::memcpy(addr.bytes.data() + 12, &word.raw, sizeof word.raw);
+// By whole words: writing a few bytes and reading all of them at once costs a dozen cycles, for every packet.
+IpAddr with_low_word(const IpAddr& addr, uint32_t value) {
+  std::array<uint64_t, 2> words;
+  std::memcpy(words.data(), addr.bytes.data(), sizeof words);
+  words[1] = (words[1] & 0xffffffff) | uint64_t{Be32::from_host(value).raw} << 32;
+  IpAddr changed;
+  std::memcpy(changed.bytes.data(), words.data(), sizeof words);
+  return changed;
 }
+
+bool same_but_low_word(const IpAddr& a, const IpAddr& b) {
+  std::array<uint64_t, 2> left, right;
+  std::memcpy(left.data(), a.bytes.data(), sizeof left);
+  std::memcpy(right.data(), b.bytes.data(), sizeof right);
+  return left[0] == right[0] && static_cast<uint32_t>(left[1]) == static_cast<uint32_t>(right[1]);
+}
+static_assert(std::endian::native == std::endian::little);
 
 }  // namespace
 
@@ -38,7 +51,7 @@ FlowSpace::FlowSpace(const IpAddr& prefix, unsigned prefix_bits, uint64_t seed)
       bits_(host_bits_ + kPortBits),
       mask_(static_cast<uint32_t>((uint64_t{1} << bits_) - 1)),
       seed_(static_cast<uint32_t>(seed * 0x9e3779b97f4a7c15 >> 32)) {
-  set_low_word(prefix_, low_word(prefix_) & ~((1u << host_bits_) - 1));
+  prefix_ = with_low_word(prefix_, low_word(prefix_) & ~((1u << host_bits_) - 1));
 }
 
 // Every step can be undone modulo 2^bits_: odd products, and a shift by at least half the bits.
@@ -62,18 +75,15 @@ uint32_t FlowSpace::unscramble(uint32_t value) const {
 
 Endpoint FlowSpace::client(uint32_t id) const {
   const uint32_t value = scramble(id);
-  Endpoint client{prefix_, Be16::from_host(static_cast<uint16_t>(kFirstPort + (value & ((1u << kPortBits) - 1))))};
-  set_low_word(client.addr, low_word(prefix_) | value >> kPortBits);
-  return client;
+  const uint16_t port = static_cast<uint16_t>(kFirstPort + (value & ((1u << kPortBits) - 1)));
+  return {with_low_word(prefix_, low_word(prefix_) | value >> kPortBits), Be16::from_host(port)};
 }
 
 std::optional<uint32_t> FlowSpace::id_of(const Endpoint& client) const {
-  IpAddr network = client.addr;
-  const uint32_t word = low_word(network);
-  const uint32_t host = word & ((1u << host_bits_) - 1);
-  set_low_word(network, word & ~((1u << host_bits_) - 1));
+  const uint32_t host = low_word(client.addr) ^ low_word(prefix_);
   const unsigned port = client.port.host() - unsigned{kFirstPort};
-  if (network != prefix_ || port >= 1u << kPortBits) return std::nullopt;
+  if (host >> host_bits_ != 0 || port >= 1u << kPortBits || !same_but_low_word(client.addr, prefix_))
+    return std::nullopt;
   return unscramble(host << kPortBits | port);
 }
 

@@ -6,14 +6,18 @@ namespace millrace::traffic {
 namespace {
 
 IpAddr ipv4_addr(uint32_t raw) {
+  const std::array<uint64_t, 2> words = {0, uint64_t{raw} << 32 | 0xffff0000};
   IpAddr addr;
-  addr.bytes[10] = addr.bytes[11] = 0xff;
-  std::memcpy(addr.bytes.data() + 12, &raw, sizeof raw);
+  std::memcpy(addr.bytes.data(), words.data(), sizeof words);
   return addr;
 }
+static_assert(std::endian::native == std::endian::little);
 
 bool same_but_last_byte(const IpAddr& a, const IpAddr& b) {
-  return std::memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size() - 1) == 0;
+  std::array<uint64_t, 2> left, right;
+  std::memcpy(left.data(), a.bytes.data(), sizeof left);
+  std::memcpy(right.data(), b.bytes.data(), sizeof right);
+  return left[0] == right[0] && (left[1] ^ right[1]) << 8 == 0;
 }
 
 }  // namespace

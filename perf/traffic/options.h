@@ -2,6 +2,8 @@
 // Fails:  parse_options throws UsageError with what is wrong and what would be right.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
@@ -48,7 +50,8 @@ struct Options {
   double trial_seconds = 1;
   double load = 0.5;  // of the rate that the search found, for latency
   std::optional<unsigned> cpu;
-  std::string json;  // a file, or "-"
+  std::vector<pid_t> realtime;  // threads of the far end, see realtime.h
+  std::string json;             // a file, or "-"
 };
 
 class UsageError : public std::runtime_error {

@@ -92,9 +92,13 @@ json to_json(const Options& options, const Trial& trial) {
 json to_json(const Options& options, const SearchResult& result) {
   json trials = json::array();
   for (const Trial& trial : result.trials) trials.push_back(to_json(options, trial));
-  return {{"rate", result.rate},         {"tolerance", options.tolerance},
-          {"load", options.load},        {"flood", to_json(options, result.flood)},
-          {"trials", std::move(trials)}, {"at_load", to_json(options, result.at_load)}};
+  return {{"rate", result.rate},
+          {"limited_by", result.generator_limited ? "generator" : "peer"},
+          {"tolerance", options.tolerance},
+          {"load", options.load},
+          {"flood", to_json(options, result.flood)},
+          {"trials", std::move(trials)},
+          {"at_load", to_json(options, result.at_load)}};
 }
 
 std::string to_text(const Options& options, const Trial& trial) {
@@ -121,8 +125,9 @@ std::string to_text(const Options& options, const Trial& trial) {
 
 std::string to_text(const Options& options, const SearchResult& result) {
   if (result.rate == 0) return "no rate got through within the tolerance\n";
-  return fmt::format("highest rate with loss <= {}%: {:.3f} Mpps\nat {:.0f}% of it: ", options.tolerance * 100,
-                     result.rate / 1e6, options.load * 100) +
+  return fmt::format("highest rate with loss <= {}%: {:.3f} Mpps{}\nat {:.0f}% of it: ", options.tolerance * 100,
+                     result.rate / 1e6, result.generator_limited ? ", all that this core can send" : "",
+                     options.load * 100) +
          to_text(options, result.at_load);
 }
 

@@ -40,6 +40,7 @@ SearchResult search_rate(Bench& bench) {
       show(result.trials.back(), good);
     }
     (good ? low : high) = rate;
+    if (!good) result.generator_limited = result.trials.back().loss() <= options.tolerance;
   }
   result.rate = low;
   if (low != 0) result.at_load = run_established(bench, options.load * low, options.seconds);

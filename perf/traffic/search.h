@@ -15,8 +15,9 @@ inline constexpr unsigned kSearchSteps = 8;
 struct SearchResult {
   Trial flood;  // as many as go, for where to begin
   std::vector<Trial> trials;
-  double rate = 0;  // the highest that passed, 0: none
-  Trial at_load;    // latency, at `load` x rate
+  bool generator_limited = false;  // of the rates that failed, the lowest did so because this program could not send it
+  double rate = 0;                 // the highest that passed, 0: none
+  Trial at_load;                   // latency, at `load` x rate
 };
 
 SearchResult search_rate(Bench& bench);
