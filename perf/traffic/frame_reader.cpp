@@ -67,7 +67,8 @@ void FrameReader::read_message(const uint8_t* frame, Message& message) const {
     message.slot = tcp.recv_ack;
     step = Be16{tcp.rx_win}.host();
   } else {
-    const auto& udp = *reinterpret_cast<const UdpPayload*>(payload);
+    UdpPayload udp;
+    std::memcpy(&udp, payload, sizeof udp);  // it lies at an odd multiple of two
     message.id = udp.id;
     step = udp.step;
   }

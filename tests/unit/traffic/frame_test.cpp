@@ -43,7 +43,7 @@ class Frame : public testing::TestWithParam<Kind> {
 
   Endpoint vip_, snat_, backend_;
   FlowSpace clients_{IpAddr{}, 128, 0};
-  std::array<uint8_t, kFrameBytesMax> frame_{};
+  alignas(64) std::array<uint8_t, kFrameBytesMax> frame_{};  // as an mbuf has it
 };
 
 TEST_P(Frame, ComesBackAsItWasSent) {
