@@ -1,14 +1,13 @@
 -- flows.lua: what all scripts share: the flows of perf/traffic/memif.toml, and one trial.
--- A flow is a client's address and port; 198.18.0.1-198.18.0.N by ports 1024 and up, towards the VIP 203.0.113.10:80.
--- Pktgen's range mode prepares its packets once, in a buffer pool, and plays these: it stops at 24,576 different tuples
--- whatever the ranges say. For more flows there is perf/traffic.
+-- A flow is a port of the client 198.18.0.1, from 1024 up, towards the VIP 203.0.113.10:80. (Ranges of Pktgen advance all
+-- at once: 16 addresses and 64 ports make 64 flows.) Pktgen's range mode prepares its packets once, in a buffer pool, and
+-- plays these: it stops at 24,576 different tuples whatever the ranges say. For more flows there is perf/traffic.
 local flows = {}
 
 flows.send = "0"
 flows.receive = os.getenv("PKTGEN_RECEIVE_PORT") or "0"
 flows.seconds = tonumber(os.getenv("PKTGEN_SECONDS") or "5")
-flows.clients = tonumber(os.getenv("PKTGEN_CLIENTS") or "16")
-flows.ports = tonumber(os.getenv("PKTGEN_PORTS") or "64")
+flows.count = tonumber(os.getenv("PKTGEN_FLOWS") or "1024")
 flows.bytes = tonumber(os.getenv("PKTGEN_BYTES") or "64")
 flows.mac = os.getenv("PKTGEN_PEER_MAC") or "02:6d:69:6c:6c:00"
 
@@ -17,16 +16,14 @@ function flows.set(proto)
   local port = flows.send
   pktgen.stop(port)
   pktgen.range.dst_mac(port, "start", flows.mac)
-  pktgen.range.src_ip(port, "start", "198.18.0.1")
-  pktgen.range.src_ip(port, "min", "198.18.0.1")
-  pktgen.range.src_ip(port, "max", "198.18.0." .. flows.clients)
-  pktgen.range.src_ip(port, "inc", "0.0.0.1")
+  for _, what in ipairs({ "start", "min", "max" }) do pktgen.range.src_ip(port, what, "198.18.0.1") end
+  pktgen.range.src_ip(port, "inc", "0.0.0.0")
   for _, what in ipairs({ "start", "min", "max" }) do pktgen.range.dst_ip(port, what, "203.0.113.10") end
   pktgen.range.dst_ip(port, "inc", "0.0.0.0")
   pktgen.range.ip_proto(port, proto)
   pktgen.range.src_port(port, "start", 1024)
   pktgen.range.src_port(port, "min", 1024)
-  pktgen.range.src_port(port, "max", 1024 + flows.ports - 1)
+  pktgen.range.src_port(port, "max", 1024 + flows.count - 1)
   pktgen.range.src_port(port, "inc", 1)
   for _, what in ipairs({ "start", "min", "max" }) do pktgen.range.dst_port(port, what, 80) end
   pktgen.range.dst_port(port, "inc", 0)

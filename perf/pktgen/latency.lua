@@ -1,5 +1,5 @@
 -- latency.lua: a probe every millisecond beside established flows; minimum, mean and maximum of what they took. Pktgen
--- keeps no histogram: for p99.9 there is perf/traffic. Probes are single packets of the port's own tuple.
+-- keeps no histogram: for p99.9 there is perf/traffic. Probes are datagrams to UDP port 1028.
 local flows = require("flows")
 flows.set("udp")
 local port = flows.send
@@ -8,7 +8,6 @@ pktgen.set_ipaddr(port, "src", "198.18.0.1/15")
 pktgen.set_ipaddr(port, "dst", "203.0.113.10")
 pktgen.set_proto(port, "udp")
 pktgen.set(port, "sport", 1000)
-pktgen.set(port, "dport", 80)
 flows.trial(0.1, 1)
 pktgen.latency(port, "rate", 1000)
 pktgen.latency(port, "entropy", 1)

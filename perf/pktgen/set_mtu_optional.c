@@ -1,5 +1,5 @@
-// set_mtu_optional.c: preloaded into Pktgen by perf/pktgen/run --memif. Pktgen 23.06.1 takes it for the end that a driver
-// cannot change its MTU, and net_memif cannot.
+// set_mtu_optional.c: preloaded into Pktgen by perf/pktgen/run --memif. Pktgen 23.06.1 takes it for the end that a
+// driver cannot change its MTU, and net_memif cannot.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
