@@ -5,6 +5,7 @@
 #include <rte_mbuf.h>
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -54,8 +55,15 @@ void set_target(Worker& worker, const Port& port, uint16_t dpdk_port, bool to_ke
   target.to_kernel = to_kernel;
 }
 
+PortFacts facts_of(const Port& port) {
+  PortFacts facts{.mtu_bytes = port.mtu_bytes, .shares_wire = port.kernel_ifindex != 0};
+  std::memcpy(&facts.mac_word, port.mac.bytes.data(), port.mac.bytes.size());
+  return facts;
+}
+
 void add_ports(Worker& worker) {
   for (const Port& port : worker.state.ports) {
+    worker.port_facts[raw(port.index)] = facts_of(port);
     add_sources(worker, port, port.dpdk_port, SourceKind::nic);
     set_target(worker, port, port.dpdk_port, false);
     if (port.exception_port == kNoDpdkPort) continue;

@@ -2,9 +2,11 @@
 
 #include <rte_errno.h>
 #include <rte_hash.h>
-#include <rte_hash_crc.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <bit>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -18,32 +20,44 @@ namespace {
 
 constexpr uint32_t kBucketBytes = 64;  // of 8 keys
 constexpr uint32_t kBucketKeys = 8;
-constexpr uint32_t kKeyHeaderBytes = 8;  // the value, stored before the key
-constexpr uint32_t kKeyAlignBytes = 16;
+constexpr uint32_t kSlotBytes = 32;  // the value, the key, 8 bytes of alignment
 
-// Two keys a connection and an eighth of head room. rte_hash has buckets for the next power of two, so that they are
-// never fuller than 8/9; its two-choice buckets begin to refuse keys above some 95%.
-uint32_t key_count_max(uint32_t capacity) { return 2 * capacity + capacity / 4 + kBucketKeys; }
+__extension__ using Wide = unsigned __int128;
 
-uint64_t table_bytes(uint32_t capacity, uint32_t key_bytes) {
-  const uint64_t keys = key_count_max(capacity);
-  const uint64_t slot_bytes = (kKeyHeaderBytes + key_bytes + kKeyAlignBytes - 1) / kKeyAlignBytes * kKeyAlignBytes;
-  return keys * slot_bytes + std::bit_ceil(keys) / kBucketKeys * kBucketBytes + std::bit_ceil(keys) * sizeof(uint32_t);
+Wide product(uint64_t a, uint64_t b) { return static_cast<Wide>(a) * b; }
+uint64_t low(Wide wide) { return static_cast<uint64_t>(wide); }
+uint64_t high(Wide wide) { return static_cast<uint64_t>(wide >> 64); }
+
+// rte_hash has buckets for the next power of two of keys, and its two-choice buckets begin to refuse above some 95%.
+// Where two keys a connection would fill them beyond 8/9, the next power is asked for.
+uint32_t key_count_max(uint32_t capacity) {
+  const uint32_t keys = std::max(2 * capacity, kBucketKeys);
+  const uint32_t places = std::bit_ceil(keys);
+  return uint64_t{keys} * 9 > uint64_t{places} * 8 ? places + 1 : keys;
 }
 
-rte_hash* create_hash(const char* family, uint32_t capacity, uint32_t key_bytes, unsigned name_suffix, int socket) {
-  const std::string name = std::string("conn_") + family + "_" + std::to_string(name_suffix);
+uint64_t table_bytes(uint32_t capacity) {
+  const uint64_t keys = key_count_max(capacity);
+  return keys * kSlotBytes + std::bit_ceil(keys) / kBucketKeys * kBucketBytes + std::bit_ceil(keys) * sizeof(uint32_t);
+}
+
+// Never called: all hashes are computed here, inline, and given to rte_hash.
+uint32_t no_hash(const void*, uint32_t, uint32_t) { return 0; }
+
+rte_hash* create_hash(uint32_t capacity, unsigned name_suffix, int socket) {
+  const std::string name = "connections_" + std::to_string(name_suffix);
   rte_hash_parameters parameters{};
   parameters.name = name.c_str();
   parameters.entries = key_count_max(capacity);
-  parameters.key_len = key_bytes;
-  parameters.hash_func = rte_hash_crc;
+  parameters.key_len = sizeof(TableKey);
+  parameters.hash_func = no_hash;
   parameters.socket_id = socket;
   rte_hash* hash = rte_hash_create(&parameters);
   if (hash != nullptr) return hash;
+  const std::string node = socket < 0 ? "" : " on NUMA node " + std::to_string(socket);
   throw std::runtime_error("cannot make connection table " + name + ": " + std::to_string(capacity) +
-                           " connections need " + std::to_string((table_bytes(capacity, key_bytes) >> 20) + 1) +
-                           " MiB of hugepages on NUMA node " + std::to_string(socket) + " (" + rte_strerror(rte_errno) +
+                           " connections need " + std::to_string((table_bytes(capacity) >> 20) + 1) +
+                           " MiB of hugepages" + node + " (" + rte_strerror(rte_errno) +
                            "); reserve more or lower [dataplane] connections");
 }
 
@@ -54,37 +68,6 @@ void* value_of(ConnIndex index, Direction direction) {
 ConnRef ref_of(const void* value) {
   const uintptr_t word = reinterpret_cast<uintptr_t>(value);
   return ConnRef{static_cast<ConnIndex>(word >> 1), static_cast<Direction>(word & 1)};
-}
-
-template <typename Key>
-void find_burst(const rte_hash* hash, const Key* const keys[], unsigned count, ConnRef refs[]) {
-  if (count == 0) return;
-  uint64_t hits = 0;
-  void* values[kBurstMax];
-  rte_hash_lookup_bulk_data(hash, reinterpret_cast<const void**>(const_cast<const Key**>(keys)), count, &hits, values);
-  for (unsigned i = 0; i < count; ++i) refs[i] = (hits >> i & 1) != 0 ? ref_of(values[i]) : ConnRef{};
-}
-
-template <typename Key>
-ConnRef find(const rte_hash* hash, const Key& key) {
-  void* value = nullptr;
-  return rte_hash_lookup_data(hash, &key, &value) < 0 ? ConnRef{} : ref_of(value);
-}
-
-template <typename Key>
-bool insert_both(const rte_hash* hash, const Key& forward, const Key& reverse, ConnIndex index) {
-  const hash_sig_t forward_sig = rte_hash_hash(hash, &forward);
-  const hash_sig_t reverse_sig = rte_hash_hash(hash, &reverse);
-  // rte_hash would overwrite: the other connection would lose its packets to this one.
-  if (forward == reverse || rte_hash_lookup_with_hash(hash, &forward, forward_sig) >= 0 ||
-      rte_hash_lookup_with_hash(hash, &reverse, reverse_sig) >= 0)
-    return false;
-  if (rte_hash_add_key_with_hash_data(hash, &forward, forward_sig, value_of(index, Direction::forward)) != 0)
-    return false;
-  if (rte_hash_add_key_with_hash_data(hash, &reverse, reverse_sig, value_of(index, Direction::reverse)) == 0)
-    return true;
-  rte_hash_del_key_with_hash(hash, &forward, forward_sig);
-  return false;
 }
 
 }  // namespace
@@ -103,35 +86,79 @@ FlowKey6 reverse_key6(const ConnEntry& entry) {
 }
 
 ConnTable::ConnTable(uint32_t capacity, unsigned name_suffix, int socket)
-    : ipv4_(create_hash("ipv4", capacity, sizeof(FlowKey4), name_suffix, socket)),
-      ipv6_(create_hash("ipv6", capacity, sizeof(FlowKey6), name_suffix, socket)) {}
+    : hash_(create_hash(capacity, name_suffix, socket)) {
+  if (getentropy(secret_.data(), sizeof secret_) != 0) throw std::runtime_error("the kernel gives no random numbers");
+}
 
 void ConnTable::FreeHash::operator()(rte_hash* hash) const { rte_hash_free(hash); }
 
-void ConnTable::find_burst4(const FlowKey4* const keys[], unsigned count, ConnRef refs[]) const {
-  find_burst(ipv4_.get(), keys, count, refs);
+TableKey ConnTable::table_key(const FlowKey4& key) const { return std::bit_cast<TableKey>(key); }
+
+// NH of UMAC (RFC 4418 section 5.2.2) with 64-bit words: two tuples collide with a probability of at most 2^-63 over
+// the secret, whoever chose them.
+TableKey ConnTable::table_key(const FlowKey6& key) const {
+  uint64_t words[5];
+  static_assert(sizeof words == sizeof key);
+  std::memcpy(words, &key, sizeof key);
+  const Wide sum = product(words[0] + secret_[0], words[1] + secret_[1]) +
+                   product(words[2] + secret_[2], words[3] + secret_[3]) + product(words[4] + secret_[4], secret_[5]);
+  return {low(sum), high(sum) | uint64_t{1} << 63};
 }
-void ConnTable::find_burst6(const FlowKey6* const keys[], unsigned count, ConnRef refs[]) const {
-  find_burst(ipv6_.get(), keys, count, refs);
+
+// rte_hash takes the bucket from the lower bits and the tag from the upper half: every bit must depend on all of the
+// key.
+uint32_t ConnTable::signature(const TableKey& key) const {
+  const Wide mixed = product(key.low ^ secret_[6], key.high ^ secret_[7]);
+  const uint64_t folded = low(mixed) ^ high(mixed);
+  return static_cast<uint32_t>(folded ^ folded >> 32);
 }
-ConnRef ConnTable::find4(const FlowKey4& key) const { return find(ipv4_.get(), key); }
-ConnRef ConnTable::find6(const FlowKey6& key) const { return find(ipv6_.get(), key); }
+
+void ConnTable::find_burst(const TableKey keys[], unsigned count, ConnRef refs[]) const {
+  if (count == 0) return;
+  const void* pointers[kBurstMax];
+  uint32_t signatures[kBurstMax];
+  void* values[kBurstMax];
+  for (unsigned i = 0; i < count; ++i) {
+    pointers[i] = &keys[i];
+    signatures[i] = signature(keys[i]);
+  }
+  uint64_t hits = 0;
+  rte_hash_lookup_with_hash_bulk_data(hash_.get(), pointers, signatures, count, &hits, values);
+  for (unsigned i = 0; i < count; ++i) refs[i] = (hits >> i & 1) != 0 ? ref_of(values[i]) : ConnRef{};
+}
+
+ConnRef ConnTable::find(const TableKey& key) const {
+  void* value = nullptr;
+  return rte_hash_lookup_with_hash_data(hash_.get(), &key, signature(key), &value) < 0 ? ConnRef{} : ref_of(value);
+}
+
+ConnTable::BothKeys ConnTable::keys_of(const ConnEntry& entry) const {
+  if (entry.family == Family::ipv4) return {table_key(forward_key4(entry)), table_key(reverse_key4(entry))};
+  return {table_key(forward_key6(entry)), table_key(reverse_key6(entry))};
+}
 
 bool ConnTable::insert(const ConnEntry& entry, ConnIndex index) {
-  if (entry.family == Family::ipv4) return insert_both(ipv4_.get(), forward_key4(entry), reverse_key4(entry), index);
-  return insert_both(ipv6_.get(), forward_key6(entry), reverse_key6(entry), index);
+  const rte_hash* hash = hash_.get();
+  const auto [forward, reverse] = keys_of(entry);
+  const uint32_t forward_sig = signature(forward);
+  const uint32_t reverse_sig = signature(reverse);
+  // rte_hash would overwrite: the other connection would lose its packets to this one.
+  if ((forward.low == reverse.low && forward.high == reverse.high) ||
+      rte_hash_lookup_with_hash(hash, &forward, forward_sig) >= 0 ||
+      rte_hash_lookup_with_hash(hash, &reverse, reverse_sig) >= 0)
+    return false;
+  if (rte_hash_add_key_with_hash_data(hash, &forward, forward_sig, value_of(index, Direction::forward)) != 0)
+    return false;
+  if (rte_hash_add_key_with_hash_data(hash, &reverse, reverse_sig, value_of(index, Direction::reverse)) == 0)
+    return true;
+  rte_hash_del_key_with_hash(hash, &forward, forward_sig);
+  return false;
 }
 
 void ConnTable::erase(const ConnEntry& entry) {
-  if (entry.family == Family::ipv4) {
-    const FlowKey4 forward = forward_key4(entry), reverse = reverse_key4(entry);
-    rte_hash_del_key(ipv4_.get(), &forward);
-    rte_hash_del_key(ipv4_.get(), &reverse);
-  } else {
-    const FlowKey6 forward = forward_key6(entry), reverse = reverse_key6(entry);
-    rte_hash_del_key(ipv6_.get(), &forward);
-    rte_hash_del_key(ipv6_.get(), &reverse);
-  }
+  const auto [forward, reverse] = keys_of(entry);
+  rte_hash_del_key_with_hash(hash_.get(), &forward, signature(forward));
+  rte_hash_del_key_with_hash(hash_.get(), &reverse, signature(reverse));
 }
 
 }  // namespace millrace

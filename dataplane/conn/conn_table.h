@@ -1,16 +1,21 @@
-// conn_table.h: from a packet's 5-tuple to its connection. rte_hash, one table a family, both directions inserted.
+// conn_table.h: from a packet's 5-tuple to its connection. One rte_hash for both families, both directions inserted.
+// Keys:   16 bytes. An IPv4 tuple stands in it as it is; an IPv6 tuple as a keyed digest, and the caller compares the
+//         tuple with the entry that it leads to (is_key_of). docs/decisions/0007 has the reasons.
 // Thread: owning worker; nothing shared.
-// Memory: per connection 2 keys: 2 x (32 B key slot + about 11 B bucket share) for IPv4, 2 x (48 B + 11 B) for IPv6.
+// Memory: per connection 2 keys: 2 x 32 B key slot and 2 x 12 to 24 B of buckets and free list, by what the next power
+//         of two leaves.
 // Bound:  find_burst takes at most kBurstMax keys.
-// Holds:  a key leads to one connection. Without rte_hash's extension buckets: a flood of keys that were made to
-//         collide fails to insert instead of growing chains that every packet would have to walk.
+// Holds:  a key leads to one connection. Hash and digest have secrets of this table's own, so that nobody outside can
+//         choose tuples that collide. Without rte_hash's extension buckets: no chain that every packet has to walk.
 // Fails:  insert returns false when the table has no room, or one of the keys is another connection's already (mode
 //         nat: one client port through two VIPs to one backend); then nothing has changed.
 // Tests:  tests/unit/conn/conn_table_test.cpp
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 
 #include "millrace/conn_entry.h"
 #include "millrace/ids.h"
@@ -35,17 +40,37 @@ FlowKey4 reverse_key4(const ConnEntry& entry);
 FlowKey6 forward_key6(const ConnEntry& entry);
 FlowKey6 reverse_key6(const ConnEntry& entry);
 
+// True when `key` is the one of `entry` in that direction. Always asked of IPv6 hits: their key in the table is a
+// digest.
+inline bool is_key_of(const FlowKey6& key, const ConnEntry& entry, Direction direction) {
+  const bool forward = direction == Direction::forward;
+  return entry.family == Family::ipv6 && IpAddr{key.src} == IpAddr{forward ? entry.client6 : entry.backend6} &&
+         IpAddr{key.dst} == IpAddr{forward ? entry.vip6 : entry.snat6} &&
+         key.src_port == (forward ? entry.client_port : entry.backend_port) &&
+         key.dst_port == (forward ? entry.vip_port : entry.snat_port) && key.proto == static_cast<uint32_t>(entry.proto);
+}
+
+// What rte_hash stores. An IPv4 key has the top bit clear (its protocol is a byte), a digest has it set.
+struct TableKey {
+  uint64_t low = 0;
+  uint64_t high = 0;
+};
+static_assert(sizeof(TableKey) == sizeof(FlowKey4) && std::has_unique_object_representations_v<TableKey>);
+
 class ConnTable {
  public:
-  // `capacity` connections of either family. `name_suffix` makes the rte_hash names unique (the worker's number).
+  // `capacity` connections. `name_suffix` makes the rte_hash name unique (the worker's number).
   // Throws std::runtime_error with the memory it would have needed. socket: NUMA node of the worker.
   ConnTable(uint32_t capacity, unsigned name_suffix, int socket);
 
-  // refs[i] is set for every i < count.
-  void find_burst4(const FlowKey4* const keys[], unsigned count, ConnRef refs[]) const;
-  void find_burst6(const FlowKey6* const keys[], unsigned count, ConnRef refs[]) const;
-  ConnRef find4(const FlowKey4& key) const;
-  ConnRef find6(const FlowKey6& key) const;
+  TableKey table_key(const FlowKey4& key) const;
+  TableKey table_key(const FlowKey6& key) const;
+
+  // refs[i] is set for every i < count. A hit on an IPv6 key is one only if is_key_of says so.
+  void find_burst(const TableKey keys[], unsigned count, ConnRef refs[]) const;
+  ConnRef find(const TableKey& key) const;
+  ConnRef find4(const FlowKey4& key) const { return find(table_key(key)); }
+  ConnRef find6(const FlowKey6& key) const { return find(table_key(key)); }
 
   // Both directions of `entry` (family, addresses, ports and proto are set) lead to `index` from now on.
   bool insert(const ConnEntry& entry, ConnIndex index);
@@ -53,11 +78,18 @@ class ConnTable {
   void erase(const ConnEntry& entry);
 
  private:
+  struct BothKeys {
+    TableKey forward;
+    TableKey reverse;
+  };
+  BothKeys keys_of(const ConnEntry& entry) const;
+  uint32_t signature(const TableKey& key) const;
+
   struct FreeHash {
     void operator()(rte_hash* hash) const;
   };
-  std::unique_ptr<rte_hash, FreeHash> ipv4_;
-  std::unique_ptr<rte_hash, FreeHash> ipv6_;
+  std::unique_ptr<rte_hash, FreeHash> hash_;
+  std::array<uint64_t, 8> secret_;
 };
 
 }  // namespace millrace

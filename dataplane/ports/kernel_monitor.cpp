@@ -157,7 +157,7 @@ void KernelMonitor::State::on_neighbour(const KernelNeighbour& neighbour) {
   if (neighbour.mac) {
     neighbours.set_resolved(index, *neighbour.mac);
     asks[index] = {now_ms + kRefreshMs, kAskAgainMs};
-  } else if (neighbours.read(index).resolved) {
+  } else if (neighbours.read(index).resolved()) {
     neighbours.set_unresolved(index);
     asks[index] = {now_ms, kAskAgainMs};
   }
@@ -191,7 +191,7 @@ void KernelMonitor::State::ask(uint16_t index) {
     return;
   }
   kernel.ask_neighbour(ifindex->second, entry.addr);
-  if (neighbours.read(index).resolved) {
+  if (neighbours.read(index).resolved()) {
     next = {now_ms + kRefreshMs, kAskAgainMs};
   } else {
     next.due_ms = now_ms + next.interval_ms;
@@ -250,7 +250,7 @@ const std::vector<IpAddr>& KernelMonitor::host_addresses() const { return state_
 
 void KernelMonitor::resolve(PortIndex port, const IpAddr& addr) {
   const uint16_t index = state_->neighbours.add(port, addr);
-  if (index == kNoNeighbour || state_->neighbours.read(index).resolved) return;
+  if (index == kNoNeighbour || state_->neighbours.read(index).resolved()) return;
   const auto known = state_->known.find({port, addr});
   State::Ask& next = state_->asks[index];
   if (known != state_->known.end()) {

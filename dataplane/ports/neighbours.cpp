@@ -24,10 +24,7 @@ static_assert(kNeighbourMax <= kNoNeighbour);
 
 Key make_key(PortIndex port, const IpAddr& addr) { return {addr, static_cast<uint64_t>(port)}; }
 
-constexpr uint64_t kMacMask = (uint64_t{1} << 48) - 1;
-constexpr uint64_t kResolved = uint64_t{1} << 52;
-
-uint64_t port_bits(PortIndex port) { return static_cast<uint64_t>(port) << 48; }
+uint64_t port_bits(PortIndex port) { return static_cast<uint64_t>(port) << NextHop::kPortShift; }
 
 }  // namespace
 
@@ -74,15 +71,16 @@ uint16_t NeighbourTable::add(PortIndex port, const IpAddr& addr) {
 }
 
 void NeighbourTable::set_resolved(uint16_t index, const MacAddr& mac) {
-  uint64_t word = port_bits(entries_[index].port) | kResolved;
-  for (unsigned i = 0; i < mac.bytes.size(); ++i) word |= static_cast<uint64_t>(mac.bytes[i]) << (8 * i);
+  uint64_t word = 0;
+  std::memcpy(&word, mac.bytes.data(), mac.bytes.size());
+  word |= port_bits(entries_[index].port) | NextHop::kResolved;
   words_[index].store(word, std::memory_order_relaxed);
 }
 
 void NeighbourTable::set_unresolved(uint16_t index) {
   // The MAC stays readable: a packet already on its way out may still use it.
   const uint64_t word = words_[index].load(std::memory_order_relaxed);
-  words_[index].store((word & kMacMask) | port_bits(entries_[index].port), std::memory_order_relaxed);
+  words_[index].store((word & NextHop::kMacMask) | port_bits(entries_[index].port), std::memory_order_relaxed);
 }
 
 }  // namespace millrace

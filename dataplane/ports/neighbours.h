@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 
 #include "dataplane/ports/port.h"
@@ -19,11 +20,23 @@ namespace millrace {
 
 inline constexpr uint16_t kNeighbourMax = 32768;  // 15 bits leave room for kNoNeighbour.
 
-// What a worker needs to put a frame on the wire.
+// What a worker needs to put a frame on the wire, in one word, so that it is always whole: the MAC as it lies in
+// memory, the port, and whether the MAC is known.
 struct NextHop {
-  MacAddr mac;
-  PortIndex port{};
-  bool resolved = false;
+  static constexpr uint64_t kMacMask = (uint64_t{1} << 48) - 1;
+  static constexpr unsigned kPortShift = 48;
+  static constexpr uint64_t kResolved = uint64_t{1} << 52;
+
+  uint64_t word = 0;
+
+  bool resolved() const { return (word & kResolved) != 0; }
+  PortIndex port() const { return static_cast<PortIndex>(word >> kPortShift & 0xf); }
+  uint64_t mac_word() const { return word & kMacMask; }
+  MacAddr mac() const {
+    MacAddr mac;
+    std::memcpy(mac.bytes.data(), &word, mac.bytes.size());
+    return mac;
+  }
 };
 
 class NeighbourTable {
@@ -37,14 +50,7 @@ class NeighbourTable {
   uint16_t find(PortIndex port, const IpAddr& addr) const;
 
   // One relaxed load; the word is whole in itself. `index` must come from find().
-  NextHop read(uint16_t index) const {
-    const uint64_t word = words_[index].load(std::memory_order_relaxed);
-    NextHop hop;
-    for (unsigned i = 0; i < 6; ++i) hop.mac.bytes[i] = static_cast<uint8_t>(word >> (8 * i));
-    hop.port = static_cast<PortIndex>((word >> 48) & 0xf);
-    hop.resolved = (word >> 52) & 1;
-    return hop;
-  }
+  NextHop read(uint16_t index) const { return {words_[index].load(std::memory_order_relaxed)}; }
 
   // Makes an unresolved entry or returns the present one; kNoNeighbour when full. Entries are never removed: an
   // index stays good for every connection that holds it.

@@ -20,6 +20,9 @@
 namespace millrace {
 namespace {
 
+// Without any of these a segment of an established connection changes nothing.
+constexpr uint8_t kTcpDeciding = kTcpSyn | kTcpFin | kTcpRst;
+
 void drop(Worker& worker, Burst& burst, unsigned i, DropReason reason) {
   burst.info[i].kind = PacketKind::done;
   drop_packet(worker, burst.mbufs[i], reason);
@@ -45,6 +48,13 @@ bool checksum_is_wrong(const Burst& burst, unsigned i) {
   return !l4_checksum_valid(*reinterpret_cast<const rte_ipv6_hdr*>(l3), proto, l4, l4_bytes);
 }
 
+// An IPv6 tuple is in the table as a digest.
+bool is_hit(const Worker& worker, const Burst& burst, unsigned i) {
+  const ConnRef& ref = burst.conns[i];
+  if (!ref.found() || burst.info[i].family == Family::ipv4) return ref.found();
+  return is_key_of(burst.key6[i], worker.slab[ref.index], ref.direction);
+}
+
 // A reset by the backend is what passive health checks live on.
 void note_reset(Worker& worker, const ConnEntry& entry) {
   BackendCounters& counters = worker.backend_counters[raw(entry.backend)];
@@ -57,9 +67,13 @@ void note_reset(Worker& worker, const ConnEntry& entry) {
   }
 }
 
+bool is_first_answer(const ConnEntry& entry, Direction direction) {
+  return entry.state == ConnState::open && direction == Direction::reverse && entry.backend_seen_ms == entry.opened_ms;
+}
+
 // False: the packet is the first of a new connection on this one's tuple.
 bool act_on_tcp(Worker& worker, const ConnRef& ref, ConnEntry& entry, uint8_t flags) {
-  if (entry.state == ConnState::established && (flags & (kTcpSyn | kTcpFin | kTcpRst)) == 0) return true;
+  if (entry.state == ConnState::established && (flags & kTcpDeciding) == 0) return true;
   const TcpEvent event = tcp_event(flags);
   if (event == TcpEvent::syn && ref.direction == Direction::forward && reopens(entry.state)) return false;
   const ConnState next = next_state(entry.state, ref.direction, event);
@@ -74,8 +88,7 @@ bool act_on_hit(Worker& worker, const ConnRef& ref, const PacketInfo& info) {
   ConnEntry& entry = worker.slab[ref.index];
   const Ms now_ms = worker.clock.now32_ms();
   // A UDP backend's first answer starts its idle timeout, which may be the shorter one.
-  const bool first_answer =
-      entry.state == ConnState::open && ref.direction == Direction::reverse && entry.backend_seen_ms == entry.opened_ms;
+  const bool first_answer = is_first_answer(entry, ref.direction);
   if (info.proto == Proto::tcp && !act_on_tcp(worker, ref, entry, info.tcp_flags)) return false;
   (ref.direction == Direction::forward ? entry.client_seen_ms : entry.backend_seen_ms) = now_ms;
   if (first_answer) arm_connection(worker, ref.index);
@@ -116,16 +129,32 @@ void act_on_miss(Worker& worker, Burst& burst, unsigned i) {
   }
 }
 
-void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
+ConnRef find_again(const Worker& worker, const Burst& burst, unsigned i) {
+  return burst.info[i].family == Family::ipv4 ? worker.table.find4(burst.key4[i]) : worker.table.find6(burst.key6[i]);
+}
+
+[[gnu::noinline]] void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
   ConnRef& ref = burst.conns[i];
-  if (ref.found() ? worker.closed_in_burst : worker.opened_in_burst)
-    ref = burst.info[i].family == Family::ipv4 ? worker.table.find4(burst.key4[i]) : worker.table.find6(burst.key6[i]);
+  if (ref.found() ? worker.closed_in_burst : worker.opened_in_burst) ref = find_again(worker, burst, i);
+  if (!is_hit(worker, burst, i)) ref = ConnRef{};
   if (ref.found()) {
     if (act_on_hit(worker, ref, burst.info[i])) return;
     close_connection(worker, ref.index);
     ref = ConnRef{};
   }
   act_on_miss(worker, burst, i);
+}
+
+// Nearly every packet: one of an open connection in a settled state. True when that was it.
+bool act_on_settled(Worker& worker, const Burst& burst, unsigned i) {
+  const ConnRef& ref = burst.conns[i];
+  if (!ref.found() || worker.closed_in_burst || !is_hit(worker, burst, i)) return false;
+  ConnEntry& entry = worker.slab[ref.index];
+  const bool settled = entry.state == ConnState::established ? (burst.info[i].tcp_flags & kTcpDeciding) == 0
+                                                             : entry.state == ConnState::open;
+  if (!settled || is_first_answer(entry, ref.direction)) return false;
+  (ref.direction == Direction::forward ? entry.client_seen_ms : entry.backend_seen_ms) = worker.clock.now32_ms();
+  return true;
 }
 
 // Unsound packets to what is ours end here; others are the kernel's to judge.
@@ -142,7 +171,7 @@ void act_burst(Worker& worker, Burst& burst) {
   for (unsigned i = 0; i < burst.count; ++i) {
     switch (burst.info[i].kind) {
       case PacketKind::flow:
-        act_on_flow(worker, burst, i);
+        if (!act_on_settled(worker, burst, i)) act_on_flow(worker, burst, i);
         break;
       case PacketKind::icmp:
         handle_icmp(worker, burst, i);

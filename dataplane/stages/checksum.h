@@ -74,8 +74,20 @@ inline void set_checksum_deltas(ConnEntry& entry) {
   entry.l4_delta = checksum_add(addresses, ports);
 }
 
+// Of a header without options: five additions instead of a loop.
+inline uint16_t plain_header_sum(const rte_ipv4_hdr& ip) {
+  uint32_t words[5];
+  static_assert(sizeof words == sizeof ip);
+  std::memcpy(words, &ip, sizeof ip);
+  const uint64_t sum = uint64_t{words[0]} + words[1] + words[2] + words[3] + words[4];
+  const uint64_t folded = (sum >> 32) + (sum >> 16 & 0xffff) + (sum & 0xffff);
+  return static_cast<uint16_t>((folded >> 16) + folded);
+}
+
 // The caller has checked that the whole header, options included, lies in the frame.
 inline bool ipv4_header_checksum_valid(const rte_ipv4_hdr& ip) {
+  if (ip.version_ihl == RTE_IPV4_VHL_DEF) [[likely]]
+    return plain_header_sum(ip) == 0xffff;
   return checksum_sum(&ip, rte_ipv4_hdr_len(&ip)) == 0xffff;
 }
 

@@ -1,14 +1,11 @@
 // next_hop.cpp: see the header. The neighbour cached in the connection, else route and neighbour tables, else the wait.
 #include "dataplane/stages/next_hop.h"
 
-#include <rte_ether.h>
 #include <rte_mbuf.h>
 
-#include <cstring>
-
+#include "dataplane/stages/egress.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/outcome.h"
-#include "dataplane/stages/worker_context.h"
 
 namespace millrace {
 namespace {
@@ -19,11 +16,13 @@ IpAddr destination_of(const ConnEntry& entry, Direction direction) {
   return IpAddr{forward ? entry.backend6 : entry.client6};
 }
 
-void transmit_to_mac(Worker& worker, rte_mbuf* mbuf, PortIndex port, const MacAddr& mac) {
-  auto* ether = rte_pktmbuf_mtod(mbuf, rte_ether_hdr*);
-  std::memcpy(ether->dst_addr.addr_bytes, mac.bytes.data(), RTE_ETHER_ADDR_LEN);
-  std::memcpy(ether->src_addr.addr_bytes, worker.state.ports[raw(port)].mac.bytes.data(), RTE_ETHER_ADDR_LEN);
-  transmit_packet(worker, mbuf, port);
+void transmit_along(Worker& worker, rte_mbuf* mbuf, const NextHop& hop) {
+  write_macs(rte_pktmbuf_mtod(mbuf, uint8_t*), hop, worker.port_facts[raw(hop.port())]);
+  transmit_packet(worker, mbuf, hop.port());
+}
+
+Hop ready(const NextHop& neighbour) {
+  return Hop{.state = HopState::ready, .port = neighbour.port(), .neighbour = neighbour};
 }
 
 // The neighbour is not known to the connection, or has no MAC: ask routes and neighbours.
@@ -33,7 +32,7 @@ Hop look_up_hop(Worker& worker, const IpAddr& destination, uint16_t& neighbour) 
   neighbour = worker.state.neighbours->find(route.port, route.next_hop);
   if (neighbour != kNoNeighbour) {
     const NextHop hop = worker.state.neighbours->read(neighbour);
-    if (hop.resolved) return Hop{.state = HopState::ready, .port = hop.port, .mac = hop.mac};
+    if (hop.resolved()) return ready(hop);
   }
   return Hop{.state = HopState::unresolved, .port = route.port, .next_hop = route.next_hop};
 }
@@ -41,21 +40,18 @@ Hop look_up_hop(Worker& worker, const IpAddr& destination, uint16_t& neighbour) 
 }  // namespace
 
 Hop find_hop(Worker& worker, ConnEntry& entry, Direction direction) {
+  const NextHop cached = cached_hop(worker, entry, direction);
+  if (cached.resolved()) return ready(cached);
   if (entry.route_epoch != worker.routes->epoch()) {
     entry.route_epoch = worker.routes->epoch();
     entry.forward_neighbour = entry.reverse_neighbour = kNoNeighbour;
   }
-  uint16_t& neighbour = direction == Direction::forward ? entry.forward_neighbour : entry.reverse_neighbour;
-  // The entry lies in shared memory: an index that cannot be is no index.
-  if (neighbour < kNeighbourMax) {
-    const NextHop hop = worker.state.neighbours->read(neighbour);
-    if (hop.resolved) return Hop{.state = HopState::ready, .port = hop.port, .mac = hop.mac};
-  }
-  return look_up_hop(worker, destination_of(entry, direction), neighbour);
+  return look_up_hop(worker, destination_of(entry, direction),
+                     direction == Direction::forward ? entry.forward_neighbour : entry.reverse_neighbour);
 }
 
 void send_along(Worker& worker, rte_mbuf* mbuf, const Hop& hop) {
-  if (hop.state == HopState::ready) return transmit_to_mac(worker, mbuf, hop.port, hop.mac);
+  if (hop.state == HopState::ready) return transmit_along(worker, mbuf, hop.neighbour);
   if (hop.state == HopState::no_route) return drop_packet(worker, mbuf, DropReason::no_route);
   const RouteHop route{.port = hop.port, .next_hop = hop.next_hop};
   switch (worker.held.add(mbuf, route, worker.clock.now32_ms())) {
@@ -75,8 +71,8 @@ void release_held(Worker& worker) {
   worker.held.sweep(worker.clock.now32_ms(), [&](rte_mbuf* mbuf, const RouteHop& route, bool overdue) {
     const uint16_t neighbour = worker.state.neighbours->find(route.port, route.next_hop);
     const NextHop hop = neighbour == kNoNeighbour ? NextHop{} : worker.state.neighbours->read(neighbour);
-    if (hop.resolved)
-      transmit_to_mac(worker, mbuf, route.port, hop.mac);
+    if (hop.resolved())
+      transmit_along(worker, mbuf, hop);
     else if (overdue)
       drop_packet(worker, mbuf, DropReason::neighbour_timeout);
     else

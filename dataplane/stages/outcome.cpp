@@ -3,8 +3,7 @@
 
 #include <rte_mbuf.h>
 
-#include "dataplane/stages/handover.h"
-#include "dataplane/stages/stages.h"
+#include "dataplane/stages/egress.h"
 #include "dataplane/stages/worker_context.h"
 
 namespace millrace {
@@ -25,12 +24,6 @@ void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
 
 void transmit_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) { transmit_to(worker, mbuf, nic_target(port)); }
 
-void transmit_to(Worker& worker, rte_mbuf* mbuf, uint8_t target) {
-  TxTarget& tx = worker.tx[target];
-  if (tx.owner != worker.self) return handover_frame(worker, mbuf, target, tx.owner);
-  if (tx.count == tx.mbufs.size()) flush_target(worker, tx);
-  tx.mbufs[tx.count++] = mbuf;
-  worker.tx_dirty |= 1u << target;
-}
+void transmit_to(Worker& worker, rte_mbuf* mbuf, uint8_t target) { queue_frame(worker, mbuf, target); }
 
 }  // namespace millrace

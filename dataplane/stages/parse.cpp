@@ -27,6 +27,13 @@ constexpr unsigned kPrefetchAhead = 4;  // frames in flight from memory while on
 constexpr unsigned kIcmpHeaderBytes = 8;
 constexpr uint16_t kMoreFragmentsOrOffset = 0x3fff;
 
+// As PortFacts has it.
+uint64_t mac_word(const rte_ether_addr& addr) {
+  uint64_t word = 0;
+  std::memcpy(&word, addr.addr_bytes, sizeof addr.addr_bytes);
+  return word;
+}
+
 void set_broken(PacketInfo& info, DropReason reason) {
   info.kind = PacketKind::broken;
   info.reason = reason;
@@ -75,7 +82,7 @@ void parse_l4(const uint8_t* l4, unsigned l4_bytes, uint8_t proto, PacketInfo& i
   info.kind = PacketKind::flow;
   if (proto == IPPROTO_TCP ? !tcp_is_sound(l4, l4_bytes, info) : !udp_is_sound(l4, l4_bytes, info)) return;
   if (key.src_port.raw == 0 || key.dst_port.raw == 0) return set_suspect(info, DropReason::zero_port);
-  if (key.src == key.dst && key.src_port == key.dst_port) return set_suspect(info, DropReason::land);
+  if (key.src_port == key.dst_port && key.src == key.dst) return set_suspect(info, DropReason::land);
 }
 
 // RFC 1812 section 5.3.7: these are nobody's source address.
@@ -146,38 +153,8 @@ void parse_ipv6(const uint8_t* l3, unsigned l3_bytes, PacketInfo& info, FlowKey6
   if (bad_source6(IpAddr{key.src}, info.kind == PacketKind::icmp)) set_suspect(info, DropReason::bad_source);
 }
 
-// On a wire shared with others, and on af_packet, frames turn up that are not to this host: for another MAC, or sent
-// by our own kernel. They are the kernel's business. Ports without a kernel side take whatever they get.
-bool is_for_this_host(const Port& port, const rte_mbuf& mbuf) {
-  if (port.kernel_ifindex == 0 || rte_pktmbuf_data_len(&mbuf) < sizeof(rte_ether_hdr)) return true;
-  const auto* ether = rte_pktmbuf_mtod(&mbuf, const rte_ether_hdr*);
-  if (std::memcmp(ether->src_addr.addr_bytes, port.mac.bytes.data(), RTE_ETHER_ADDR_LEN) == 0) return false;
-  return rte_is_multicast_ether_addr(&ether->dst_addr) ||
-         std::memcmp(ether->dst_addr.addr_bytes, port.mac.bytes.data(), RTE_ETHER_ADDR_LEN) == 0;
-}
-
-void parse_packet(Worker& worker, Burst& burst, unsigned i) {
-  rte_mbuf* mbuf = burst.mbufs[i];
-  PacketInfo& info = burst.info[i];
-  if (mbuf->nb_segs != 1 && rte_pktmbuf_linearize(mbuf) != 0) {
-    drop_packet(worker, mbuf, DropReason::no_mbuf);
-    info.kind = PacketKind::done;
-    return;
-  }
-  if (is_for_this_host(worker.state.ports[raw(info.port)], *mbuf))
-    parse_frame(*mbuf, info, burst.key4[i], burst.key6[i]);
-  if (info.kind == PacketKind::broken) {
-    drop_packet(worker, mbuf, info.reason);
-    info.kind = PacketKind::done;
-  } else if (info.kind == PacketKind::other) {
-    divert_packet(worker, mbuf, info.port);
-    info.kind = PacketKind::done;
-  }
-}
-
-}  // namespace
-
-void parse_frame(const rte_mbuf& mbuf, PacketInfo& info, FlowKey4& key4, FlowKey6& key6) {
+[[gnu::always_inline]] inline void parse_frame_inline(const rte_mbuf& mbuf, PacketInfo& info, FlowKey4& key4,
+                                                      FlowKey6& key6) {
   const auto* frame = rte_pktmbuf_mtod(&mbuf, const uint8_t*);
   const unsigned frame_bytes = rte_pktmbuf_data_len(&mbuf);
   if (frame_bytes < sizeof(rte_ether_hdr)) return set_broken(info, DropReason::short_l2);
@@ -200,6 +177,40 @@ void parse_frame(const rte_mbuf& mbuf, PacketInfo& info, FlowKey4& key4, FlowKey
   // Only NICs that check L4 say so. For all others see checksum_is_wrong in act.cpp.
   if (info.kind == PacketKind::flow && (mbuf.ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
     set_suspect(info, DropReason::bad_l4_checksum);
+}
+
+// On a wire shared with others, and on af_packet, frames turn up that are not to this host: for another MAC, or sent
+// by our own kernel. They are the kernel's business. Ports without a kernel side take whatever they get.
+bool is_for_this_host(const PortFacts& port, const rte_mbuf& mbuf) {
+  if (!port.shares_wire || rte_pktmbuf_data_len(&mbuf) < sizeof(rte_ether_hdr)) return true;
+  const auto* ether = rte_pktmbuf_mtod(&mbuf, const rte_ether_hdr*);
+  if (mac_word(ether->src_addr) == port.mac_word) return false;
+  return mac_word(ether->dst_addr) == port.mac_word || rte_is_multicast_ether_addr(&ether->dst_addr);
+}
+
+void parse_packet(Worker& worker, Burst& burst, unsigned i) {
+  rte_mbuf* mbuf = burst.mbufs[i];
+  PacketInfo& info = burst.info[i];
+  if (mbuf->nb_segs != 1 && rte_pktmbuf_linearize(mbuf) != 0) {
+    drop_packet(worker, mbuf, DropReason::no_mbuf);
+    info.kind = PacketKind::done;
+    return;
+  }
+  if (is_for_this_host(worker.port_facts[raw(info.port)], *mbuf))
+    parse_frame_inline(*mbuf, info, burst.key4[i], burst.key6[i]);
+  if (info.kind == PacketKind::broken) {
+    drop_packet(worker, mbuf, info.reason);
+    info.kind = PacketKind::done;
+  } else if (info.kind == PacketKind::other) {
+    divert_packet(worker, mbuf, info.port);
+    info.kind = PacketKind::done;
+  }
+}
+
+}  // namespace
+
+void parse_frame(const rte_mbuf& mbuf, PacketInfo& info, FlowKey4& key4, FlowKey6& key6) {
+  parse_frame_inline(mbuf, info, key4, key6);
 }
 
 void parse_burst(Worker& worker, Burst& burst) {

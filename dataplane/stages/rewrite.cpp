@@ -8,9 +8,12 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
+#include <cstddef>
 #include <cstring>
+#include <type_traits>
 
 #include "dataplane/stages/checksum.h"
+#include "dataplane/stages/egress.h"
 #include "dataplane/stages/icmp_error.h"
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/outcome.h"
@@ -27,36 +30,45 @@ using IpHeader = std::conditional_t<kFamily == Family::ipv4, rte_ipv4_hdr, rte_i
 uint8_t& ttl_of(rte_ipv4_hdr& ip) { return ip.time_to_live; }
 uint8_t& ttl_of(rte_ipv6_hdr& ip) { return ip.hop_limits; }
 
+// The entry's pair of that direction; see conn_entry.h. T is the pair as one value.
+template <typename T>
+T pair_at(const ConnEntry& entry, size_t reverse_pair_offset, Direction direction) {
+  T pair;
+  const size_t offset = reverse_pair_offset + (direction == Direction::forward ? sizeof pair : 0);
+  std::memcpy(&pair, reinterpret_cast<const uint8_t*>(&entry) + offset, sizeof pair);
+  return pair;
+}
+
+// reverse_delta without a branch: directions change from packet to packet.
+uint16_t delta_of(uint16_t forward_delta, Direction direction) {
+  return static_cast<uint16_t>(forward_delta ^ (direction == Direction::forward ? 0 : 0xffff));
+}
+
 void rewrite_ip(rte_ipv4_hdr& ip, const ConnEntry& entry, Direction direction) {
-  const bool forward = direction == Direction::forward;
-  ip.src_addr = (forward ? entry.snat4 : entry.vip4).raw;
-  ip.dst_addr = (forward ? entry.backend4 : entry.client4).raw;
+  const auto addresses = pair_at<uint64_t>(entry, offsetof(ConnEntry, vip4), direction);
+  std::memcpy(&ip.src_addr, &addresses, sizeof addresses);
   ip.time_to_live--;
-  const uint16_t delta = forward ? entry.l3_delta : reverse_delta(entry.l3_delta);
-  ip.hdr_checksum = apply_delta(ip.hdr_checksum, checksum_add(delta, kTtlDelta));
+  ip.hdr_checksum = apply_delta(ip.hdr_checksum, checksum_add(delta_of(entry.l3_delta, direction), kTtlDelta));
 }
 
 void rewrite_ip(rte_ipv6_hdr& ip, const ConnEntry& entry, Direction direction) {
-  const bool forward = direction == Direction::forward;
-  std::memcpy(ip.src_addr, (forward ? entry.snat6 : entry.vip6).data(), sizeof ip.src_addr);
-  std::memcpy(ip.dst_addr, (forward ? entry.backend6 : entry.client6).data(), sizeof ip.dst_addr);
+  struct Addresses {
+    uint8_t bytes[32];
+  };
+  const auto addresses = pair_at<Addresses>(entry, offsetof(ConnEntry, vip6), direction);
+  std::memcpy(ip.src_addr, &addresses, sizeof addresses);
   ip.hop_limits--;
 }
 
 void rewrite_l4(uint8_t* l4, const ConnEntry& entry, Direction direction) {
-  const bool forward = direction == Direction::forward;
-  const uint16_t delta = forward ? entry.l4_delta : reverse_delta(entry.l4_delta);
-  const Be16 src_port = forward ? entry.snat_port : entry.vip_port;
-  const Be16 dst_port = forward ? entry.backend_port : entry.client_port;
+  const auto ports = pair_at<uint32_t>(entry, offsetof(ConnEntry, vip_port), direction);
+  std::memcpy(l4, &ports, sizeof ports);
+  const uint16_t delta = delta_of(entry.l4_delta, direction);
   if (entry.proto == Proto::tcp) {
     auto& tcp = *reinterpret_cast<rte_tcp_hdr*>(l4);
-    tcp.src_port = src_port.raw;
-    tcp.dst_port = dst_port.raw;
     tcp.cksum = apply_delta(tcp.cksum, delta);
   } else {
     auto& udp = *reinterpret_cast<rte_udp_hdr*>(l4);
-    udp.src_port = src_port.raw;
-    udp.dst_port = dst_port.raw;
     udp.dgram_cksum = apply_udp_delta(udp.dgram_cksum, delta);
   }
 }
@@ -81,28 +93,51 @@ void refuse_too_big(Worker& worker, const Burst& burst, unsigned i, uint16_t mtu
   transmit_packet(worker, mbuf, burst.info[i].port);
 }
 
+// Everything but the MAC addresses.
 template <Family kFamily>
-void rewrite_packet(Worker& worker, const Burst& burst, unsigned i) {
-  rte_mbuf* mbuf = burst.mbufs[i];
-  const PacketInfo& info = burst.info[i];
-  const Direction direction = burst.conns[i].direction;
-  ConnEntry& entry = worker.slab[burst.conns[i].index];
+void translate(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, const ConnEntry& entry, Direction direction) {
   auto* frame = rte_pktmbuf_mtod(mbuf, uint8_t*);
-  auto& ip = *reinterpret_cast<IpHeader<kFamily>*>(frame + sizeof(rte_ether_hdr));
-
-  if (ttl_of(ip) <= 1) return drop_packet(worker, mbuf, DropReason::ttl_expired);
-  const Hop hop = find_hop(worker, entry, direction);
-  if (hop.state == HopState::no_route) return drop_packet(worker, mbuf, DropReason::no_route);
-  const uint16_t mtu_bytes = worker.state.ports[raw(hop.port)].mtu_bytes;
-  if (info.ip_bytes > mtu_bytes) return refuse_too_big(worker, burst, i, mtu_bytes);
-
-  rewrite_ip(ip, entry, direction);
+  rewrite_ip(*reinterpret_cast<IpHeader<kFamily>*>(frame + sizeof(rte_ether_hdr)), entry, direction);
   rewrite_l4(frame + info.l4_offset, entry, direction);
   // Ethernet padding of a short frame; its port pads again if its medium wants it.
   const uint32_t frame_bytes = static_cast<uint32_t>(sizeof(rte_ether_hdr)) + info.ip_bytes;
   if (mbuf->pkt_len > frame_bytes) rte_pktmbuf_trim(mbuf, static_cast<uint16_t>(mbuf->pkt_len - frame_bytes));
   count_forwarded(worker, entry, direction, info.ip_bytes);
+}
+
+// The connection does not know its way yet, or not any more.
+template <Family kFamily>
+[[gnu::noinline]] void rewrite_without_hop(Worker& worker, const Burst& burst, unsigned i) {
+  rte_mbuf* mbuf = burst.mbufs[i];
+  const PacketInfo& info = burst.info[i];
+  const ConnRef& ref = burst.conns[i];
+  ConnEntry& entry = worker.slab[ref.index];
+  const Hop hop = find_hop(worker, entry, ref.direction);
+  if (hop.state == HopState::no_route) return drop_packet(worker, mbuf, DropReason::no_route);
+  const uint32_t mtu_bytes = worker.port_facts[raw(hop.port)].mtu_bytes;
+  if (info.ip_bytes > mtu_bytes) return refuse_too_big(worker, burst, i, static_cast<uint16_t>(mtu_bytes));
+  translate<kFamily>(worker, mbuf, info, entry, ref.direction);
   send_along(worker, mbuf, hop);
+}
+
+template <Family kFamily>
+void rewrite_packet(Worker& worker, const Burst& burst, unsigned i) {
+  rte_mbuf* mbuf = burst.mbufs[i];
+  const PacketInfo& info = burst.info[i];
+  const Direction direction = burst.conns[i].direction;
+  const ConnEntry& entry = worker.slab[burst.conns[i].index];
+  auto* frame = rte_pktmbuf_mtod(mbuf, uint8_t*);
+  if (ttl_of(*reinterpret_cast<IpHeader<kFamily>*>(frame + sizeof(rte_ether_hdr))) <= 1) [[unlikely]]
+    return drop_packet(worker, mbuf, DropReason::ttl_expired);
+  const NextHop hop = cached_hop(worker, entry, direction);
+  if (!hop.resolved()) [[unlikely]]
+    return rewrite_without_hop<kFamily>(worker, burst, i);
+  const PortFacts& port = worker.port_facts[raw(hop.port())];
+  if (info.ip_bytes > port.mtu_bytes) [[unlikely]]
+    return refuse_too_big(worker, burst, i, static_cast<uint16_t>(port.mtu_bytes));
+  translate<kFamily>(worker, mbuf, info, entry, direction);
+  write_macs(frame, hop, port);
+  queue_frame(worker, mbuf, nic_target(hop.port()));
 }
 
 }  // namespace

@@ -69,7 +69,8 @@ void handle_error(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, bool o
   if (refused) return ours ? drop_packet(worker, mbuf, *refused) : divert_packet(worker, mbuf, info.port);
   const bool ipv4 = error.family == Family::ipv4;
   const ConnRef ref = ipv4 ? worker.table.find4(opposite_key4(error)) : worker.table.find6(opposite_key6(error));
-  if (ref.found()) return translate_error(worker, mbuf, error, ref);
+  const bool found = ref.found() && (ipv4 || is_key_of(opposite_key6(error), worker.slab[ref.index], ref.direction));
+  if (found) return translate_error(worker, mbuf, error, ref);
   // Who owns the packets that travel against the quoted one owns the error.
   const Tuple opposite = ipv4 ? tuple_of(opposite_key4(error)) : tuple_of(opposite_key6(error));
   const Belonging belonging = whose_packet(worker, opposite);

@@ -45,6 +45,13 @@ constexpr uint8_t nic_target(PortIndex port) { return static_cast<uint8_t>(raw(p
 constexpr uint8_t kernel_target(PortIndex port) { return static_cast<uint8_t>(raw(port) * 2 + 1); }
 inline constexpr unsigned kTxTargetMax = kPortMax * 2;
 
+// What every packet needs of the port that it came in by or leaves by.
+struct PortFacts {
+  uint64_t mac_word = 0;  // in its lower 48 bits, as it lies in memory
+  uint32_t mtu_bytes = 0;
+  bool shares_wire = false;  // frames turn up that are not to this host; see is_for_this_host
+};
+
 // What goes to one other worker with this burst.
 struct HandoverBuffer {
   rte_ring* ring = nullptr;
@@ -84,6 +91,7 @@ struct Worker {
   unsigned source_next = 0;  // who is polled first, in turn
   Burst burst;
 
+  std::array<PortFacts, kPortMax> port_facts;  // by PortIndex
   std::array<TxTarget, kTxTargetMax> tx;
   uint32_t tx_dirty = 0;  // bit i: tx[i] has packets
   static_assert(kTxTargetMax <= 32);

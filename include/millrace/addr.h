@@ -54,10 +54,11 @@ struct IpAddr {
     for (unsigned i = 0; i < 4; ++i) mapped.bytes[12 + i] = static_cast<uint8_t>(host >> (24 - 8 * i));
     return mapped;
   }
+  // The two halves as they lie in memory: the questions below are asked of packets, one compare each.
+  constexpr std::array<uint64_t, 2> words() const { return std::bit_cast<std::array<uint64_t, 2>>(bytes); }
   constexpr bool is_ipv4() const {
-    for (unsigned i = 0; i < 10; ++i)
-      if (bytes[i] != 0) return false;
-    return bytes[10] == 0xff && bytes[11] == 0xff;
+    const std::array<uint64_t, 2> both = words();
+    return both[0] == 0 && static_cast<uint32_t>(both[1]) == kMappedWord;
   }
   constexpr Family family() const { return is_ipv4() ? Family::ipv4 : Family::ipv6; }
   // Only meaningful when is_ipv4().
@@ -68,20 +69,27 @@ struct IpAddr {
   }
   // 0.0.0.0 or ::, "every address of the ports".
   constexpr bool is_any() const {
-    for (unsigned i = is_ipv4() ? 12 : 0; i < 16; ++i)
-      if (bytes[i] != 0) return false;
-    return true;
+    const std::array<uint64_t, 2> both = words();
+    return both[0] == 0 && (both[1] == 0 || both[1] == kMappedWord);
   }
   constexpr bool is_loopback() const {
     if (is_ipv4()) return bytes[12] == 127;
-    for (unsigned i = 0; i < 15; ++i)
-      if (bytes[i] != 0) return false;
-    return bytes[15] == 1;
+    const std::array<uint64_t, 2> both = words();
+    return both[0] == 0 && both[1] == uint64_t{1} << 56;
   }
   constexpr bool is_multicast() const { return is_ipv4() ? (bytes[12] & 0xf0) == 0xe0 : bytes[0] == 0xff; }
 
   constexpr auto operator<=>(const IpAddr&) const = default;
+  // Not by the array, whose comparison is a call.
+  constexpr bool operator==(const IpAddr& other) const {
+    const std::array<uint64_t, 2> one = words(), two = other.words();
+    return one[0] == two[0] && one[1] == two[1];
+  }
+
+ private:
+  static constexpr uint64_t kMappedWord = 0xffff'0000;  // bytes 8-11 of a mapped address, loaded
 };
+static_assert(std::endian::native == std::endian::little);
 static_assert(sizeof(IpAddr) == 16 && std::has_unique_object_representations_v<IpAddr>);
 
 struct Endpoint {

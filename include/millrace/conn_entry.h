@@ -51,25 +51,28 @@ struct alignas(64) ConnEntry {
   // Indexes of the neighbour table; kNoNeighbour until resolved.
   uint16_t forward_neighbour;  // towards the backend
   uint16_t reverse_neighbour;  // towards the client
-  Be16 client_port;
+  uint16_t reserved[3];
+  // Ports and addresses in pairs: what a rewritten packet says, source first. One load takes a pair: the first is the
+  // reverse packet's, the second the forward packet's.
   Be16 vip_port;
+  Be16 client_port;
   Be16 snat_port;  // nat: the client's
   Be16 backend_port;
   // family ipv4; zero otherwise.
-  Be32 client4;
   Be32 vip4;
+  Be32 client4;
   Be32 snat4;  // nat: the client's
   Be32 backend4;
-  // 4 bytes free in the hot line.
-  uint32_t reserved;
   // family ipv6; zero otherwise.
-  std::array<uint8_t, 16> client6;
   std::array<uint8_t, 16> vip6;
+  std::array<uint8_t, 16> client6;
   std::array<uint8_t, 16> snat6;  // nat: the client's
   std::array<uint8_t, 16> backend6;
 };
 inline constexpr uint16_t kNoNeighbour = 0xffff;
-static_assert(sizeof(ConnEntry) == 128 && offsetof(ConnEntry, client6) == 64);
+static_assert(sizeof(ConnEntry) == 128 && offsetof(ConnEntry, vip6) == 64);
+static_assert(offsetof(ConnEntry, vip_port) == 40 && offsetof(ConnEntry, snat_port) == 44);
+static_assert(offsetof(ConnEntry, vip4) == 48 && offsetof(ConnEntry, snat4) == 56);
 static_assert(std::is_standard_layout_v<ConnEntry>);
 
 // Copies `entry` if it is in use and was not opened or closed meanwhile. Returns false otherwise. Counters and

@@ -10,7 +10,7 @@
 
 namespace millrace {
 
-// 16 bytes: two to a cache line in rte_hash's key store.
+// 16 bytes: it is its own key in the connection table.
 struct FlowKey4 {
   Be32 src;
   Be32 dst;

@@ -65,26 +65,21 @@ void run_find(benchmark::State& state, Family family, uint32_t count) {
   const FilledTable filled(family, count);
   const unsigned burst = std::min<unsigned>(kBurstMax, 2 * count);
   ConnRef refs[kBurstMax];
-  const FlowKey4* keys4[kBurstMax];
-  const FlowKey6* keys6[kBurstMax];
+  TableKey keys[kBurstMax];
   size_t next = 0;
   uint64_t found = 0;
   for (auto _ : state) {
     if (next + burst > filled.keys4.size()) next = 0;
-    for (unsigned i = 0; i < burst; ++i) {
-      keys4[i] = &filled.keys4[next + i];
-      keys6[i] = &filled.keys6[next + i];
-    }
-    if (family == Family::ipv4)
-      filled.table.find_burst4(keys4, burst, refs);
-    else
-      filled.table.find_burst6(keys6, burst, refs);
+    for (unsigned i = 0; i < burst; ++i)
+      keys[i] = family == Family::ipv4 ? filled.table.table_key(filled.keys4[next + i])
+                                       : filled.table.table_key(filled.keys6[next + i]);
+    filled.table.find_burst(keys, burst, refs);
     for (unsigned i = 0; i < burst; ++i) found += refs[i].found();
     next += burst;
   }
-  const auto keys = static_cast<uint64_t>(state.iterations()) * burst;
-  if (found != keys) state.SkipWithError("a connection was not found");
-  report_operations(state, keys);
+  const auto wanted = static_cast<uint64_t>(state.iterations()) * burst;
+  if (found != wanted) state.SkipWithError("a connection was not found");
+  report_operations(state, wanted);
 }
 
 // One connection: both keys in, both keys out, in a table that holds `count` others.

@@ -85,9 +85,9 @@ void list_connection(std::ostream& out) {
   // clang-format off
   BEGIN(ConnEntry); FIELD(generation); FIELD(client_seen_ms); FIELD(backend_seen_ms); FIELD(opened_ms); FIELD(state);
     FIELD(family); FIELD(proto); FIELD(mode); FIELD(service); FIELD(backend); FIELD(owner); FIELD(route_epoch);
-    FIELD(l3_delta); FIELD(l4_delta); FIELD(forward_neighbour); FIELD(reverse_neighbour); FIELD(client_port);
-    FIELD(vip_port); FIELD(snat_port); FIELD(backend_port); FIELD(client4); FIELD(vip4); FIELD(snat4);
-    FIELD(backend4); FIELD(reserved); FIELD(client6); FIELD(vip6); FIELD(snat6); FIELD(backend6); END
+    FIELD(l3_delta); FIELD(l4_delta); FIELD(forward_neighbour); FIELD(reverse_neighbour); FIELD(reserved);
+    FIELD(vip_port); FIELD(client_port); FIELD(snat_port); FIELD(backend_port); FIELD(vip4); FIELD(client4);
+    FIELD(snat4); FIELD(backend4); FIELD(vip6); FIELD(client6); FIELD(snat6); FIELD(backend6); END
   // clang-format on
 }
 

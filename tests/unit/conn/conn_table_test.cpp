@@ -165,30 +165,21 @@ TEST_P(ConnTable_erase, takes_both_directions_of_that_connection_only) {
 
 // Even places of the burst hit, in turn forward and reverse; odd ones miss.
 TEST_P(ConnTable_find_burst, sets_every_ref_of_any_burst_size) {
-  std::vector<FlowKey4> keys4(kBurstMax);
-  std::vector<FlowKey6> keys6(kBurstMax);
+  std::vector<TableKey> keys(kBurstMax);
   for (uint32_t i = 0; i < kBurstMax; ++i) {
     ConnEntry entry{};
     fill_entry(entry, GetParam(), i);
     if (i % 2 == 0) {
       ASSERT_TRUE(table_.insert(entry, ConnIndex{1000 + i}));
     }
-    keys4[i] = i % 4 == 0 ? forward_key4(entry) : reverse_key4(entry);
-    keys6[i] = i % 4 == 0 ? forward_key6(entry) : reverse_key6(entry);
+    const bool forward = i % 4 == 0;
+    keys[i] = GetParam() == Family::ipv4 ? table_.table_key(forward ? forward_key4(entry) : reverse_key4(entry))
+                                         : table_.table_key(forward ? forward_key6(entry) : reverse_key6(entry));
   }
   for (unsigned count = 0; count <= kBurstMax; ++count) {
-    const FlowKey4* pointers4[kBurstMax];
-    const FlowKey6* pointers6[kBurstMax];
     ConnRef refs[kBurstMax + 1];
-    for (unsigned i = 0; i < kBurstMax; ++i) {
-      pointers4[i] = &keys4[i];
-      pointers6[i] = &keys6[i];
-    }
     for (ConnRef& ref : refs) ref = ConnRef{ConnIndex{9}, Direction::reverse};
-    if (GetParam() == Family::ipv4)
-      table_.find_burst4(pointers4, count, refs);
-    else
-      table_.find_burst6(pointers6, count, refs);
+    table_.find_burst(keys.data(), count, refs);
     for (unsigned i = 0; i < count; ++i) {
       ASSERT_EQ(refs[i].found(), i % 2 == 0) << i << " of " << count;
       if (i % 2 != 0) continue;
@@ -196,6 +187,41 @@ TEST_P(ConnTable_find_burst, sets_every_ref_of_any_burst_size) {
       EXPECT_EQ(refs[i].direction, i % 4 == 0 ? Direction::forward : Direction::reverse);
     }
     EXPECT_EQ(refs[count].index, ConnIndex{9}) << "nothing past the burst is written";
+  }
+}
+
+// An IPv6 tuple stands in the table as a digest; whether a hit is one, the entry tells.
+TEST(ConnTable_is_key_of, compares_all_of_the_tuple) {
+  ConnEntry entry{};
+  fill_entry(entry, Family::ipv6, 1);
+  for (const Direction direction : {Direction::forward, Direction::reverse}) {
+    const FlowKey6 key = direction == Direction::forward ? forward_key6(entry) : reverse_key6(entry);
+    EXPECT_TRUE(is_key_of(key, entry, direction));
+    EXPECT_FALSE(is_key_of(key, entry, direction == Direction::forward ? Direction::reverse : Direction::forward));
+    for (size_t i = 0; i < sizeof key; ++i) {
+      FlowKey6 other = key;
+      reinterpret_cast<uint8_t*>(&other)[i] ^= 0x10;
+      EXPECT_FALSE(is_key_of(other, entry, direction)) << "byte " << i;
+    }
+  }
+  const FlowKey6 key = forward_key6(entry);
+  entry.family = Family::ipv4;
+  EXPECT_FALSE(is_key_of(key, entry, Direction::forward));
+}
+
+TEST(ConnTable_table_key, every_bit_of_an_ipv6_tuple_counts) {
+  const ConnTable table(1024, 0, 0), other_table(1024, 1, 0);
+  ConnEntry entry{};
+  fill_entry(entry, Family::ipv6, 1);
+  const FlowKey6 key = forward_key6(entry);
+  const TableKey digest = table.table_key(key);
+  EXPECT_NE(digest.high >> 63, 0u) << "else it could be taken for an IPv4 tuple";
+  EXPECT_NE(digest.low, other_table.table_key(key).low) << "every table has its own secret";
+  for (size_t bit = 0; bit < 8 * sizeof key; ++bit) {
+    FlowKey6 other = key;
+    reinterpret_cast<uint8_t*>(&other)[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
+    const TableKey changed = table.table_key(other);
+    EXPECT_FALSE(changed.low == digest.low && changed.high == digest.high) << "bit " << bit;
   }
 }
 

@@ -170,34 +170,34 @@ TEST_F(KernelMonitorTest, Resolve_MakesTheKernelAsk) {
   settle();
   monitor->resolve(PortIndex{0}, ip("10.77.0.2"));
   monitor->resolve(PortIndex{0}, ip("fd77::2"));
-  EXPECT_FALSE(next_hop(PortIndex{0}, "10.77.0.2").resolved);
+  EXPECT_FALSE(next_hop(PortIndex{0}, "10.77.0.2").resolved());
   EXPECT_TRUE(poll_until(
-      [&] { return next_hop(PortIndex{0}, "10.77.0.2").resolved && next_hop(PortIndex{0}, "fd77::2").resolved; }));
-  EXPECT_EQ(next_hop(PortIndex{0}, "10.77.0.2").mac, (MacAddr{{2, 0, 0, 0, 0, 0x77}}));
-  EXPECT_EQ(next_hop(PortIndex{0}, "fd77::2").mac, (MacAddr{{2, 0, 0, 0, 0, 0x77}}));
+      [&] { return next_hop(PortIndex{0}, "10.77.0.2").resolved() && next_hop(PortIndex{0}, "fd77::2").resolved(); }));
+  EXPECT_EQ(next_hop(PortIndex{0}, "10.77.0.2").mac(), (MacAddr{{2, 0, 0, 0, 0, 0x77}}));
+  EXPECT_EQ(next_hop(PortIndex{0}, "fd77::2").mac(), (MacAddr{{2, 0, 0, 0, 0, 0x77}}));
 }
 
 TEST_F(KernelMonitorTest, Resolve_OfWhatTheKernelKnows_IsAtOnce) {
   net.run("ip neigh add 10.77.0.50 lladdr 02:00:00:00:00:50 dev here");
   start();
   monitor->resolve(PortIndex{0}, ip("10.77.0.50"));
-  EXPECT_TRUE(next_hop(PortIndex{0}, "10.77.0.50").resolved);
+  EXPECT_TRUE(next_hop(PortIndex{0}, "10.77.0.50").resolved());
   net.run("ip neigh replace 10.77.0.50 lladdr 02:00:00:00:00:51 dev here");
-  EXPECT_TRUE(poll_until([&] { return next_hop(PortIndex{0}, "10.77.0.50").mac.bytes[5] == 0x51; }));
+  EXPECT_TRUE(poll_until([&] { return next_hop(PortIndex{0}, "10.77.0.50").mac().bytes[5] == 0x51; }));
   net.run("ip neigh del 10.77.0.50 dev here");
-  EXPECT_TRUE(poll_until([&] { return !next_hop(PortIndex{0}, "10.77.0.50").resolved; }));
+  EXPECT_TRUE(poll_until([&] { return !next_hop(PortIndex{0}, "10.77.0.50").resolved(); }));
 }
 
 TEST_F(KernelMonitorTest, Unresolved_IsAskedAgainUntilItAnswers) {
   start();
   monitor->resolve(PortIndex{0}, ip("10.77.0.60"));
   settle();
-  EXPECT_FALSE(next_hop(PortIndex{0}, "10.77.0.60").resolved);
+  EXPECT_FALSE(next_hop(PortIndex{0}, "10.77.0.60").resolved());
   net.run_there("ip addr add 10.77.0.60/24 dev there");
   bool resolved = false;
   for (unsigned i = 0; i < 6 && !resolved; ++i) {
     now_ms += 4000;  // past the longest pauses
-    resolved = poll_until([&] { return next_hop(PortIndex{0}, "10.77.0.60").resolved; });
+    resolved = poll_until([&] { return next_hop(PortIndex{0}, "10.77.0.60").resolved(); });
   }
   EXPECT_TRUE(resolved);
 }
@@ -210,7 +210,7 @@ TEST_F(KernelMonitorTest, LostMessages_AreMadeUpByADump) {
   net.run("ip neigh replace 10.77.0.50 lladdr 02:00:00:00:00:50 dev here nud permanent");
   net.run("ip route add 198.51.100.0/24 via 10.77.0.2");
   EXPECT_TRUE(poll_until([&] {
-    return next_hop(PortIndex{0}, "10.77.0.50").mac.bytes[5] == 0x50 && find_route("198.51.100.0", 24) != nullptr;
+    return next_hop(PortIndex{0}, "10.77.0.50").mac().bytes[5] == 0x50 && find_route("198.51.100.0", 24) != nullptr;
   }));
 }
 
@@ -219,7 +219,7 @@ TEST_F(KernelMonitorTest, StaticEntries_OfAPortWithoutKernel) {
   configured[1].routes.push_back({ip("0.0.0.0"), 0, ip("10.99.0.2")});
   configured[0].routes.push_back({ip("198.51.100.0"), 24, std::nullopt});  // a kernel port: the kernel says
   start();
-  EXPECT_TRUE(next_hop(PortIndex{1}, "10.99.0.2").resolved);
+  EXPECT_TRUE(next_hop(PortIndex{1}, "10.99.0.2").resolved());
   ASSERT_NE(find_route("0.0.0.0", 0), nullptr);
   EXPECT_EQ(find_route("0.0.0.0", 0)->port, PortIndex{1});
   EXPECT_EQ(find_route("198.51.100.0", 24), nullptr);
@@ -229,7 +229,7 @@ TEST_F(KernelMonitorTest, StaticEntries_OfAPortWithoutKernel) {
   EXPECT_NE(find_route("0.0.0.0", 0), nullptr) << "still there after a dump";
   monitor->resolve(PortIndex{1}, ip("10.99.0.3"));
   settle();
-  EXPECT_FALSE(next_hop(PortIndex{1}, "10.99.0.3").resolved);
+  EXPECT_FALSE(next_hop(PortIndex{1}, "10.99.0.3").resolved());
 }
 
 }  // namespace

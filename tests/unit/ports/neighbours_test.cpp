@@ -29,8 +29,8 @@ TEST(NeighbourTable, Added_IsUnresolvedAndKeepsItsIndex) {
   EXPECT_EQ(table.add(PortIndex{15}, ip("fe80::1")), index);
   EXPECT_EQ(table.find(PortIndex{15}, ip("fe80::1")), index);
   EXPECT_EQ(table.count(), 1);
-  EXPECT_FALSE(table.read(index).resolved);
-  EXPECT_EQ(table.read(index).port, PortIndex{15});
+  EXPECT_FALSE(table.read(index).resolved());
+  EXPECT_EQ(table.read(index).port(), PortIndex{15});
   EXPECT_EQ(table.entry(index).addr, ip("fe80::1"));
 }
 
@@ -40,19 +40,19 @@ TEST(NeighbourTable, SameAddressOnTwoPorts_AreTwo) {
   const uint16_t second = table.add(PortIndex{1}, ip("fe80::1"));
   EXPECT_NE(first, second);
   table.set_resolved(first, kMac);
-  EXPECT_FALSE(table.read(second).resolved);
+  EXPECT_FALSE(table.read(second).resolved());
 }
 
 TEST(NeighbourTable, ResolvedAndBack_ShowsMacPortAndState) {
   NeighbourTable table;
   const uint16_t index = table.add(PortIndex{9}, ip("10.0.0.1"));
   table.set_resolved(index, kMac);
-  EXPECT_EQ(table.read(index).mac, kMac);
-  EXPECT_EQ(table.read(index).port, PortIndex{9});
-  EXPECT_TRUE(table.read(index).resolved);
+  EXPECT_EQ(table.read(index).mac(), kMac);
+  EXPECT_EQ(table.read(index).port(), PortIndex{9});
+  EXPECT_TRUE(table.read(index).resolved());
   table.set_unresolved(index);
-  EXPECT_FALSE(table.read(index).resolved);
-  EXPECT_EQ(table.read(index).port, PortIndex{9});
+  EXPECT_FALSE(table.read(index).resolved());
+  EXPECT_EQ(table.read(index).port(), PortIndex{9});
 }
 
 TEST(NeighbourTable, Full_RefusesNewAndKeepsOld) {
@@ -76,7 +76,7 @@ TEST(NeighbourTable, ReaderBesideWriter_SeesWholeEntries) {
       const uint16_t index = table.find(PortIndex{5}, numbered(i));
       if (index == kNoNeighbour) continue;
       const NextHop hop = table.read(index);
-      wrong += hop.port != PortIndex{5} || (hop.resolved && hop.mac != kMac);
+      wrong += hop.port() != PortIndex{5} || (hop.resolved() && hop.mac() != kMac);
     }
   });
   go.store(true, std::memory_order_release);
