@@ -61,6 +61,12 @@ rte_hash* create_hash(uint32_t capacity, unsigned name_suffix, int socket) {
                            "); reserve more or lower [dataplane] connections");
 }
 
+std::array<uint64_t, 8> create_secret() {
+  std::array<uint64_t, 8> secret;
+  if (getentropy(secret.data(), sizeof secret) != 0) throw std::runtime_error("the kernel gives no random numbers");
+  return secret;
+}
+
 // What a key leads to: index << 1 | direction, in the pointer that rte_hash stores.
 void* value_of(ConnIndex index, Direction direction) {
   return reinterpret_cast<void*>(uintptr_t{raw(index)} << 1 | static_cast<uintptr_t>(direction));
@@ -86,9 +92,7 @@ FlowKey6 reverse_key6(const ConnEntry& entry) {
 }
 
 ConnTable::ConnTable(uint32_t capacity, unsigned name_suffix, int socket)
-    : hash_(create_hash(capacity, name_suffix, socket)) {
-  if (getentropy(secret_.data(), sizeof secret_) != 0) throw std::runtime_error("the kernel gives no random numbers");
-}
+    : hash_(create_hash(capacity, name_suffix, socket)), secret_(create_secret()) {}
 
 void ConnTable::FreeHash::operator()(rte_hash* hash) const { rte_hash_free(hash); }
 

@@ -49,7 +49,7 @@ bool checksum_is_wrong(const Burst& burst, unsigned i) {
 }
 
 // An IPv6 tuple is in the table as a digest.
-bool is_hit(const Worker& worker, const Burst& burst, unsigned i) {
+inline bool is_hit(const Worker& worker, const Burst& burst, unsigned i) {
   const ConnRef& ref = burst.conns[i];
   if (!ref.found() || burst.info[i].family == Family::ipv4) return ref.found();
   return is_key_of(burst.key6[i], worker.slab[ref.index], ref.direction);
@@ -133,7 +133,7 @@ ConnRef find_again(const Worker& worker, const Burst& burst, unsigned i) {
   return burst.info[i].family == Family::ipv4 ? worker.table.find4(burst.key4[i]) : worker.table.find6(burst.key6[i]);
 }
 
-[[gnu::noinline]] void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
+void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
   ConnRef& ref = burst.conns[i];
   if (ref.found() ? worker.closed_in_burst : worker.opened_in_burst) ref = find_again(worker, burst, i);
   if (!is_hit(worker, burst, i)) ref = ConnRef{};
@@ -146,7 +146,7 @@ ConnRef find_again(const Worker& worker, const Burst& burst, unsigned i) {
 }
 
 // Nearly every packet: one of an open connection in a settled state. True when that was it.
-bool act_on_settled(Worker& worker, const Burst& burst, unsigned i) {
+inline bool act_on_settled(Worker& worker, const Burst& burst, unsigned i) {
   const ConnRef& ref = burst.conns[i];
   if (!ref.found() || worker.closed_in_burst || !is_hit(worker, burst, i)) return false;
   ConnEntry& entry = worker.slab[ref.index];
@@ -164,30 +164,31 @@ void act_on_suspect(Worker& worker, Burst& burst, unsigned i) {
   drop(worker, burst, i, burst.info[i].reason);
 }
 
+// Out of the way of the loop above all others.
+[[gnu::noinline]] void act_on_other(Worker& worker, Burst& burst, unsigned i) {
+  switch (burst.info[i].kind) {
+    case PacketKind::flow:
+      return act_on_flow(worker, burst, i);
+    case PacketKind::icmp:
+      return handle_icmp(worker, burst, i);
+    case PacketKind::arp:
+      return handle_arp(worker, burst, i);
+    case PacketKind::suspect:
+      return act_on_suspect(worker, burst, i);
+    case PacketKind::broken:
+    case PacketKind::other:
+    case PacketKind::done:
+      return;
+  }
+}
+
 }  // namespace
 
 void act_burst(Worker& worker, Burst& burst) {
   worker.opened_in_burst = worker.closed_in_burst = false;
-  for (unsigned i = 0; i < burst.count; ++i) {
-    switch (burst.info[i].kind) {
-      case PacketKind::flow:
-        if (!act_on_settled(worker, burst, i)) act_on_flow(worker, burst, i);
-        break;
-      case PacketKind::icmp:
-        handle_icmp(worker, burst, i);
-        break;
-      case PacketKind::arp:
-        handle_arp(worker, burst, i);
-        break;
-      case PacketKind::suspect:
-        act_on_suspect(worker, burst, i);
-        break;
-      case PacketKind::broken:
-      case PacketKind::other:
-      case PacketKind::done:
-        break;
-    }
-  }
+  for (unsigned i = 0; i < burst.count; ++i)
+    if (burst.info[i].kind != PacketKind::flow || !act_on_settled(worker, burst, i)) [[unlikely]]
+      act_on_other(worker, burst, i);
 }
 
 }  // namespace millrace

@@ -74,12 +74,14 @@ inline void set_checksum_deltas(ConnEntry& entry) {
   entry.l4_delta = checksum_add(addresses, ports);
 }
 
-// Of a header without options: five additions instead of a loop.
+// Of a header without options: three loads and five additions instead of a loop.
 inline uint16_t plain_header_sum(const rte_ipv4_hdr& ip) {
-  uint32_t words[5];
-  static_assert(sizeof words == sizeof ip);
-  std::memcpy(words, &ip, sizeof ip);
-  const uint64_t sum = uint64_t{words[0]} + words[1] + words[2] + words[3] + words[4];
+  uint64_t first, second;
+  static_assert(sizeof ip == 2 * sizeof first + sizeof ip.dst_addr);
+  std::memcpy(&first, &ip, sizeof first);
+  std::memcpy(&second, reinterpret_cast<const uint8_t*>(&ip) + sizeof first, sizeof second);
+  const uint64_t sum =
+      (first >> 32) + static_cast<uint32_t>(first) + (second >> 32) + static_cast<uint32_t>(second) + ip.dst_addr;
   const uint64_t folded = (sum >> 32) + (sum >> 16 & 0xffff) + (sum & 0xffff);
   return static_cast<uint16_t>((folded >> 16) + folded);
 }

@@ -64,7 +64,8 @@ bool udp_is_sound(const uint8_t* l4, unsigned l4_bytes, PacketInfo& info) {
 
 // TCP, UDP or ICMP behind the IP header; all l4_bytes lie in the frame. `key` has its addresses.
 template <typename Key>
-void parse_l4(const uint8_t* l4, unsigned l4_bytes, uint8_t proto, PacketInfo& info, Key& key) {
+[[gnu::always_inline]] inline void parse_l4(const uint8_t* l4, unsigned l4_bytes, uint8_t proto, PacketInfo& info,
+                                            Key& key) {
   const uint8_t icmp = info.family == Family::ipv4 ? uint8_t{IPPROTO_ICMP} : uint8_t{IPPROTO_ICMPV6};
   if (proto == icmp) {
     if (l4_bytes < kIcmpHeaderBytes) return set_suspect(info, DropReason::short_l4);
@@ -96,7 +97,7 @@ bool bad_source6(const IpAddr& src, bool icmp) {
   return src.is_multicast() || src.is_ipv4() || src.is_loopback() || (src.is_any() && !icmp);
 }
 
-void parse_ipv4(const uint8_t* l3, unsigned l3_bytes, PacketInfo& info, FlowKey4& key) {
+[[gnu::always_inline]] inline void parse_ipv4(const uint8_t* l3, unsigned l3_bytes, PacketInfo& info, FlowKey4& key) {
   if (l3_bytes < sizeof(rte_ipv4_hdr)) return set_broken(info, DropReason::short_l3);
   const auto& ip = *reinterpret_cast<const rte_ipv4_hdr*>(l3);
   if (ip.version != 4) return set_broken(info, DropReason::bad_ip_version);
@@ -130,7 +131,7 @@ bool is_extension_header(uint8_t next_header) {
   }
 }
 
-void parse_ipv6(const uint8_t* l3, unsigned l3_bytes, PacketInfo& info, FlowKey6& key) {
+[[gnu::always_inline]] inline void parse_ipv6(const uint8_t* l3, unsigned l3_bytes, PacketInfo& info, FlowKey6& key) {
   if (l3_bytes < sizeof(rte_ipv6_hdr)) return set_broken(info, DropReason::short_l3);
   const auto& ip = *reinterpret_cast<const rte_ipv6_hdr*>(l3);
   if (l3[0] >> 4 != 6) return set_broken(info, DropReason::bad_ip_version);

@@ -85,7 +85,7 @@ void count_forwarded(Worker& worker, const ConnEntry& entry, Direction direction
 }
 
 // The sender learns the MTU (RFC 1191, RFC 4443), or else its large packets would vanish.
-void refuse_too_big(Worker& worker, const Burst& burst, unsigned i, uint16_t mtu_bytes) {
+[[gnu::noinline]] void refuse_too_big(Worker& worker, const Burst& burst, unsigned i, uint16_t mtu_bytes) {
   rte_mbuf* mbuf = burst.mbufs[i];
   if (!take_icmp_token(worker)) return drop_packet(worker, mbuf, DropReason::icmp_rate);
   const std::optional<DropReason> refused = make_too_big(*mbuf, tuple_of(burst, i).dst, mtu_bytes);
@@ -95,7 +95,8 @@ void refuse_too_big(Worker& worker, const Burst& burst, unsigned i, uint16_t mtu
 
 // Everything but the MAC addresses.
 template <Family kFamily>
-void translate(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, const ConnEntry& entry, Direction direction) {
+[[gnu::always_inline]] inline void translate(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info,
+                                             const ConnEntry& entry, Direction direction) {
   auto* frame = rte_pktmbuf_mtod(mbuf, uint8_t*);
   rewrite_ip(*reinterpret_cast<IpHeader<kFamily>*>(frame + sizeof(rte_ether_hdr)), entry, direction);
   rewrite_l4(frame + info.l4_offset, entry, direction);
