@@ -208,7 +208,7 @@ TEST(Parse, reads_nothing_past_the_frame) {
 // On a port shared with the kernel, frames to other MACs and frames that the kernel itself sent turn up too.
 TEST(Parse, frames_for_other_hosts_and_from_our_own_kernel_are_left_alone) {
   Testbed bed;
-  for (Port& port : bed.state().ports) port.kernel_ifindex = 7;
+  for (PortFacts& port : bed.worker().port_facts) port.shares_wire = true;
   const Bytes packet = tcp_packet(kFlow4, kSyn);
   bed.expect_divert(kFront, wire::ether(kBackMac, kClientMac, packet));
   bed.expect_divert(kFront, wire::ether(kClientMac, kFrontMac, packet));
