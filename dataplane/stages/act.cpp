@@ -12,6 +12,7 @@
 #include "dataplane/stages/connection.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/outcome.h"
+#include "dataplane/stages/prefetch_entry.h"
 #include "dataplane/stages/slow_path.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/whose_packet.h"
@@ -186,9 +187,11 @@ void act_on_suspect(Worker& worker, Burst& burst, unsigned i) {
 
 void act_burst(Worker& worker, Burst& burst) {
   worker.opened_in_burst = worker.closed_in_burst = false;
-  for (unsigned i = 0; i < burst.count; ++i)
+  for (unsigned i = 0; i < burst.count; ++i) {
+    if (i + kEntriesAhead < burst.count) prefetch_entry(worker, burst, i + kEntriesAhead);
     if (burst.info[i].kind != PacketKind::flow || !act_on_settled(worker, burst, i)) [[unlikely]]
       act_on_other(worker, burst, i);
+  }
 }
 
 }  // namespace millrace

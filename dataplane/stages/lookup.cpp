@@ -1,8 +1,7 @@
 // lookup.cpp: third stage: finds the connections of a whole burst at once, so that their cache misses overlap.
 // Route:  parse_burst > lookup_burst > act_burst
 
-#include <rte_prefetch.h>
-
+#include "dataplane/stages/prefetch_entry.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/worker_context.h"
 
@@ -20,14 +19,8 @@ void lookup_burst(Worker& worker, Burst& burst) {
   }
   ConnRef refs[kBurstMax];
   worker.table.find_burst(keys, count, refs);
-  for (unsigned k = 0; k < count; ++k) {
-    const unsigned i = places[k];
-    burst.conns[i] = refs[k];
-    if (!refs[k].found()) continue;
-    const auto* lines = reinterpret_cast<const uint8_t*>(&worker.slab[refs[k].index]);
-    rte_prefetch0(lines);
-    if (burst.info[i].family == Family::ipv6) rte_prefetch0(lines + 64);
-  }
+  for (unsigned k = 0; k < count; ++k) burst.conns[places[k]] = refs[k];
+  for (unsigned i = 0; i < burst.count && i < kEntriesAhead; ++i) prefetch_entry(worker, burst, i);
 }
 
 }  // namespace millrace
