@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -142,18 +143,19 @@ ConnTable::BothKeys ConnTable::keys_of(const ConnEntry& entry) const {
 }
 
 bool ConnTable::insert(const ConnEntry& entry, ConnIndex index) {
+  const auto [forward, reverse] = keys_of(entry);
+  return !find(forward).found() && !find(reverse).found() && insert_absent(entry, index);
+}
+
+bool ConnTable::insert_absent(const ConnEntry& entry, ConnIndex index) {
   const rte_hash* hash = hash_.get();
   const auto [forward, reverse] = keys_of(entry);
+  assert(!find(forward).found() && !find(reverse).found());
+  if (forward.low == reverse.low && forward.high == reverse.high) return false;
   const uint32_t forward_sig = signature(forward);
-  const uint32_t reverse_sig = signature(reverse);
-  // rte_hash would overwrite: the other connection would lose its packets to this one.
-  if ((forward.low == reverse.low && forward.high == reverse.high) ||
-      rte_hash_lookup_with_hash(hash, &forward, forward_sig) >= 0 ||
-      rte_hash_lookup_with_hash(hash, &reverse, reverse_sig) >= 0)
-    return false;
   if (rte_hash_add_key_with_hash_data(hash, &forward, forward_sig, value_of(index, Direction::forward)) != 0)
     return false;
-  if (rte_hash_add_key_with_hash_data(hash, &reverse, reverse_sig, value_of(index, Direction::reverse)) == 0)
+  if (rte_hash_add_key_with_hash_data(hash, &reverse, signature(reverse), value_of(index, Direction::reverse)) == 0)
     return true;
   rte_hash_del_key_with_hash(hash, &forward, forward_sig);
   return false;

@@ -74,6 +74,9 @@ class ConnTable {
 
   // Both directions of `entry` (family, addresses, ports and proto are set) lead to `index` from now on.
   bool insert(const ConnEntry& entry, ConnIndex index);
+  // The same for who has just looked both keys up and found neither: saves two searches. Were one of them in, the other
+  // connection would lose its packets to this one.
+  bool insert_absent(const ConnEntry& entry, ConnIndex index);
   // Only for an entry that insert() took, with the same addresses and ports.
   void erase(const ConnEntry& entry);
 

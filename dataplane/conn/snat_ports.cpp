@@ -105,18 +105,22 @@ std::optional<Endpoint> SnatPorts::find(const SnatPool& pool, Proto proto, const
   cursor %= total;
   PoolWalk walk(ranges, cursor);
   // The reply's hash but for its destination port, which is the only thing that changes from step to step.
-  uint32_t address_hash = Owner::rss_hash(backend.addr, backend.port, walk.addr(), Be16{});
+  const bool alone = owner_.worker_count() == 1;
+  const auto hash_without_port = [&] {
+    return alone ? 0 : Owner::rss_hash(backend.addr, backend.port, walk.addr(), Be16{});
+  };
+  uint32_t address_hash = hash_without_port();
   const uint64_t steps_max = std::min<uint64_t>(total, kSnatStepsMax);
   unsigned looked_up = 0;
   for (uint64_t step = 0; step < steps_max && looked_up < kSnatTries; ++step) {
     ++cursor;
-    const bool hashes_home = owner_.of_hash(address_hash ^ Owner::dst_port_part(family, walk.port())) == self_;
+    const bool hashes_home = alone || owner_.of_hash(address_hash ^ Owner::dst_port_part(family, walk.port())) == self_;
     if (hashes_home) {
       ++looked_up;
       ++tries;
       if (!is_taken(table, proto, backend, walk.addr(), walk.port())) return Endpoint{walk.addr(), walk.port()};
     }
-    if (walk.advance()) address_hash = Owner::rss_hash(backend.addr, backend.port, walk.addr(), Be16{});
+    if (walk.advance()) address_hash = hash_without_port();
   }
   return std::nullopt;
 }

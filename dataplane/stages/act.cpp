@@ -137,7 +137,8 @@ ConnRef find_again(const Worker& worker, const Burst& burst, unsigned i) {
 void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
   ConnRef& ref = burst.conns[i];
   if (ref.found() ? worker.closed_in_burst : worker.opened_in_burst) ref = find_again(worker, burst, i);
-  if (!is_hit(worker, burst, i)) ref = ConnRef{};
+  // Another IPv6 connection has this one's digest; its place in the table is taken.
+  if (ref.found() && !is_hit(worker, burst, i)) return drop(worker, burst, i, DropReason::table_full);
   if (ref.found()) {
     if (act_on_hit(worker, ref, burst.info[i])) return;
     close_connection(worker, ref.index);

@@ -106,7 +106,8 @@ std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, co
     note_slab_full(worker);
     return DropReason::slab_full;
   }
-  if (!worker.table.insert(worker.slab[index], index)) {
+  // The packet's own tuple was not found, or we were not here; the reply's was looked up by source_towards.
+  if (!worker.table.insert_absent(worker.slab[index], index)) {
     worker.slab.release(index);
     counters.no_slot.add(1);
     return DropReason::table_full;
