@@ -1,6 +1,6 @@
 // conn_table.h: from a packet's 5-tuple to its connection. One rte_hash for both families, both directions inserted.
 // Keys:   16 bytes. An IPv4 tuple stands in it as it is; an IPv6 tuple as a keyed digest, and the caller compares the
-//         tuple with the entry that it leads to (is_key_of). docs/decisions/0007 has the reasons.
+//         tuple with the entry that it leads to (is_key_of). docs/decisions/0008 has the reasons.
 // Thread: owning worker; nothing shared.
 // Memory: per connection 2 keys: 2 x 32 B key slot and 2 x 12 to 24 B of buckets and free list, by what the next power
 //         of two leaves.
