@@ -23,12 +23,6 @@ constexpr uint32_t kBucketBytes = 64;  // of 8 keys
 constexpr uint32_t kBucketKeys = 8;
 constexpr uint32_t kSlotBytes = 32;  // the value, the key, 8 bytes of alignment
 
-__extension__ using Wide = unsigned __int128;
-
-Wide product(uint64_t a, uint64_t b) { return static_cast<Wide>(a) * b; }
-uint64_t low(Wide wide) { return static_cast<uint64_t>(wide); }
-uint64_t high(Wide wide) { return static_cast<uint64_t>(wide >> 64); }
-
 // rte_hash has buckets for the next power of two of keys, and its two-choice buckets begin to refuse above some 95%.
 // Where two keys a connection would fill them beyond 8/9, the next power is asked for.
 uint32_t key_count_max(uint32_t capacity) {
@@ -97,24 +91,11 @@ ConnTable::ConnTable(uint32_t capacity, unsigned name_suffix, int socket)
 
 void ConnTable::FreeHash::operator()(rte_hash* hash) const { rte_hash_free(hash); }
 
-TableKey ConnTable::table_key(const FlowKey4& key) const { return std::bit_cast<TableKey>(key); }
-
-// NH of UMAC (RFC 4418 section 5.2.2) with 64-bit words: two tuples collide with a probability of at most 2^-63 over
-// the secret, whoever chose them.
-TableKey ConnTable::table_key(const FlowKey6& key) const {
-  uint64_t words[5];
-  static_assert(sizeof words == sizeof key);
-  std::memcpy(words, &key, sizeof key);
-  const Wide sum = product(words[0] + secret_[0], words[1] + secret_[1]) +
-                   product(words[2] + secret_[2], words[3] + secret_[3]) + product(words[4] + secret_[4], secret_[5]);
-  return {low(sum), high(sum) | uint64_t{1} << 63};
-}
-
 // rte_hash takes the bucket from the lower bits and the tag from the upper half: every bit must depend on all of the
 // key.
 uint32_t ConnTable::signature(const TableKey& key) const {
-  const Wide mixed = product(key.low ^ secret_[6], key.high ^ secret_[7]);
-  const uint64_t folded = low(mixed) ^ high(mixed);
+  const Wide mixed = wide_product(key.low ^ secret_[6], key.high ^ secret_[7]);
+  const uint64_t folded = low_word(mixed) ^ high_word(mixed);
   return static_cast<uint32_t>(folded ^ folded >> 32);
 }
 

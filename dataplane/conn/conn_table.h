@@ -13,6 +13,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
@@ -47,7 +48,8 @@ inline bool is_key_of(const FlowKey6& key, const ConnEntry& entry, Direction dir
   return entry.family == Family::ipv6 && IpAddr{key.src} == IpAddr{forward ? entry.client6 : entry.backend6} &&
          IpAddr{key.dst} == IpAddr{forward ? entry.vip6 : entry.snat6} &&
          key.src_port == (forward ? entry.client_port : entry.backend_port) &&
-         key.dst_port == (forward ? entry.vip_port : entry.snat_port) && key.proto == static_cast<uint32_t>(entry.proto);
+         key.dst_port == (forward ? entry.vip_port : entry.snat_port) &&
+         key.proto == static_cast<uint32_t>(entry.proto);
 }
 
 // What rte_hash stores. An IPv4 key has the top bit clear (its protocol is a byte), a digest has it set.
@@ -57,14 +59,27 @@ struct TableKey {
 };
 static_assert(sizeof(TableKey) == sizeof(FlowKey4) && std::has_unique_object_representations_v<TableKey>);
 
+__extension__ using Wide = unsigned __int128;
+inline Wide wide_product(uint64_t a, uint64_t b) { return static_cast<Wide>(a) * b; }
+inline uint64_t low_word(Wide wide) { return static_cast<uint64_t>(wide); }
+inline uint64_t high_word(Wide wide) { return static_cast<uint64_t>(wide >> 64); }
+
 class ConnTable {
  public:
   // `capacity` connections. `name_suffix` makes the rte_hash name unique (the worker's number).
   // Throws std::runtime_error with the memory it would have needed. socket: NUMA node of the worker.
   ConnTable(uint32_t capacity, unsigned name_suffix, int socket);
 
-  TableKey table_key(const FlowKey4& key) const;
-  TableKey table_key(const FlowKey6& key) const;
+  TableKey table_key(const FlowKey4& key) const { return std::bit_cast<TableKey>(key); }
+  // NH of UMAC (RFC 4418 section 5.2.2) with 64-bit words: two tuples collide with a probability of at most 2^-63 over
+  // the secret, whoever chose them.
+  TableKey table_key(const FlowKey6& key) const {
+    const auto words = std::bit_cast<std::array<uint64_t, 5>>(key);
+    const Wide sum = wide_product(words[0] + secret_[0], words[1] + secret_[1]) +
+                     wide_product(words[2] + secret_[2], words[3] + secret_[3]) +
+                     wide_product(words[4] + secret_[4], secret_[5]);
+    return {low_word(sum), high_word(sum) | uint64_t{1} << 63};
+  }
 
   // refs[i] is set for every i < count. A hit on an IPv6 key is one only if is_key_of says so.
   void find_burst(const TableKey keys[], unsigned count, ConnRef refs[]) const;

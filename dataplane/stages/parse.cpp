@@ -87,13 +87,13 @@ template <typename Key>
 }
 
 // RFC 1812 section 5.3.7: these are nobody's source address.
-bool bad_source4(Be32 src) {
+inline bool bad_source4(Be32 src) {
   const uint32_t host = src.host();
   return (host >> 24) == 0 || (host >> 24) == 127 || (host >> 28) >= 0xe;
 }
 
 // Multicast, loopback, IPv4-mapped (RFC 4291). Unspecified is right for ICMPv6 alone: duplicate address detection.
-bool bad_source6(const IpAddr& src, bool icmp) {
+[[gnu::always_inline]] inline bool bad_source6(const IpAddr& src, bool icmp) {
   return src.is_multicast() || src.is_ipv4() || src.is_loopback() || (src.is_any() && !icmp);
 }
 

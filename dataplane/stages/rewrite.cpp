@@ -73,15 +73,12 @@ void rewrite_l4(uint8_t* l4, const ConnEntry& entry, Direction direction) {
   }
 }
 
-void count_forwarded(Worker& worker, const ConnEntry& entry, Direction direction, uint16_t ip_bytes) {
+[[gnu::always_inline]] inline void count_forwarded(Worker& worker, const ConnEntry& entry, Direction direction,
+                                                   uint16_t ip_bytes) {
   BackendCounters& counters = worker.backend_counters[raw(entry.backend)];
-  if (direction == Direction::forward) {
-    counters.forward_packets.add(1);
-    counters.forward_bytes.add(ip_bytes);
-  } else {
-    counters.reverse_packets.add(1);
-    counters.reverse_bytes.add(ip_bytes);
-  }
+  const bool forward = direction == Direction::forward;
+  (forward ? counters.forward_packets : counters.reverse_packets).add(1);
+  (forward ? counters.forward_bytes : counters.reverse_bytes).add(ip_bytes);
 }
 
 // The sender learns the MTU (RFC 1191, RFC 4443), or else its large packets would vanish.

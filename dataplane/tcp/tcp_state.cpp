@@ -130,10 +130,4 @@ uint32_t state_timeout_ms(ConnState state, const SettingsCommand& settings) {
   return 0;
 }
 
-bool impossible_flags(uint8_t flags) {
-  if (flags & kTcpSyn) return (flags & (kTcpFin | kTcpRst)) != 0;
-  if (flags & kTcpFin) return (flags & kTcpAck) == 0;
-  return (flags & (kTcpAck | kTcpRst)) == 0;
-}
-
 }  // namespace millrace

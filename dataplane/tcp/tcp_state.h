@@ -32,6 +32,10 @@ bool reopens(ConnState state);
 uint32_t state_timeout_ms(ConnState state, const SettingsCommand& settings);
 
 // Flags that no stack sends: SYN+FIN, SYN+RST, FIN without ACK, none of SYN, ACK and RST.
-bool impossible_flags(uint8_t flags);
+constexpr bool impossible_flags(uint8_t flags) {
+  if (flags & kTcpSyn) return (flags & (kTcpFin | kTcpRst)) != 0;
+  if (flags & kTcpFin) return (flags & kTcpAck) == 0;
+  return (flags & (kTcpAck | kTcpRst)) == 0;
+}
 
 }  // namespace millrace

@@ -23,10 +23,10 @@ struct BurstCase {
 // The numbers that docs/testing.md speaks of: what was measured and no more. Whoever adds a call says so here, whoever
 // removes one lowers them.
 constexpr BurstCase kCases[] = {
-    {"udp4", kIpv4Case, Proto::udp, 7},
-    {"tcp4", kIpv4Case, Proto::tcp, 8},
-    {"udp6", kIpv6Case, Proto::udp, 8},
-    {"tcp6", kIpv6Case, Proto::tcp, 9},
+    {"udp4", kIpv4Case, Proto::udp, 1},
+    {"tcp4", kIpv4Case, Proto::tcp, 1},
+    {"udp6", kIpv6Case, Proto::udp, 1},
+    {"tcp6", kIpv6Case, Proto::tcp, 1},
 };
 constexpr unsigned kCallsPerBurst = 16;  // the stages, DPDK's bulk calls, the port's own functions
 
