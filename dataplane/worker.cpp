@@ -55,7 +55,10 @@ unsigned run_stages(Worker& worker, bool new_ms) {
     rewrite_burst(worker, burst);
     watch.ended(Stage::rewrite);
   }
-  if (new_ms) keep_house(worker);
+  if (new_ms)
+    keep_house(worker);
+  else if (worker.expiries_left)
+    expire_connections(worker);
   watch.ended(Stage::house);
   transmit_burst(worker);
   watch.ended(Stage::transmit);
@@ -93,7 +96,7 @@ void worker_run(Worker& worker) {
     const unsigned taken = worker_turn(worker);
     // Snapshot, routes and neighbours of this turn are not used again: they are loaded anew.
     rte_rcu_qsbr_quiescent(qsbr, raw(worker.self));
-    idler.after_turn(taken);
+    if (!worker.expiries_left) idler.after_turn(taken);
   }
   rte_rcu_qsbr_thread_offline(qsbr, raw(worker.self));
   rte_rcu_qsbr_thread_unregister(qsbr, raw(worker.self));

@@ -139,7 +139,7 @@ void arm_connection(Worker& worker, ConnIndex index) { worker.wheel.arm(index, d
 
 void expire_connections(Worker& worker) {
   const Ms now_ms = worker.clock.now32_ms();
-  const bool behind = worker.wheel.advance(now_ms, [&](ConnIndex index) {
+  worker.expiries_left = worker.wheel.advance(now_ms, [&](ConnIndex index) {
     const ConnEntry& entry = worker.slab[index];
     const Ms due = due_of(worker, entry);
     // Packets only store when they came; the timer finds out here.
@@ -151,7 +151,7 @@ void expire_connections(Worker& worker) {
     worker.counters.connections_expired.add(1);
     close_connection(worker, index);
   });
-  if (behind) worker.counters.timer_behind.add(1);
+  if (worker.expiries_left) worker.counters.timer_behind.add(1);
 }
 
 }  // namespace millrace

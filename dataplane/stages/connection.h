@@ -24,7 +24,8 @@ void close_connection(Worker& worker, ConnIndex index);
 // Sets the timer by what the entry says now.
 void arm_connection(Worker& worker, ConnIndex index);
 
-// Closes what is idle, at most TimerWheel::kExpiriesPerCall a call (counter timer_behind).
+// Closes what is idle, at most TimerWheel::kExpiriesPerCall a call (counter timer_behind); the rest in the next turn,
+// so that a worker closes as fast as it can open.
 void expire_connections(Worker& worker);
 
 }  // namespace millrace

@@ -98,6 +98,8 @@ struct Worker {
   std::vector<HandoverBuffer> handover;  // by WorkerIndex
   bool handover_dirty = false;
 
+  bool expiries_left = false;  // the wheel is behind: the next turn goes on with it
+
   // Answers to ICMP, at most kIcmpAnswersPerWindow a window.
   uint64_t icmp_window_ms = 0;
   uint32_t icmp_answers = 0;

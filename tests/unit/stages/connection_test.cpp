@@ -1,6 +1,7 @@
 #include "dataplane/stages/connection.h"
 
 #include <gtest/gtest.h>
+#include <rte_cycles.h>
 
 #include <set>
 
@@ -147,6 +148,18 @@ TEST(Connection, many_expiries_are_spread_over_calls) {
   EXPECT_EQ(bed.total(&WorkerCounters::connections_expired), 500u);
   EXPECT_GE(bed.total(&WorkerCounters::timer_behind), 7u);
   EXPECT_EQ(bed.total(&WorkerCounters::connections_closed), 500u);
+}
+
+TEST(Connection, expiries_that_are_left_do_not_wait_for_the_next_millisecond) {
+  Testbed bed;
+  for (uint16_t port = 1; port <= 500; ++port) bed.send(kFront, syn(port));
+  bed.run();
+  EXPECT_EQ(bed.received(kBack).size(), 500u);
+  Worker& worker = bed.worker();
+  worker.clock.anchor(rte_rdtsc(), worker.clock.now_ms() + SettingsCommand{}.syn_sent_timeout_ms + 1000);
+  for (unsigned turn = 0; turn < 9; ++turn) worker_turn(worker);
+  EXPECT_EQ(bed.total(&WorkerCounters::connections_expired), 500u);
+  EXPECT_FALSE(worker.expiries_left);
 }
 
 }  // namespace
