@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -66,6 +67,14 @@ uint32_t owner_pid(const std::string& path) {
   if (pread(fd, &pid, sizeof pid, offsetof(SegmentHeader, dataplane_pid)) != sizeof pid) pid = 0;
   close(fd);
   return pid;
+}
+
+// hugetlbfs takes sizes in its own pages only.
+uint64_t in_whole_pages(int fd, uint64_t bytes) {
+  struct stat status {};
+  const uint64_t page_bytes =
+      fstat(fd, &status) == 0 ? std::max<uint64_t>(static_cast<uint64_t>(status.st_blksize), 1) : 1;
+  return (bytes + page_bytes - 1) / page_bytes * page_bytes;
 }
 
 // The control plane runs as another user: it gets at both files by their group. Without such a group only root does.
@@ -130,21 +139,23 @@ void SegmentHost::make_file(const SegmentShape& shape) {
   const int fd = open(unfinished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, kFileMode);
   if (fd < 0) throw failure("cannot create", unfinished, "check the directory of [dataplane] segment");
   share_with_group(fd);
+  const uint64_t bytes = in_whole_pages(fd, layout.bytes);
   // Reserve before mapping; posix_fallocate returns its error.
-  errno = posix_fallocate(fd, 0, static_cast<off_t>(layout.bytes));
+  errno = posix_fallocate(fd, 0, static_cast<off_t>(bytes));
   void* memory = MAP_FAILED;
-  if (errno == 0) memory = mmap(nullptr, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (errno == 0) memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   const int cause = errno;
   close(fd);
   if (memory == MAP_FAILED) {
     unlink(unfinished.c_str());
     errno = cause;
-    const std::string size = std::to_string((layout.bytes >> 20) + 1) + " MiB";
+    const std::string size = std::to_string((bytes >> 20) + 1) + " MiB";
     throw failure("cannot reserve " + size + " for", unfinished,
-                  "lower [dataplane] connections, or enlarge its file system: mount -o remount,size=SIZE /dev/shm");
+                  "lower [dataplane] connections, or enlarge its file system: mount -o remount,size=SIZE /dev/shm "
+                  "(hugetlbfs: sysctl -w vm.nr_hugepages=N)");
   }
   header_ = static_cast<SegmentHeader*>(memory);
-  bytes_ = layout.bytes;
+  bytes_ = bytes;
 }
 
 void SegmentHost::fill(const SegmentShape& shape) {

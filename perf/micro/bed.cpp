@@ -90,7 +90,18 @@ Bed::~Bed() {
   for (rte_ring* ring : state_.notes) rte_ring_free(ring);
   for (rte_ring* ring : state_.handover) rte_ring_free(ring);
   std::free(state_.qsbr);
-  if (!state_.slab.empty()) munmap(state_.slab.data(), state_.slab.size_bytes());
+  if (slab_memory_.data != nullptr) munmap(slab_memory_.data, slab_memory_.bytes);
+}
+
+// 2 MB pages, as a segment on hugetlbfs has them; a bed that needs none (need_hugepages) does with 4 KiB ones.
+SlabMemory map_slab(size_t slab_bytes) {
+  constexpr size_t kHugePageBytes = size_t{2} << 20;
+  const size_t bytes = (slab_bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  for (const int pages : {MAP_HUGETLB, 0}) {
+    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | pages, -1, 0);
+    if (data != MAP_FAILED) return {data, bytes};
+  }
+  throw std::runtime_error("no memory for the slab");
 }
 
 void Bed::make_state() {
@@ -104,11 +115,9 @@ void Bed::make_state() {
       static_cast<rte_rcu_qsbr*>(std::aligned_alloc(64, (rte_rcu_qsbr_get_memsize(count) + 63) & ~size_t{63}));
   rte_rcu_qsbr_init(state_.qsbr, count);
 
-  // Shared 4 KiB pages, as the segment's file in /dev/shm has them: TLB misses are part of the figure.
   const size_t entries = size_t{connections_per_worker(options_)} * count;
-  void* slab = mmap(nullptr, entries * sizeof(ConnEntry), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (slab == MAP_FAILED) throw std::runtime_error("no memory for the slab");
-  state_.slab = {static_cast<ConnEntry*>(slab), entries};
+  slab_memory_ = map_slab(entries * sizeof(ConnEntry));
+  state_.slab = {static_cast<ConnEntry*>(slab_memory_.data), entries};
 
   worker_info_.reset(new WorkerInfo[count]());
   worker_counters_.reset(new WorkerCounters[count]());

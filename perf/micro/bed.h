@@ -31,6 +31,11 @@ const cpu_set_t& allowed_cpus();
 
 inline constexpr uint32_t kImix = 362;  // its mean: 7 of 64, 4 of 594, 1 of 1518 bytes
 
+struct SlabMemory {
+  void* data = nullptr;
+  size_t bytes = 0;
+};
+
 struct BedOptions {
   Mode mode = Mode::fullnat;
   Proto proto = Proto::udp;
@@ -102,6 +107,7 @@ class Bed {
   std::vector<std::unique_ptr<BackendCounters[]>> backend_counters_;
   std::vector<ServiceInfo> service_info_;
   std::vector<BackendInfo> backend_info_;
+  SlabMemory slab_memory_;
   ProcessState state_;
   Steering steering_{{}};
   std::unique_ptr<Publisher> publisher_;

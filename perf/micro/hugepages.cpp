@@ -26,13 +26,13 @@ uint64_t heap_bytes() {
   return bytes;
 }
 
-// Tables grow linearly between sizes that are a power of two apart: a small one tells.
-uint64_t table_bytes(uint64_t connections) {
+// Index and slab. Tables grow linearly between sizes that are a power of two apart: a small one tells.
+uint64_t connection_bytes(uint64_t connections) {
   unsigned halvings = 0;
   while (connections >> halvings > kAlwaysFits) ++halvings;
   const uint64_t before = heap_bytes();
   const ConnTable probe(static_cast<uint32_t>(connections >> halvings), kTableSuffix, SOCKET_ID_ANY);
-  return (heap_bytes() - before) << halvings;
+  return ((heap_bytes() - before) << halvings) + connections * sizeof(ConnEntry);
 }
 
 // Of /proc/meminfo.
@@ -54,8 +54,8 @@ void need_hugepages(uint64_t connections) {
   if (connections <= kAlwaysFits || effort() == Effort::smoke) return;
   const uint64_t page_bytes = meminfo("Hugepagesize") << 10;
   const uint64_t free_bytes = meminfo("HugePages_Free") * page_bytes;
-  if (table_bytes(connections) + kBesidesBytes <= free_bytes) return;
-  const uint64_t wanted_bytes = table_bytes(kLargestBed) + kBesidesBytes;
+  if (connection_bytes(connections) + kBesidesBytes <= free_bytes) return;
+  const uint64_t wanted_bytes = connection_bytes(kLargestBed) + kBesidesBytes;
   const uint64_t more_pages = (wanted_bytes - free_bytes + page_bytes - 1) / page_bytes;
   throw Skipped{"too few free hugepages; sysctl -w vm.nr_hugepages=" +
                 std::to_string(meminfo("HugePages_Total") + more_pages) + " lets all run"};
