@@ -34,6 +34,7 @@ class Slab {
   ConnIndex first() const { return first_; }
   uint32_t capacity() const { return count_; }
   uint32_t used() const { return used_; }
+  bool is_full() const { return used_ == count_; }
 
  private:
   ConnEntry* entries_;

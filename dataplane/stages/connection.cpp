@@ -61,11 +61,10 @@ std::optional<Endpoint> source_towards(Worker& worker, const Tuple& tuple, const
   return snat;
 }
 
-// Claims and fills an entry; kNoConn when the slab is full.
+// Claims and fills an entry; the slab has one.
 ConnIndex make_entry(Worker& worker, const Tuple& tuple, const ServiceTables& service, const BackendTarget& backend,
                      const Endpoint& snat) {
   const ConnIndex index = worker.slab.claim();
-  if (index == kNoConn) return index;
   ConnEntry& entry = worker.slab[index];
   const Ms now_ms = worker.clock.now32_ms();
   entry.client_seen_ms = entry.backend_seen_ms = entry.opened_ms = now_ms;
@@ -88,6 +87,12 @@ ConnIndex make_entry(Worker& worker, const Tuple& tuple, const ServiceTables& se
 std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
                                           ConnRef& opened) {
   ServiceCounters& counters = worker.service_counters[raw(service.slot)];
+  // First, because a flood that has filled the slab should cost no search for a port.
+  if (worker.slab.is_full()) {
+    counters.no_slot.add(1);
+    note_slab_full(worker);
+    return DropReason::slab_full;
+  }
   const BackendTarget* backend = pick_backend(service, tuple.dst.family(), flow_hash(tuple.src, tuple.src_port),
                                               worker.state.eligible, worker.cursors, worker.state.backend_counters);
   if (backend == nullptr) {
@@ -101,11 +106,6 @@ std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, co
     return DropReason::no_snat_port;
   }
   const ConnIndex index = make_entry(worker, tuple, service, *backend, *snat);
-  if (index == kNoConn) {
-    counters.no_slot.add(1);
-    note_slab_full(worker);
-    return DropReason::slab_full;
-  }
   // The packet's own tuple was not found, or we were not here; the reply's was looked up by source_towards.
   if (!worker.table.insert_absent(worker.slab[index], index)) {
     worker.slab.release(index);
