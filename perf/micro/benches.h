@@ -16,6 +16,7 @@ void register_syn_flood_benches();
 // Parts.
 void register_stage_benches();
 void register_conn_table_benches();
+void register_index_benches();
 void register_checksum_benches();
 void register_parse_benches();
 void register_timer_wheel_benches();

@@ -33,8 +33,7 @@ DesiredService service_of(const BedOptions& options, const FlowPlan& plan, unsig
 DesiredModel configuration(const BedOptions& options, const FlowPlan& plan, Generation generation) {
   DesiredModel model;
   model.generation = generation;
-  // Short, so that lives which end in a second leave no others behind.
-  model.settings.time_wait_timeout_ms = 1000;
+  model.settings.time_wait_timeout_ms = kTimeWaitMs;
   model.snat_ranges.push_back({.pool = 0,
                                .port_first = kSnatPortFirst,
                                .port_last = 65535,

@@ -8,6 +8,7 @@
 #include "dataplane/tcp/tcp_state.h"
 #include "perf/micro/bed.h"
 #include "perf/micro/benches.h"
+#include "perf/micro/configuration.h"
 #include "perf/micro/facts.h"
 #include "perf/micro/measure.h"
 #include "perf/micro/random_order.h"
@@ -31,7 +32,7 @@ constexpr std::array<Step, 10> kLife = {{
     {false, kTcpFin | kTcpAck},
     {true, kTcpAck},
 }};
-constexpr uint32_t kAfterTimeWaitMs = 1000 + 3 * TimerWheel::kTickMs;  // as configuration.cpp has it, and its lateness
+constexpr uint32_t kAfterTimeWaitMs = kTimeWaitMs + 3 * TimerWheel::kTickMs;  // the wheel may be that late
 
 class Lives {
  public:

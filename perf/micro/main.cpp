@@ -106,6 +106,7 @@ void register_all() {
   register_syn_flood_benches();
   register_stage_benches();
   register_conn_table_benches();
+  register_index_benches();
   register_checksum_benches();
   register_parse_benches();
   register_timer_wheel_benches();
