@@ -1,7 +1,8 @@
 // toml_depth.h: finds text that would nest tables deeper than toml++ 3.3 can free again. It bounds the nesting of
-// values, not the length of dotted keys, and frees a tree recursively: 32,000 levels overflow an 8 MiB stack. Route:
-// parse_config > find_deep_line, before the parser sees the text Bound:  with kKeyDotsMax a tree has at most (256
-// nested values + 2) x 17 levels. Tests:  tests/unit/config/toml_depth_test.cpp
+// values, not the length of dotted keys, and frees a tree recursively: 32,000 levels overflow an 8 MiB stack.
+// Route:  parse_config > find_deep_line, before the parser sees the text
+// Bound:  with kKeyDotsMax a tree has at most (256 nested values + 2) x 17 levels.
+// Tests:  tests/unit/config/toml_depth_test.cpp
 #pragma once
 
 #include <optional>

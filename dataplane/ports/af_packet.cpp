@@ -1,7 +1,7 @@
 // af_packet.cpp: a packet socket on an interface, for tests and for NICs without AF_XDP. The kernel gets its own copy
-// of every packet, so a service may not sit on an address of the kernel here (it would answer too). Frames: a slot of
-// the shared ring holds framesz bytes, kSlotHeaderBytes of them before the frame. Memory: ring of kSlotCount slots, for
-// each direction of each queue.
+// of every packet, so a service may not sit on an address of the kernel here (it would answer too).
+// Frames: a slot of the shared ring holds framesz bytes, kSlotHeaderBytes of them before the frame.
+// Memory: ring of kSlotCount slots, for each direction of each queue.
 #include <linux/if_packet.h>
 #include <rte_ether.h>
 

@@ -1,7 +1,6 @@
 // next_hop.h: where a connection's packets leave, and the wait for its MAC address.
-// Route:  rewrite_burst > cached_hop; without one, rewrite_burst | handle_icmp > find_hop > send_along >
-// transmit_packet
-//         | hold
+// Route:  rewrite_burst > cached_hop
+//         without one: rewrite_burst | handle_icmp > find_hop > send_along > transmit_packet | hold
 //         worker_turn > release_held
 // Thread: owning worker; reads routes and neighbours that the main lcore writes.
 // Bound:  one `resolve` note a held packet at most, and only for the first one held for its next hop.
@@ -18,7 +17,7 @@ struct rte_mbuf;
 namespace millrace {
 
 enum class HopState : uint8_t {
-  ready,       // mac is set
+  ready,       // port and neighbour are set
   unresolved,  // next_hop is set: whose MAC is missing
   no_route,
 };

@@ -1,8 +1,7 @@
 // bed.h: real workers on the memory port, with as many established connections as a benchmark wants, configured through
 // the dataplane's own publisher.
 // Holds:  every packet of every connection was seen to come out right, once, before anything is timed: compared byte
-// for
-//         byte with a frame made anew by other code than the dataplane's. Otherwise the constructor throws.
+//         for byte with a frame made anew by other code than the dataplane's. Otherwise the constructor throws.
 // Memory: per connection its slab entry, table keys and timer, 4 B, and two frames of traffic().
 // Thread: one, but for the workers while a benchmark runs them.
 #pragma once

@@ -1,6 +1,6 @@
 // flow_plan.h: who is who around the balancer: numbers for clients, backends and SNAT addresses, and the way back.
-// Clients are behind a router, backends on link; everything comes and goes by one port, as on a one-armed load
-// balancer. Thread: any; constant.
+// Clients are behind a router, backends on link; everything comes and goes by one port, as on a one-armed load balancer.
+// Thread: any; constant.
 #pragma once
 
 #include <cstdint>

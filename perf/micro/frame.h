@@ -1,6 +1,7 @@
 // frame.h: Ethernet frames with TCP or UDP inside, made anew from what should stand in them.
-// Serves both ends of a benchmark: what is played, and what must come out. Holds: shares no code with the dataplane,
-// checksums are computed here by plain addition, so that comparing bytes checks everything at once.
+// Serves both ends of a benchmark: what is played, and what must come out.
+// Holds:  shares no code with the dataplane, checksums are computed here by plain addition, so that comparing bytes
+//         checks everything at once.
 // Thread: any; pure functions.
 #pragma once
 

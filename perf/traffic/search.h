@@ -1,6 +1,8 @@
 // search.h: the highest rate that gets through, after RFC 2544 section 26.1: trials of a fixed time, halving the
 // interval. On a machine that is shared a trial that fails is run once more: a core that was taken away is not the
-// balancer. Thread: one. Bound:  1 + 2 x kSearchSteps trials, and one for the latency.
+// balancer.
+// Thread: one.
+// Bound:  1 + 2 x kSearchSteps trials, and one for the latency.
 #pragma once
 
 #include <vector>

@@ -1,8 +1,7 @@
 // disturbance.h: what a packet path must not do: system calls, heap allocation, locks; counted for this thread while
 // it is watched.
 // How:    system calls: Linux's syscall user dispatch (5.11 and later) raises SIGSYS in place of the first one, which
-// is
-//         noted and then let through, with all that follow. The vDSO makes none. The rest: this executable's own
+//         is noted and then let through, with all that follow. The vDSO makes none. The rest: this executable's own
 //         malloc, pthread_mutex_lock and so on stand before those of libc for every shared library; they count and pass
 //         on. Also DPDK's heap. Its spinlocks are inlined: call_trace.h sees those.
 // Thread: the one that begins is watched; one at a time.
