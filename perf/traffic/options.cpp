@@ -16,10 +16,10 @@ namespace {
 
 constexpr char kExamples[] =
     "Examples (millrace-dataplane and millraced run with perf/traffic/memif.toml)\n"
-    "  traffic --device memif:/run/millrace-traffic.sock --flows 65536 --rate 1000000\n"
-    "  traffic --device memif:/run/millrace-traffic.sock --flows 4194304 --search\n"
-    "  traffic --device memif:/run/millrace-traffic.sock --mix connections --seconds 5\n"
-    "  traffic --device memif:/run/millrace-traffic.sock --mix syn --flows 0 --rate 500000\n"
+    "  traffic --device memif:/run/millrace-traffic-memif.sock --flows 65536 --rate 1000000\n"
+    "  traffic --device memif:/run/millrace-traffic-memif.sock --flows 4194304 --search\n"
+    "  traffic --device memif:/run/millrace-traffic-memif.sock --mix connections --seconds 5\n"
+    "  traffic --device memif:/run/millrace-traffic-memif.sock --mix syn --flows 0 --rate 500000\n"
     "  traffic --device memif:/run/testpmd.sock --peer reflector --search       beside dpdk-testpmd "
     "--forward-mode=5tswap\n"
     "  traffic --device pci:0000:3b:00.0 --device pci:0000:3b:00.1 --peer-mac 3c:fd:fe:00:00:10\n"
@@ -111,13 +111,20 @@ double read_rate(const std::string& text) {
 }
 
 std::vector<uint16_t> read_frame(const std::string& text, Family family, Proto proto) {
-  if (text == "imix") return {64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 64, 594};
+  const auto raised = [=](unsigned bytes) {
+    return static_cast<uint16_t>(std::max(bytes, frame_bytes_min(family, proto)));
+  };
+  if (text == "imix") {
+    std::vector<uint16_t> mix = {64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 64, 594};
+    std::ranges::transform(mix, mix.begin(), raised);
+    return mix;
+  }
   unsigned bytes = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
   if (error != std::errc{} || end != text.data() + text.size() || bytes < 64 || bytes > kFrameBytesMax)
     throw UsageError("--frame " + text + " is no frame size (write 64 to " + std::to_string(kFrameBytesMax) +
                      ", or imix)");
-  return {static_cast<uint16_t>(std::max(bytes, frame_bytes_min(family, proto)))};
+  return {raised(bytes)};
 }
 
 Endpoint read_endpoint(const char* option, const std::string& text, Family family) {
@@ -193,9 +200,6 @@ void understand(const Words& text, Options& options) {
   options.proto = text.tcp || options.mix != Mix::established ? Proto::tcp : Proto::udp;
   options.rate = read_rate(text.rate);
   options.frame_bytes = read_frame(text.frame, options.family, options.proto);
-  if (text.frame == "imix")
-    for (uint16_t& bytes : options.frame_bytes)
-      bytes = static_cast<uint16_t>(std::max<unsigned>(bytes, frame_bytes_min(options.family, options.proto)));
   const auto or_default = [&](const std::string& given, const char* ipv4, const char* ipv6) {
     return !given.empty() ? given : std::string(text.ipv6 ? ipv6 : ipv4);
   };
