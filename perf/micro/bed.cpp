@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 #include <rte_cycles.h>
-#include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring_elem.h>
 #include <sys/mman.h>
@@ -26,14 +25,8 @@ constexpr uint32_t kFramesMin = 4096;       // so that bursts of one flow are as
 
 // By this process, in hugepages and in ordinary memory.
 double allocated_bytes() {
-  double bytes = 0;
-  for (unsigned i = 0; i < rte_socket_count(); ++i) {
-    rte_malloc_socket_stats stats{};
-    if (rte_malloc_get_socket_stats(rte_socket_id_by_idx(i), &stats) == 0)
-      bytes += static_cast<double>(stats.heap_allocsz_bytes);
-  }
   const struct mallinfo2 ordinary = mallinfo2();
-  return bytes + static_cast<double>(ordinary.uordblks) + static_cast<double>(ordinary.hblkhd);
+  return static_cast<double>(heap_bytes() + ordinary.uordblks + ordinary.hblkhd);
 }
 
 uint32_t connections_per_worker(const BedOptions& options) {
@@ -46,6 +39,17 @@ uint32_t frame_bytes_of(const BedOptions& options, uint32_t place) {
   if (options.frame_bytes != kImix) return options.frame_bytes;
   constexpr std::array<uint32_t, 12> kMixture = {64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 594, 64};
   return kMixture[place % kMixture.size()];
+}
+
+// 2 MB pages, as a segment on hugetlbfs has them; a bed that needs none (need_hugepages) does with 4 KiB ones.
+SlabMemory map_slab(size_t slab_bytes) {
+  constexpr size_t kHugePageBytes = size_t{2} << 20;
+  const size_t bytes = (slab_bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  for (const int pages : {MAP_HUGETLB, 0}) {
+    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | pages, -1, 0);
+    if (data != MAP_FAILED) return {data, bytes};
+  }
+  throw std::runtime_error("no memory for the slab");
 }
 
 }  // namespace
@@ -91,17 +95,6 @@ Bed::~Bed() {
   for (rte_ring* ring : state_.handover) rte_ring_free(ring);
   std::free(state_.qsbr);
   if (slab_memory_.data != nullptr) munmap(slab_memory_.data, slab_memory_.bytes);
-}
-
-// 2 MB pages, as a segment on hugetlbfs has them; a bed that needs none (need_hugepages) does with 4 KiB ones.
-SlabMemory map_slab(size_t slab_bytes) {
-  constexpr size_t kHugePageBytes = size_t{2} << 20;
-  const size_t bytes = (slab_bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
-  for (const int pages : {MAP_HUGETLB, 0}) {
-    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | pages, -1, 0);
-    if (data != MAP_FAILED) return {data, bytes};
-  }
-  throw std::runtime_error("no memory for the slab");
 }
 
 void Bed::make_state() {

@@ -10,12 +10,6 @@
 #include "perf/micro/results.h"
 
 namespace millrace::perf {
-namespace {
-
-constexpr uint32_t kAlwaysFits = 100'000;        // also what is tried out to know what more would need
-constexpr uint64_t kLargestBed = 4'718'592;      // 4M flows and their room
-constexpr uint64_t kBesidesBytes = 64ull << 20;  // packet buffers, rings, neighbours
-constexpr unsigned kTableSuffix = 201;
 
 uint64_t heap_bytes() {
   uint64_t bytes = 0;
@@ -25,6 +19,13 @@ uint64_t heap_bytes() {
   }
   return bytes;
 }
+
+namespace {
+
+constexpr uint32_t kAlwaysFits = 100'000;        // also what is tried out to know what more would need
+constexpr uint64_t kLargestBed = 4'718'592;      // 4M flows and their room
+constexpr uint64_t kBesidesBytes = 64ull << 20;  // packet buffers, rings, neighbours
+constexpr unsigned kTableSuffix = 201;
 
 // Index and slab. Tables grow linearly between sizes that are a power of two apart: a small one tells.
 uint64_t connection_bytes(uint64_t connections) {

@@ -20,6 +20,7 @@
 #include "perf/micro/hugepages.h"
 #include "perf/micro/measure.h"
 #include "perf/micro/results.h"
+#include "perf/micro/sample_entry.h"
 
 namespace millrace::perf {
 namespace {
@@ -112,16 +113,7 @@ struct Connections {
   explicit Connections(uint32_t count) : entries(in_hugepages<ConnEntry>(count)) {
     for (uint32_t i = 0; i < count; ++i) {
       ConnEntry& entry = entries[i];
-      entry.family = Family::ipv4;
-      entry.proto = Proto::udp;
-      entry.client4 = Be32::from_host(0xc612'0001 + i / 32'768);
-      entry.vip4 = Be32::from_host(0xcb00'710a);
-      entry.snat4 = Be32::from_host(0x0a48'000a + i / 960'000);
-      entry.backend4 = Be32::from_host(0x0a48'0101 + i % 16);
-      entry.client_port = Be16::from_host(static_cast<uint16_t>(1024 + i % 32'768));
-      entry.vip_port = Be16::from_host(80);
-      entry.snat_port = Be16::from_host(static_cast<uint16_t>(1024 + i / 16 % 60'000));
-      entry.backend_port = Be16::from_host(8080);
+      fill_entry(entry, Family::ipv4, i);
       keys.push_back(forward_key4(entry));
       keys.push_back(reverse_key4(entry));
     }

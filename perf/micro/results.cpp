@@ -38,7 +38,7 @@ std::string name_of(const Facts& facts) {
   return name;
 }
 
-// Linear interpolation between the neighbours; 0 of nothing.
+// As median(), for any share.
 double quantile(std::vector<double> values, double q) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
@@ -99,6 +99,8 @@ std::string cpu_model() {
 }
 
 }  // namespace
+
+double median(std::vector<double> values) { return quantile(std::move(values), 0.5); }
 
 void set_filter(const std::string& regex) try {
   filter() = std::regex(regex, std::regex::extended);

@@ -60,6 +60,9 @@ void report_operations(benchmark::State& state, uint64_t operations);
 // benchmark and the exit status; throw Skipped leaves it out.
 void register_path(const Facts& facts, std::function<Report()> body);
 
+// Interpolated linearly between the neighbours; 0 of nothing.
+double median(std::vector<double> values);
+
 // A line a result.
 class ResultTable : public benchmark::BenchmarkReporter {
  public:

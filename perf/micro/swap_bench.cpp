@@ -7,7 +7,6 @@
 #include <rte_rcu_qsbr.h>
 #include <sched.h>
 
-#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <thread>
@@ -85,11 +84,6 @@ Slice quiescent_turns(Bed& bed) {
     }
   });
   return slice;
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2), values.end());
-  return values[values.size() / 2];
 }
 
 Report run_swap(const BedOptions& options) {

@@ -6,7 +6,6 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -37,10 +36,6 @@ struct Runner {
 };
 
 double packets_per_second(const Slice& slice) { return static_cast<double>(slice.units) / slice.seconds; }
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
 
 Report run_two_workers(const BedOptions& options) {
   const unsigned other = rte_get_next_lcore(-1, 1, 0);
