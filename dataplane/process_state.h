@@ -34,6 +34,9 @@ enum class NoteKind : uint8_t {
   backend_reset,   // service, backend
   slab_full,
   snat_exhausted,  // service, backend
+  client_refused,  // service, backend tried last
+  syn_proxy_on,    // service
+  syn_proxy_off,   // service
 };
 struct WorkerNote {
   NoteKind kind{};

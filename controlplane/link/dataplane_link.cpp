@@ -185,6 +185,9 @@ void DataplaneLink::take_event(const Event& event, uint64_t now_ms) {
       return warn_full(event, now_ms);
     case EventKind::connect_failed:
     case EventKind::backend_reset:
+    case EventKind::client_refused:
+    case EventKind::syn_proxy_on:
+    case EventKind::syn_proxy_off:
       // Counted per backend in the segment, where the API reads them.
       return;
   }

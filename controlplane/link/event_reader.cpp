@@ -27,6 +27,10 @@ bool is_valid_event(const Event& event) {
     case EventKind::backend_reset:
     case EventKind::snat_exhausted:
       return has_backend && event.count != 0;
+    case EventKind::client_refused:
+    case EventKind::syn_proxy_on:
+    case EventKind::syn_proxy_off:
+      return raw(event.service) < kServiceMax && event.count != 0;
     case EventKind::slab_full:
       return event.count != 0;
   }

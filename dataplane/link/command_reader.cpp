@@ -39,6 +39,8 @@ std::optional<size_t> body_bytes(CommandKind kind) {
       return sizeof(BindCommand);
     case CommandKind::backend:
       return sizeof(BackendCommand);
+    case CommandKind::backend_host:
+      return sizeof(BackendHostCommand);
     case CommandKind::commit:
       return 0;
     case CommandKind::set_backend:
@@ -147,6 +149,7 @@ RejectReason CommandReader::read_item(const Command& command) {
       return add_backend(command.body.backend);
     case CommandKind::commit:
       return check_commit();
+    case CommandKind::backend_host:
     case CommandKind::begin:
     case CommandKind::set_backend:
       break;  // read() has taken these
@@ -222,7 +225,7 @@ RejectReason CommandReader::add_bind(const BindCommand& bind) {
 RejectReason CommandReader::add_backend(const BackendCommand& backend) {
   Pending& pending = *pending_;
   if (backend.weight > kWeightMax || backend.priority > kPriorityMax || !valid(backend.health) ||
-      !valid(backend.admin) || backend.port.raw == 0 || backend.reserved != 0 || !valid_unicast(backend.addr))
+      !valid(backend.admin) || backend.port.raw == 0 || !valid_unicast(backend.addr))
     return RejectReason::bad_field;
   if (pending.backend_count == pending.counts.backend_count) return RejectReason::bad_count;
   if (raw(backend.service) >= pending.model.services.size()) return RejectReason::bad_order;

@@ -19,6 +19,12 @@ EventKind event_kind(NoteKind kind) {
       return EventKind::backend_reset;
     case NoteKind::snat_exhausted:
       return EventKind::snat_exhausted;
+    case NoteKind::client_refused:
+      return EventKind::client_refused;
+    case NoteKind::syn_proxy_on:
+      return EventKind::syn_proxy_on;
+    case NoteKind::syn_proxy_off:
+      return EventKind::syn_proxy_off;
     case NoteKind::slab_full:
     case NoteKind::resolve:
       break;

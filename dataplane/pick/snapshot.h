@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/pick/host_table.h"
+#include "dataplane/pick/pick_table.h"
 #include "dataplane/pick/vip_table.h"
 #include "millrace/addr.h"
 #include "millrace/ids.h"
@@ -29,24 +31,6 @@ struct SnatPool {
   std::vector<SnatRange> ipv6;
 };
 
-struct BackendTarget {
-  IpAddr addr;
-  Be16 port;
-  BackendSlot slot{};
-  uint16_t weight = 1;
-};
-
-// How one service picks, for one family. Only eligible backends (up, enabled, weight > 0) of the best priority
-// group that has any are in `targets`; an empty one means no_backend.
-struct PickTable {
-  std::vector<BackendTarget> targets;
-  // roundrobin and weight: target indexes in the order to hand them out (smooth weighted round robin, one period).
-  std::vector<uint16_t> sequence;
-  // maglev: kMaglevSize target indexes; depends on addresses, ports and weights alone, so that it is equal on every
-  // host and in every run.
-  std::vector<uint16_t> maglev;
-};
-
 struct ServiceTables {
   ServiceSlot slot{};
   Proto proto{};
@@ -55,9 +39,14 @@ struct ServiceTables {
   uint16_t snat_pool = kNoSnatPool;
   uint32_t client_idle_timeout_ms = 0;
   uint32_t backend_idle_timeout_ms = 0;
+  SynProxy syn_proxy{};
+  uint32_t connect_timeout_ms = 0;  // of proxied connections, for each backend that is tried
+  uint32_t hello_timeout_ms = 0;    // with `hosts`
+  uint32_t syn_rate = 0;            // syn_proxy automatic: SYNs/s of one worker
   std::string name;
   PickTable ipv4;
   PickTable ipv6;
+  std::shared_ptr<const HostTable> hosts;  // null: server names are not read
   const PickTable& table(Family family) const { return family == Family::ipv4 ? ipv4 : ipv6; }
 };
 
@@ -69,6 +58,7 @@ struct Snapshot {
   std::array<SnatPool, kSnatPoolMax> snat_pools;
   // By ServiceSlot; null where the slot is not configured. Shared, because one service's change leaves the others'.
   std::vector<std::shared_ptr<const ServiceTables>> services;
+  bool any_spliced = false;  // a service of mode proxy, or with syn_proxy
 };
 
 }  // namespace millrace

@@ -124,6 +124,9 @@ uint32_t state_timeout_ms(ConnState state, const SettingsCommand& settings) {
       return settings.closed_timeout_ms;
     case open:
       return kOpenTimeoutMs;
+    case hello:
+    case connect:
+    case header:
     case ConnState::free:
       return 0;
   }

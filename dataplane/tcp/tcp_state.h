@@ -29,6 +29,7 @@ bool reopens(ConnState state);
 
 // ms that a connection in `state` may be silent. For `established` and `open` (UDP) this is the default of RFC 5382
 // REQ-5 and RFC 4787 REQ-5, which holds where the service sets no idle timeout; conn/idle.h puts both together.
+// 0 for the states of a proxied handshake, whose Splice says when they end.
 uint32_t state_timeout_ms(ConnState state, const SettingsCommand& settings);
 
 // Flags that no stack sends: SYN+FIN, SYN+RST, FIN without ACK, none of SYN, ACK and RST.

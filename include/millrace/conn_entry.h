@@ -27,8 +27,12 @@ enum class ConnState : uint8_t {
   time_wait = 6,     // both halves closed
   closed = 7,        // RST seen
   open = 8,          // UDP
+  // Of a proxied connection before it is established; the client has proven that it is there.
+  hello = 9,     // its ClientHello is not whole
+  connect = 10,  // our SYN to a backend is not answered
+  header = 11,   // what we say first to the backend is not acknowledged: PROXY header, held ClientHello
 };
-inline constexpr unsigned kConnStateCount = 9;
+inline constexpr unsigned kConnStateCount = 12;
 
 struct alignas(64) ConnEntry {
   // Odd while the entry is being opened or closed, even otherwise; grows by 2 with each use of the entry.
@@ -41,7 +45,7 @@ struct alignas(64) ConnEntry {
   Proto proto;
   Mode mode;
   ServiceSlot service;
-  BackendSlot backend;
+  BackendSlot backend;  // kNoBackend: a proxied connection that has none, or none any more
   WorkerIndex owner;
   uint8_t route_epoch;  // of the route table that the neighbours below came from
   // Checksum deltas of the forward rewrite (RFC 1624, one's complement, host arithmetic on network-order words);
@@ -51,7 +55,8 @@ struct alignas(64) ConnEntry {
   // Indexes of the neighbour table; kNoNeighbour until resolved.
   uint16_t forward_neighbour;  // towards the backend
   uint16_t reverse_neighbour;  // towards the client
-  uint16_t reserved[3];
+  uint8_t spliced;             // 1: proxied, its Splice counts (splice.h)
+  uint8_t reserved[5];
   // Ports and addresses in pairs: what a rewritten packet says, source first. One load takes a pair: the first is the
   // reverse packet's, the second the forward packet's.
   Be16 vip_port;

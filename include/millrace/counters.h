@@ -2,7 +2,7 @@
 // Writer: exactly one, named at each struct. Readers: anyone, in place, at any time; they never disturb the writer.
 // Holds:  monotonic unless marked "gauge"; starts at 0 with each dataplane process.
 // Equation, per worker, whenever it is between two bursts:
-//   rx_packets + handed_in + originated = tx_packets + handed_out + diverted + sum(dropped) + held
+//   rx_packets + handed_in + originated = tx_packets + handed_out + diverted + absorbed + sum(dropped) + held
 // A packet that is answered in place (ARP, ND, echo) is one rx and one tx: nothing is originated for it.
 #pragma once
 
@@ -35,8 +35,9 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(tx_bytes, "bytes", "given to the ports, Ethernet header included")                     \
   X(handed_in, "packets", "received from another worker's hand-over ring")                 \
   X(handed_out, "packets", "given to another worker's hand-over ring")                     \
-  X(originated, "packets", "made here, not received: gratuitous ARP, unsolicited NA")      \
+  X(originated, "packets", "made here, not received: announcements, proxied handshakes")   \
   X(diverted, "packets", "left to the kernel")                                             \
+  X(absorbed, "packets", "of proxied handshakes: they end here as they should")            \
   X(held, "packets", "gauge: waiting for a neighbour right now")                           \
   X(connections_opened, "connections", "entries made")                                     \
   X(connections_closed, "connections", "entries freed")                                    \
@@ -45,6 +46,11 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(icmp_translated, "packets", "ICMP errors passed on to the other side of a connection") \
   X(echo_answered, "packets", "pings to a VIP or SNAT address answered")                   \
   X(arp_answered, "packets", "ARP requests and neighbour solicitations answered")          \
+  X(cookies_sent, "packets", "SYNs answered with a SYN cookie")                            \
+  X(cookies_accepted, "packets", "ACKs that brought a valid SYN cookie back")              \
+  X(challenge_acks, "packets", "answers to segments that do not fit (RFC 5961)")           \
+  X(proxy_retransmits, "packets", "own SYNs and headers sent to a backend again")          \
+  X(backend_retries, "connections", "attempts moved on to another backend")                \
   X(snat_tries, "tries", "candidate ports looked at by the SNAT allocator")                \
   X(events_dropped, "events", "not told to the control plane, the way was full")           \
   X(bursts, "bursts", "loop turns that had a packet")                                      \
@@ -88,8 +94,10 @@ struct alignas(64) ServiceCounters {
   Counter active;  // gauge
   Counter no_backend;
   Counter no_snat_port;
-  Counter no_slot;  // slab or table full
-  Counter reserved[3];
+  Counter no_slot;     // slab or table full
+  Counter refused;     // proven clients that were reset, because no backend took them
+  Counter syn_floods;  // times that automatic began to answer with cookies
+  Counter reserved;
 };
 static_assert(sizeof(ServiceCounters) == 64);
 

@@ -47,7 +47,10 @@ namespace millrace {
   X(no_mbuf, "no packet buffer was free")                                                           \
   X(not_ours, "not ours, and the port has no kernel side to pass it to")                            \
   X(arp_malformed, "ARP or neighbour-discovery packet with impossible fields")                      \
-  X(no_config, "the control plane has not sent a configuration yet")
+  X(no_config, "the control plane has not sent a configuration yet")                                \
+  X(bad_cookie, "ACK to a proxied service without a connection, and no valid SYN cookie")           \
+  X(out_of_window, "segment of a proxied handshake with impossible sequence numbers (RFC 5961)")    \
+  X(hello_full, "no buffer to hold a ClientHello, or it is longer than the window we gave")
 
 enum class DropReason : uint8_t {
 #define X(name, sentence) name,

@@ -21,9 +21,11 @@ inline constexpr uint32_t kPriorityMax = 255;
 inline constexpr uint32_t kConnectionMin = 1024;
 inline constexpr uint32_t kConnectionMax = 64u << 20;  // 128 B of slab each: 8 GiB.
 inline constexpr uint32_t kNameBytes = 64;             // Service, pool and port names with their final NUL.
-inline constexpr uint32_t kCommandRingSlots = 4096;    // x 256 B: 1 MiB. A full ring makes the control plane wait.
-inline constexpr uint32_t kEventRingSlots = 4096;      // x 64 B. A full ring drops events and counts them.
-inline constexpr uint32_t kBurstMax = 64;              // RTE_HASH_LOOKUP_BULK_MAX.
-inline constexpr uint32_t kMaglevSize = 65537;         // Prime; 128 KiB a service and family.
+inline constexpr uint32_t kHostPatternBytes = 236;     // Server names and patterns with their final NUL.
+inline constexpr uint32_t kHostPatternMax = 256;     // Different ones a service: regular expressions are tried in turn.
+inline constexpr uint32_t kCommandRingSlots = 4096;  // x 256 B: 1 MiB. A full ring makes the control plane wait.
+inline constexpr uint32_t kEventRingSlots = 4096;    // x 64 B. A full ring drops events and counts them.
+inline constexpr uint32_t kBurstMax = 64;            // RTE_HASH_LOOKUP_BULK_MAX.
+inline constexpr uint32_t kMaglevSize = 65537;       // Prime; 128 KiB a service and family.
 
 }  // namespace millrace

@@ -2,7 +2,8 @@
 // checks every field of the copy, and uses the copy.
 //
 // control -> data, a configuration as one transaction (a snapshot, never a patch):
-//   begin(G) settings? snat_range* service* bind* backend* commit(G)   answered by applied(G) or rejected(G, reason)
+//   begin(G) settings? snat_range* service* bind* backend* backend_host* commit(G)
+//   answered by applied(G) or rejected(G, reason)
 // An item may only name what came before it (a bind its service, a service its pool). A second begin abandons an
 // open transaction. Services are matched to living ones by name, backends by (service, endpoint): what matches
 // keeps its slot, counters and connections; what is missing drains.
@@ -20,8 +21,15 @@
 
 namespace millrace {
 
-enum class Mode : uint8_t { nat = 1, fullnat = 2 };
+enum class Mode : uint8_t { nat = 1, fullnat = 2, proxy = 3 };
 enum class Balance : uint8_t { roundrobin = 1, weight = 2, leastconn = 3, maglev = 4 };
+// When a nat or fullnat service answers SYNs with cookies and splices, as mode proxy always does.
+enum class SynProxy : uint8_t { off = 0, automatic = 1, on = 2 };
+enum class ProxyProtocol : uint8_t { none = 0, v1 = 1, v2 = 2 };
+// How the server name of a ClientHello chooses among backends; none: it is not read.
+enum class HostMatching : uint8_t { none = 0, exact = 1, regexp = 2 };
+// Who gets a connection whose name no backend has: those without a name, nobody, or all.
+enum class UnexpectedHost : uint8_t { fallback = 0, reject = 1, any = 2 };
 enum class Health : uint8_t { down = 0, up = 1 };
 // What the operator says; health is what the checks say. A backend gets new connections when up and enabled.
 enum class Admin : uint8_t { enabled = 0, drain = 1, disabled = 2 };
@@ -33,8 +41,9 @@ enum class CommandKind : uint16_t {
   service = 4,
   bind = 5,
   backend = 6,
-  commit = 7,
-  set_backend = 8,
+  backend_host = 7,
+  commit = 8,
+  set_backend = 9,
 };
 
 struct BeginCommand {
@@ -43,6 +52,8 @@ struct BeginCommand {
   uint32_t service_count = 0;
   uint32_t bind_count = 0;
   uint32_t backend_count = 0;
+  uint32_t backend_host_count = 0;
+  uint32_t reserved = 0;
 };
 
 // Idle timeouts by TCP state and for UDP, in ms, 1 s .. 7 days; defaults are RFC 5382 REQ-5 and RFC 4787 REQ-5.
@@ -73,10 +84,17 @@ struct ServiceCommand {
   Proto proto{};
   Mode mode{};
   Balance balance{};
-  uint8_t reserved = 0;
+  SynProxy syn_proxy{};                  // off in mode proxy, which always does
   uint32_t client_idle_timeout_ms = 0;   // established, nothing heard from the client
   uint32_t backend_idle_timeout_ms = 0;  // established, nothing heard from the backend
-  char name[kNameBytes] = {};            // NUL-terminated, not empty, unique
+  // Of proxied connections, 0 for services that have none:
+  uint32_t connect_timeout_ms = 0;  // 10 ms .. 60 s for each backend that is tried
+  uint32_t hello_timeout_ms = 0;    // 10 ms .. 60 s for a whole ClientHello; 0 unless host_matching
+  uint32_t syn_rate = 0;            // SYNs/s of one worker from which automatic sends cookies; 0 unless automatic
+  HostMatching host_matching{};     // mode proxy alone
+  UnexpectedHost unexpected_host{};
+  uint16_t reserved = 0;
+  char name[kNameBytes] = {};  // NUL-terminated, not empty, unique
 };
 
 struct BindCommand {
@@ -94,8 +112,17 @@ struct BackendCommand {
   Health health{};
   Admin admin{};
   Be16 port;
-  uint32_t reserved = 0;
+  ProxyProtocol proxy_protocol{};  // none unless the service's connections are proxied
+  uint8_t reserved[3] = {};
   IpAddr addr;
+};
+
+// The server name that a backend is for: a name in lower case, or a regular expression by its service's host_matching.
+// At most one a backend; backends without one are the fallback.
+struct BackendHostCommand {
+  ServiceOrdinal service{};
+  BackendOrdinal backend{};
+  char pattern[kHostPatternBytes] = {};  // NUL-terminated, not empty
 };
 
 // Which fields of set_backend count.
@@ -125,6 +152,7 @@ struct Command {
     ServiceCommand service;
     BindCommand bind;
     BackendCommand backend;
+    BackendHostCommand backend_host;
     SetBackendCommand set_backend;
     uint8_t bytes[240];
     Body() : bytes{} {}
@@ -140,6 +168,9 @@ enum class EventKind : uint16_t {
   backend_reset = 4,   // service_slot, backend_slot, count: RST after the handshake
   slab_full = 5,       // count
   snat_exhausted = 6,  // service_slot, backend_slot, count
+  client_refused = 7,  // service_slot, backend_slot tried last or none, count: no backend took proven clients
+  syn_proxy_on = 8,    // service_slot, count of SYNs/s: a worker began to answer with cookies (automatic)
+  syn_proxy_off = 9,   // service_slot: that worker stopped
 };
 
 // X(name, sentence)
@@ -158,6 +189,8 @@ enum class EventKind : uint16_t {
   X(no_pool, "a fullnat service names no SNAT pool with addresses")             \
   X(too_many, "over a limit of limits.h")                                       \
   X(no_memory, "the new tables do not fit into memory")                         \
+  X(no_splices, "the dataplane runs with [dataplane] proxy = false")            \
+  X(bad_pattern, "a server name's pattern does not compile or is too complex")  \
   X(steer_failed, "the port's steering program refused an address")
 
 enum class RejectReason : uint16_t {

@@ -16,12 +16,13 @@
 #include "millrace/ids.h"
 #include "millrace/limits.h"
 #include "millrace/messages.h"
+#include "millrace/splice.h"
 
 namespace millrace {
 
 inline constexpr char kDefaultSegmentPath[] = "/dev/shm/millrace.segment";
 inline constexpr uint64_t kSegmentMagic = 0x3145'4341'524c'4c4d;  // "MLLRACE1" in memory order
-inline constexpr uint32_t kAbiVersion = 2;
+inline constexpr uint32_t kAbiVersion = 3;
 
 // A hash over every size and offset that the two sides must agree on; a mismatch refuses to join.
 constexpr uint64_t layout_hash();
@@ -37,8 +38,9 @@ enum class SectionKind : uint32_t {
   service_counters = 7,   // ServiceCounters[worker_count][kServiceMax]
   backend_counters = 8,   // BackendCounters[worker_count][kBackendMax]
   slab = 9,               // ConnEntry[connection_count]
+  splices = 10,           // Splice[connection_count], or none at all
 };
-inline constexpr uint32_t kSectionCount = 10;
+inline constexpr uint32_t kSectionCount = 11;
 
 struct Section {
   uint64_t offset = 0;  // from the start of the file, 4096-aligned
@@ -141,8 +143,10 @@ constexpr uint64_t layout_hash() {
                                   sizeof(ServiceCommand),
                                   sizeof(BindCommand),
                                   sizeof(BackendCommand),
+                                  sizeof(BackendHostCommand),
                                   sizeof(SetBackendCommand),
                                   sizeof(ConnEntry),
+                                  sizeof(Splice),
                                   offsetof(ConnEntry, vip_port),
                                   offsetof(ConnEntry, client_port),
                                   offsetof(ConnEntry, vip4),

@@ -59,16 +59,19 @@ void list_commands(std::ostream& out) {
   // clang-format off
   BEGIN(Command); FIELD(kind); FIELD(reserved); FIELD(sequence); FIELD(generation); FIELD(body); END
   BEGIN(Command::Body); FIELD(bytes); END
-  BEGIN(BeginCommand); FIELD(snat_range_count); FIELD(service_count); FIELD(bind_count); FIELD(backend_count); END
+  BEGIN(BeginCommand); FIELD(snat_range_count); FIELD(service_count); FIELD(bind_count); FIELD(backend_count);
+    FIELD(backend_host_count); FIELD(reserved); END
   BEGIN(SettingsCommand); FIELD(syn_sent_timeout_ms); FIELD(syn_received_timeout_ms); FIELD(fin_wait_timeout_ms);
     FIELD(time_wait_timeout_ms); FIELD(closed_timeout_ms); FIELD(reserved); END
   BEGIN(SnatRangeCommand); FIELD(pool); FIELD(port_first); FIELD(port_last); FIELD(reserved); FIELD(first);
     FIELD(last); END
-  BEGIN(ServiceCommand); FIELD(ordinal); FIELD(snat_pool); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(reserved);
-    FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms); FIELD(name); END
+  BEGIN(ServiceCommand); FIELD(ordinal); FIELD(snat_pool); FIELD(proto); FIELD(mode); FIELD(balance);
+    FIELD(syn_proxy); FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms); FIELD(connect_timeout_ms);
+    FIELD(hello_timeout_ms); FIELD(syn_rate); FIELD(host_matching); FIELD(unexpected_host); FIELD(reserved); FIELD(name); END
   BEGIN(BindCommand); FIELD(service); FIELD(port); FIELD(reserved); FIELD(addr); END
   BEGIN(BackendCommand); FIELD(service); FIELD(ordinal); FIELD(weight); FIELD(priority); FIELD(health); FIELD(admin);
-    FIELD(port); FIELD(reserved); FIELD(addr); END
+    FIELD(port); FIELD(proxy_protocol); FIELD(reserved); FIELD(addr); END
+  BEGIN(BackendHostCommand); FIELD(service); FIELD(backend); FIELD(pattern); END
   BEGIN(SetBackendCommand); FIELD(service); FIELD(backend); FIELD(fields); FIELD(weight); FIELD(health); FIELD(admin);
     FIELD(reserved); END
   // clang-format on
@@ -85,9 +88,14 @@ void list_connection(std::ostream& out) {
   // clang-format off
   BEGIN(ConnEntry); FIELD(generation); FIELD(client_seen_ms); FIELD(backend_seen_ms); FIELD(opened_ms); FIELD(state);
     FIELD(family); FIELD(proto); FIELD(mode); FIELD(service); FIELD(backend); FIELD(owner); FIELD(route_epoch);
-    FIELD(l3_delta); FIELD(l4_delta); FIELD(forward_neighbour); FIELD(reverse_neighbour); FIELD(reserved);
-    FIELD(vip_port); FIELD(client_port); FIELD(snat_port); FIELD(backend_port); FIELD(vip4); FIELD(client4);
+    FIELD(l3_delta); FIELD(l4_delta); FIELD(forward_neighbour); FIELD(reverse_neighbour); FIELD(spliced);
+    FIELD(reserved);    FIELD(vip_port); FIELD(client_port); FIELD(snat_port); FIELD(backend_port); FIELD(vip4); FIELD(client4);
     FIELD(snat4); FIELD(backend4); FIELD(vip6); FIELD(client6); FIELD(snat6); FIELD(backend6); END
+  BEGIN(Splice); FIELD(forward_seq_delta); FIELD(reverse_seq_delta); FIELD(forward_ts_delta); FIELD(reverse_ts_delta);
+    FIELD(client_next); FIELD(client_acked); FIELD(backend_next); FIELD(backend_acked); FIELD(forward_window_shift);
+    FIELD(reverse_window_shift); FIELD(client_has); FIELD(backend_has); FIELD(client_window_scale); FIELD(tries);
+    FIELD(client_mss); FIELD(client_window); FIELD(backend_window); FIELD(retransmit_ms); FIELD(hello);
+    FIELD(client_ts); FIELD(client_ts_echo); FIELD(deadline_ms); FIELD(due_ms); END
   // clang-format on
 }
 
@@ -103,7 +111,7 @@ void list_counters(std::ostream& out) {
   BEGIN(BackendCounters); FIELD(connections); FIELD(active); FIELD(forward_packets); FIELD(reverse_packets);
     FIELD(forward_bytes); FIELD(reverse_bytes); FIELD(connect_failures); FIELD(resets); END
   BEGIN(ServiceCounters); FIELD(connections); FIELD(active); FIELD(no_backend); FIELD(no_snat_port); FIELD(no_slot);
-    FIELD(reserved); END
+    FIELD(refused); FIELD(syn_floods); FIELD(reserved); END
   // clang-format on
 }
 
@@ -128,22 +136,28 @@ void list_enums(std::ostream& out) {
   // clang-format off
   ENUM(Family); VALUE(Family, ipv4); VALUE(Family, ipv6);
   ENUM(Proto); VALUE(Proto, tcp); VALUE(Proto, udp);
-  ENUM(Mode); VALUE(Mode, nat); VALUE(Mode, fullnat);
+  ENUM(Mode); VALUE(Mode, nat); VALUE(Mode, fullnat); VALUE(Mode, proxy);
   ENUM(Balance); VALUE(Balance, roundrobin); VALUE(Balance, weight); VALUE(Balance, leastconn); VALUE(Balance, maglev);
+  ENUM(SynProxy); VALUE(SynProxy, off); VALUE(SynProxy, automatic); VALUE(SynProxy, on);
+  ENUM(ProxyProtocol); VALUE(ProxyProtocol, none); VALUE(ProxyProtocol, v1); VALUE(ProxyProtocol, v2);
+  ENUM(HostMatching); VALUE(HostMatching, none); VALUE(HostMatching, exact); VALUE(HostMatching, regexp);
+  ENUM(UnexpectedHost); VALUE(UnexpectedHost, fallback); VALUE(UnexpectedHost, reject); VALUE(UnexpectedHost, any);
   ENUM(Health); VALUE(Health, down); VALUE(Health, up);
   ENUM(Admin); VALUE(Admin, enabled); VALUE(Admin, drain); VALUE(Admin, disabled);
   ENUM(ConnState); VALUE(ConnState, free); VALUE(ConnState, syn_sent); VALUE(ConnState, syn_received);
     VALUE(ConnState, established); VALUE(ConnState, client_fin); VALUE(ConnState, backend_fin);
     VALUE(ConnState, time_wait); VALUE(ConnState, closed); VALUE(ConnState, open);
+    VALUE(ConnState, hello); VALUE(ConnState, connect); VALUE(ConnState, header);
   ENUM(CommandKind); VALUE(CommandKind, begin); VALUE(CommandKind, settings); VALUE(CommandKind, snat_range);
-    VALUE(CommandKind, service); VALUE(CommandKind, bind); VALUE(CommandKind, backend); VALUE(CommandKind, commit);
-    VALUE(CommandKind, set_backend);
+    VALUE(CommandKind, service); VALUE(CommandKind, bind); VALUE(CommandKind, backend); VALUE(CommandKind, backend_host);
+    VALUE(CommandKind, commit); VALUE(CommandKind, set_backend);
   ENUM(EventKind); VALUE(EventKind, applied); VALUE(EventKind, rejected); VALUE(EventKind, connect_failed);
     VALUE(EventKind, backend_reset); VALUE(EventKind, slab_full); VALUE(EventKind, snat_exhausted);
+    VALUE(EventKind, client_refused); VALUE(EventKind, syn_proxy_on); VALUE(EventKind, syn_proxy_off);
   ENUM(SectionKind); VALUE(SectionKind, command_ring); VALUE(SectionKind, event_ring); VALUE(SectionKind, workers);
     VALUE(SectionKind, ports); VALUE(SectionKind, service_directory); VALUE(SectionKind, backend_directory);
     VALUE(SectionKind, worker_counters); VALUE(SectionKind, service_counters); VALUE(SectionKind, backend_counters);
-    VALUE(SectionKind, slab);
+    VALUE(SectionKind, slab); VALUE(SectionKind, splices);
   // clang-format on
   ENUM(RejectReason);
 #define X(name, sentence) VALUE(RejectReason, name);
@@ -179,6 +193,8 @@ void list_limits(std::ostream& out) {
   LIMIT(kConnectionMin);
   LIMIT(kConnectionMax);
   LIMIT(kNameBytes);
+  LIMIT(kHostPatternBytes);
+  LIMIT(kHostPatternMax);
   LIMIT(kCommandRingSlots);
   LIMIT(kEventRingSlots);
   LIMIT(kSetHealth);
