@@ -101,6 +101,7 @@ void check_host(Dataplane& dataplane) {
 void start_dpdk(Dataplane& dataplane) {
   dataplane.eal.emplace(dataplane.config.dataplane, dataplane.arguments.verbose);
   dataplane.state.tsc_hz = rte_get_tsc_hz();
+  dataplane.state.cookie_secret = random_cookie_secret();
 }
 
 void make_packet_buffers(Dataplane& dataplane) {

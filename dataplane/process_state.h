@@ -13,6 +13,7 @@
 #include "dataplane/ports/neighbours.h"
 #include "dataplane/ports/port.h"
 #include "dataplane/ports/routes.h"
+#include "dataplane/tcp/syn_cookie.h"
 #include "millrace/segment.h"
 
 struct rte_mempool;
@@ -60,8 +61,10 @@ struct ProcessState {
   std::vector<rte_ring*> handover;  // [from * worker_count + to], SP/SC rings of mbuf pointers; null where from == to
   std::vector<rte_ring*> notes;     // [worker], SP/SC element rings of WorkerNote
   uint64_t tsc_hz = 0;
+  CookieSecret cookie_secret{};
   // Views into the shared segment.
   std::span<ConnEntry> slab;
+  std::span<Splice> splices;  // by slab entry; empty: no service is proxied
   std::span<WorkerInfo> worker_info;
   std::span<WorkerCounters> worker_counters;
   std::vector<ServiceCounters*> service_counters;        // [worker] -> row by ServiceSlot

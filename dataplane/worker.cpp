@@ -33,6 +33,7 @@ void begin_turn(Worker& worker, uint64_t tsc) {
 
 // What need not be done more than once a millisecond.
 void keep_house(Worker& worker) {
+  worker.cookies.advance(worker.clock.now_ms());
   expire_connections(worker);
   release_held(worker);
   announce_addresses(worker);

@@ -62,8 +62,10 @@ PortFacts facts_of(const Port& port) {
 }
 
 void add_ports(Worker& worker) {
+  worker.mtu_bytes_min = UINT16_MAX;
   for (const Port& port : worker.state.ports) {
     worker.port_facts[raw(port.index)] = facts_of(port);
+    worker.mtu_bytes_min = std::min<uint32_t>(worker.mtu_bytes_min, port.mtu_bytes);
     add_sources(worker, port, port.dpdk_port, SourceKind::nic);
     set_target(worker, port, port.dpdk_port, false);
     if (port.exception_port == kNoDpdkPort) continue;
@@ -96,6 +98,8 @@ Worker::Worker(ProcessState& process, WorkerIndex index)
       table(slab_share(process), raw(index), SOCKET_ID_ANY),
       wheel(slab_first(process, index), slab_share(process), clock.now32_ms()),
       snat_ports(index, *process.owner),
+      splices(process.splices.data()),
+      cookies(process.cookie_secret, clock.now_ms()),
       start_tsc(rte_rdtsc()),
       turn_tsc(start_tsc) {
   if (rte_pktmbuf_priv_size(process.mbuf_pool) < kMbufPrivateBytes)

@@ -119,8 +119,13 @@ ConnRef ConnTable::find(const TableKey& key) const {
 }
 
 ConnTable::BothKeys ConnTable::keys_of(const ConnEntry& entry) const {
-  if (entry.family == Family::ipv4) return {table_key(forward_key4(entry)), table_key(reverse_key4(entry))};
-  return {table_key(forward_key6(entry)), table_key(reverse_key6(entry))};
+  return {key_of(entry, Direction::forward), key_of(entry, Direction::reverse)};
+}
+
+TableKey ConnTable::key_of(const ConnEntry& entry, Direction direction) const {
+  const bool forward = direction == Direction::forward;
+  if (entry.family == Family::ipv4) return table_key(forward ? forward_key4(entry) : reverse_key4(entry));
+  return table_key(forward ? forward_key6(entry) : reverse_key6(entry));
 }
 
 bool ConnTable::insert(const ConnEntry& entry, ConnIndex index) {
@@ -140,6 +145,17 @@ bool ConnTable::insert_absent(const ConnEntry& entry, ConnIndex index) {
     return true;
   rte_hash_del_key_with_hash(hash, &forward, forward_sig);
   return false;
+}
+
+bool ConnTable::insert_absent(const ConnEntry& entry, ConnIndex index, Direction direction) {
+  const TableKey key = key_of(entry, direction);
+  assert(!find(key).found());
+  return rte_hash_add_key_with_hash_data(hash_.get(), &key, signature(key), value_of(index, direction)) == 0;
+}
+
+void ConnTable::erase(const ConnEntry& entry, Direction direction) {
+  const TableKey key = key_of(entry, direction);
+  rte_hash_del_key_with_hash(hash_.get(), &key, signature(key));
 }
 
 void ConnTable::erase(const ConnEntry& entry) {

@@ -95,12 +95,18 @@ class ConnTable {
   // Only for an entry that insert() took, with the same addresses and ports.
   void erase(const ConnEntry& entry);
 
+  // One direction of a proxied connection, whose two halves come and go by themselves; otherwise as insert_absent and
+  // erase.
+  bool insert_absent(const ConnEntry& entry, ConnIndex index, Direction direction);
+  void erase(const ConnEntry& entry, Direction direction);
+
  private:
   struct BothKeys {
     TableKey forward;
     TableKey reverse;
   };
   BothKeys keys_of(const ConnEntry& entry) const;
+  TableKey key_of(const ConnEntry& entry, Direction direction) const;
   uint32_t signature(const TableKey& key) const;
 
   struct FreeHash {

@@ -2,7 +2,7 @@
 // Route:  act_burst > open_connection > pick_backend
 // Thread: owning worker. No allocation.
 // Bound:  leastconn looks at every target of the table; the others at one, and at the following ones only while
-//         those went down since the table was built.
+//         those went down since the table was built, or are to be avoided.
 // Tests:  tests/unit/pick/pick_backend_test.cpp
 #pragma once
 
@@ -35,10 +35,15 @@ struct PickCursors {
   std::array<uint32_t, kServiceMax> next{};
 };
 
-// `backend_counters[worker]` is that worker's row by BackendSlot (leastconn adds up `active` over all workers).
-// `client_hash` decides maglev: hash of client address and port, equal on every host (see flow_hash).
+struct PickWish {
+  uint32_t client_hash = 0;        // decides maglev: hash of client address and port, equal on every host (flow_hash)
+  BackendSlot avoid = kNoBackend;  // not this one: it has just failed
+};
+
+// `table` is the service's for the client's family, or the one of its server name. `backend_counters[worker]` is that
+// worker's row by BackendSlot (leastconn adds up `active` over all workers).
 // Returns nullptr when no target is eligible.
-const BackendTarget* pick_backend(const ServiceTables& service, Family family, uint32_t client_hash,
+const BackendTarget* pick_backend(const ServiceTables& service, const PickTable& table, const PickWish& wish,
                                   const EligibleBackends& eligible, PickCursors& cursors,
                                   std::span<const BackendCounters* const> backend_counters);
 

@@ -13,6 +13,9 @@
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/prefetch_entry.h"
+#include "dataplane/stages/proxy_accept.h"
+#include "dataplane/stages/proxy_handshake.h"
+#include "dataplane/stages/proxy_splice.h"
 #include "dataplane/stages/slow_path.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/whose_packet.h"
@@ -85,7 +88,9 @@ bool act_on_tcp(Worker& worker, const ConnRef& ref, ConnEntry& entry, uint8_t fl
   return true;
 }
 
-bool act_on_hit(Worker& worker, const ConnRef& ref, const PacketInfo& info) {
+bool act_on_hit(Worker& worker, const Burst& burst, unsigned i) {
+  const ConnRef& ref = burst.conns[i];
+  const PacketInfo& info = burst.info[i];
   ConnEntry& entry = worker.slab[ref.index];
   const Ms now_ms = worker.clock.now32_ms();
   // A UDP backend's first answer starts its idle timeout, which may be the shorter one.
@@ -96,10 +101,18 @@ bool act_on_hit(Worker& worker, const ConnRef& ref, const PacketInfo& info) {
   return true;
 }
 
+bool is_proxied(const ServiceTables& service) {
+  return service.mode == Mode::proxy || service.syn_proxy == SynProxy::on;
+}
+
 void open_for(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, const ServiceTables& service) {
   const PacketInfo& info = burst.info[i];
-  if (info.proto == Proto::tcp && tcp_event(info.tcp_flags) != TcpEvent::syn)
-    return drop(worker, burst, i, DropReason::no_connection);
+  const bool is_syn = info.proto == Proto::tcp && tcp_event(info.tcp_flags) == TcpEvent::syn;
+  if (is_proxied(service)) {
+    if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
+    return is_syn ? answer_syn(worker, burst, i, tuple, service) : accept_client(worker, burst, i, tuple, service);
+  }
+  if (info.proto == Proto::tcp && !is_syn) return drop(worker, burst, i, DropReason::no_connection);
   if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
   const std::optional<DropReason> refused = open_connection(worker, tuple, service, burst.conns[i]);
   if (refused) drop(worker, burst, i, *refused);
@@ -140,7 +153,8 @@ void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
   // Another IPv6 connection has this one's digest; its place in the table is taken.
   if (ref.found() && !is_hit(worker, burst, i)) return drop(worker, burst, i, DropReason::table_full);
   if (ref.found()) {
-    if (act_on_hit(worker, ref, burst.info[i])) return;
+    if (worker.slab[ref.index].spliced != 0 && act_on_spliced(worker, burst, i) != SpliceVerdict::decide) return;
+    if (act_on_hit(worker, burst, i)) return;
     close_connection(worker, ref.index);
     ref = ConnRef{};
   }
@@ -155,6 +169,7 @@ inline bool act_on_settled(Worker& worker, const Burst& burst, unsigned i) {
   const bool settled = entry.state == ConnState::established ? (burst.info[i].tcp_flags & kTcpDeciding) == 0
                                                              : entry.state == ConnState::open;
   if (!settled || is_first_answer(entry, ref.direction)) return false;
+  if (entry.spliced != 0 && !track_segment(worker.splice(ref.index), ref.direction, tcp_segment(burst, i))) return true;
   (ref.direction == Direction::forward ? entry.client_seen_ms : entry.backend_seen_ms) = worker.clock.now32_ms();
   return true;
 }

@@ -4,6 +4,7 @@
 #include "dataplane/conn/idle.h"
 #include "dataplane/stages/checksum.h"
 #include "dataplane/stages/notes.h"
+#include "dataplane/stages/proxy_handshake.h"
 
 namespace millrace {
 namespace {
@@ -12,7 +13,9 @@ namespace {
 constexpr uint32_t kOrphanTcpIdleMs = (2 * 60 + 4) * 60 * 1000;
 constexpr uint32_t kOrphanUdpIdleMs = 5 * 60 * 1000;
 
-Ms due_of(const Worker& worker, const ConnEntry& entry) {
+Ms due_of(const Worker& worker, ConnIndex index) {
+  const ConnEntry& entry = worker.slab[index];
+  if (in_proxied_handshake(entry.state)) return worker.splices[raw(index)].due_ms;
   const auto& services = worker.snapshot->services;
   const ServiceTables* service = raw(entry.service) < services.size() ? services[raw(entry.service)].get() : nullptr;
   const uint32_t orphan_ms = entry.proto == Proto::tcp ? kOrphanTcpIdleMs : kOrphanUdpIdleMs;
@@ -20,22 +23,30 @@ Ms due_of(const Worker& worker, const ConnEntry& entry) {
                 service ? service->backend_idle_timeout_ms : orphan_ms, worker.snapshot->settings);
 }
 
-void set_endpoints(ConnEntry& entry, const Tuple& tuple, const Endpoint& snat, const BackendTarget& backend) {
+void set_client_side(ConnEntry& entry, const Tuple& tuple) {
   entry.client_port = tuple.src_port;
   entry.vip_port = tuple.dst_port;
-  entry.snat_port = snat.port;
-  entry.backend_port = backend.port;
   if (entry.family == Family::ipv4) {
     entry.client4 = tuple.src.ipv4();
     entry.vip4 = tuple.dst.ipv4();
-    entry.snat4 = snat.addr.ipv4();
-    entry.backend4 = backend.addr.ipv4();
   } else {
     entry.client6 = tuple.src.bytes;
     entry.vip6 = tuple.dst.bytes;
+  }
+}
+
+void set_backend_side(ConnEntry& entry, const Endpoint& snat, const BackendTarget& backend) {
+  entry.backend = backend.slot;
+  entry.snat_port = snat.port;
+  entry.backend_port = backend.port;
+  if (entry.family == Family::ipv4) {
+    entry.snat4 = snat.addr.ipv4();
+    entry.backend4 = backend.addr.ipv4();
+  } else {
     entry.snat6 = snat.addr.bytes;
     entry.backend6 = backend.addr.bytes;
   }
+  set_checksum_deltas(entry);
 }
 
 ConnRef find_reply(const Worker& worker, const Tuple& tuple, const BackendTarget& backend) {
@@ -48,8 +59,8 @@ ConnRef find_reply(const Worker& worker, const Tuple& tuple, const BackendTarget
 // nat shows the backend the client's own endpoint. When the client talks to that backend by another VIP with the same
 // port already, replies could not be told apart: as with any port that is taken, the packet waits for its
 // retransmission.
-std::optional<Endpoint> source_towards(Worker& worker, const Tuple& tuple, const ServiceTables& service,
-                                       const BackendTarget& backend) {
+std::optional<Endpoint> find_source(Worker& worker, const Tuple& tuple, const ServiceTables& service,
+                                    const BackendTarget& backend) {
   if (service.mode == Mode::nat) {
     if (find_reply(worker, tuple, backend).found()) return std::nullopt;
     return Endpoint{tuple.src, tuple.src_port};
@@ -61,9 +72,17 @@ std::optional<Endpoint> source_towards(Worker& worker, const Tuple& tuple, const
   return snat;
 }
 
-// Claims and fills an entry; the slab has one.
-ConnIndex make_entry(Worker& worker, const Tuple& tuple, const ServiceTables& service, const BackendTarget& backend,
-                     const Endpoint& snat) {
+std::optional<Endpoint> source_towards(Worker& worker, const Tuple& tuple, const ServiceTables& service,
+                                       const BackendTarget& backend) {
+  const std::optional<Endpoint> source = find_source(worker, tuple, service, backend);
+  if (source) return source;
+  worker.service_counters[raw(service.slot)].no_snat_port.add(1);
+  note_backend(worker, NoteKind::snat_exhausted, service.slot, backend.slot);
+  return std::nullopt;
+}
+
+// Claims an entry and fills what a client's first packet tells; the slab has one.
+ConnIndex make_entry(Worker& worker, const Tuple& tuple, const ServiceTables& service) {
   const ConnIndex index = worker.slab.claim();
   ConnEntry& entry = worker.slab[index];
   const Ms now_ms = worker.clock.now32_ms();
@@ -73,77 +92,133 @@ ConnIndex make_entry(Worker& worker, const Tuple& tuple, const ServiceTables& se
   entry.proto = tuple.proto;
   entry.mode = service.mode;
   entry.service = service.slot;
-  entry.backend = backend.slot;
+  entry.backend = kNoBackend;
   entry.owner = worker.self;
   entry.route_epoch = worker.routes->epoch();
   entry.forward_neighbour = entry.reverse_neighbour = kNoNeighbour;
-  set_endpoints(entry, tuple, snat, backend);
-  set_checksum_deltas(entry);
+  set_client_side(entry, tuple);
   return index;
+}
+
+// First of all, because a flood that has filled the slab should cost no search for a port.
+std::optional<DropReason> refuse_when_full(Worker& worker, const ServiceTables& service) {
+  if (!worker.slab.is_full()) return std::nullopt;
+  worker.service_counters[raw(service.slot)].no_slot.add(1);
+  note_slab_full(worker);
+  return DropReason::slab_full;
+}
+
+DropReason abandon_entry(Worker& worker, ConnIndex index, const ServiceTables& service) {
+  worker.slab.release(index);
+  worker.service_counters[raw(service.slot)].no_slot.add(1);
+  return DropReason::table_full;
+}
+
+void count_opened(Worker& worker, const ServiceTables& service) {
+  ServiceCounters& counters = worker.service_counters[raw(service.slot)];
+  worker.opened_in_burst = true;
+  worker.counters.connections_opened.add(1);
+  counters.connections.add(1);
+  counters.active.add(1);
+}
+
+void count_attached(Worker& worker, BackendSlot backend) {
+  worker.backend_counters[raw(backend)].connections.add(1);
+  worker.backend_counters[raw(backend)].active.add(1);
 }
 
 }  // namespace
 
 std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
                                           ConnRef& opened) {
-  ServiceCounters& counters = worker.service_counters[raw(service.slot)];
-  // First, because a flood that has filled the slab should cost no search for a port.
-  if (worker.slab.is_full()) {
-    counters.no_slot.add(1);
-    note_slab_full(worker);
-    return DropReason::slab_full;
-  }
-  const BackendTarget* backend = pick_backend(service, tuple.dst.family(), flow_hash(tuple.src, tuple.src_port),
-                                              worker.state.eligible, worker.cursors, worker.state.backend_counters);
+  if (const auto refused = refuse_when_full(worker, service)) return refused;
+  const PickWish wish{.client_hash = flow_hash(tuple.src, tuple.src_port)};
+  const BackendTarget* backend = pick_backend(service, service.table(tuple.dst.family()), wish, worker.state.eligible,
+                                              worker.cursors, worker.state.backend_counters);
   if (backend == nullptr) {
-    counters.no_backend.add(1);
+    worker.service_counters[raw(service.slot)].no_backend.add(1);
     return DropReason::no_backend;
   }
-  const std::optional<Endpoint> snat = source_towards(worker, tuple, service, *backend);
-  if (!snat) {
-    counters.no_snat_port.add(1);
-    note_backend(worker, NoteKind::snat_exhausted, service.slot, backend->slot);
-    return DropReason::no_snat_port;
-  }
-  const ConnIndex index = make_entry(worker, tuple, service, *backend, *snat);
+  const std::optional<Endpoint> source = source_towards(worker, tuple, service, *backend);
+  if (!source) return DropReason::no_snat_port;
+  const ConnIndex index = make_entry(worker, tuple, service);
+  set_backend_side(worker.slab[index], *source, *backend);
   // The packet's own tuple was not found, or we were not here; the reply's was looked up by source_towards.
-  if (!worker.table.insert_absent(worker.slab[index], index)) {
-    worker.slab.release(index);
-    counters.no_slot.add(1);
-    return DropReason::table_full;
-  }
+  if (!worker.table.insert_absent(worker.slab[index], index)) return abandon_entry(worker, index, service);
   worker.slab.publish(index);
   arm_connection(worker, index);
-  worker.opened_in_burst = true;
-  worker.counters.connections_opened.add(1);
-  counters.connections.add(1);
-  counters.active.add(1);
-  worker.backend_counters[raw(backend->slot)].connections.add(1);
-  worker.backend_counters[raw(backend->slot)].active.add(1);
+  count_opened(worker, service);
+  count_attached(worker, backend->slot);
   opened = ConnRef{index, Direction::forward};
   return std::nullopt;
 }
 
+Tuple client_tuple(const ConnEntry& entry) {
+  return entry.family == Family::ipv4 ? tuple_of(forward_key4(entry)) : tuple_of(forward_key6(entry));
+}
+
+std::optional<DropReason> open_client_half(Worker& worker, const Tuple& tuple, const ServiceTables& service,
+                                           ConnIndex& opened) {
+  if (const auto refused = refuse_when_full(worker, service)) return refused;
+  const ConnIndex index = make_entry(worker, tuple, service);
+  ConnEntry& entry = worker.slab[index];
+  entry.spliced = 1;
+  worker.splice(index) = Splice{};
+  if (!worker.table.insert_absent(entry, index, Direction::forward)) return abandon_entry(worker, index, service);
+  worker.slab.publish(index);
+  count_opened(worker, service);
+  opened = index;
+  return std::nullopt;
+}
+
+std::optional<DropReason> attach_backend(Worker& worker, ConnIndex index, const ServiceTables& service,
+                                         const BackendTarget& backend) {
+  ConnEntry& entry = worker.slab[index];
+  const Tuple tuple = client_tuple(entry);
+  const std::optional<Endpoint> source = source_towards(worker, tuple, service, backend);
+  if (!source) return DropReason::no_snat_port;
+  set_backend_side(entry, *source, backend);
+  entry.forward_neighbour = kNoNeighbour;
+  if (!worker.table.insert_absent(entry, index, Direction::reverse)) {
+    entry.backend = kNoBackend;
+    worker.service_counters[raw(service.slot)].no_slot.add(1);
+    return DropReason::table_full;
+  }
+  worker.opened_in_burst = true;
+  count_attached(worker, backend.slot);
+  return std::nullopt;
+}
+
+void detach_backend(Worker& worker, ConnIndex index) {
+  ConnEntry& entry = worker.slab[index];
+  if (entry.backend == kNoBackend) return;
+  worker.table.erase(entry, Direction::reverse);
+  worker.closed_in_burst = true;
+  worker.backend_counters[raw(entry.backend)].active.sub(1);
+  entry.backend = kNoBackend;
+}
+
 void close_connection(Worker& worker, ConnIndex index) {
   const ConnEntry& entry = worker.slab[index];
-  worker.table.erase(entry);
+  detach_backend(worker, index);
+  worker.table.erase(entry, Direction::forward);
   worker.wheel.cancel(index);
   worker.closed_in_burst = true;
   worker.counters.connections_closed.add(1);
   worker.service_counters[raw(entry.service)].active.sub(1);
-  worker.backend_counters[raw(entry.backend)].active.sub(1);
   worker.slab.release(index);
 }
 
-void arm_connection(Worker& worker, ConnIndex index) { worker.wheel.arm(index, due_of(worker, worker.slab[index])); }
+void arm_connection(Worker& worker, ConnIndex index) { worker.wheel.arm(index, due_of(worker, index)); }
 
 void expire_connections(Worker& worker) {
   const Ms now_ms = worker.clock.now32_ms();
   worker.expiries_left = worker.wheel.advance(now_ms, [&](ConnIndex index) {
     const ConnEntry& entry = worker.slab[index];
-    const Ms due = due_of(worker, entry);
+    const Ms due = due_of(worker, index);
     // Packets only store when they came; the timer finds out here.
     if (ms_after(due, now_ms)) return worker.wheel.arm(index, due);
+    if (in_proxied_handshake(entry.state)) return proceed_handshake(worker, index);
     if (entry.state == ConnState::syn_sent) {
       worker.backend_counters[raw(entry.backend)].connect_failures.add(1);
       note_backend(worker, NoteKind::connect_failed, entry.service, entry.backend);

@@ -18,6 +18,19 @@ namespace millrace {
 std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
                                           ConnRef& opened);
 
+// The two halves of a proxied connection, each all or nothing. The client's, whose tuple has no connection yet: an entry
+// with its key, neither state nor timer set.
+std::optional<DropReason> open_client_half(Worker& worker, const Tuple& tuple, const ServiceTables& service,
+                                           ConnIndex& opened);
+// The backend's: source port, reverse key, counters. The entry has no backend yet.
+std::optional<DropReason> attach_backend(Worker& worker, ConnIndex index, const ServiceTables& service,
+                                         const BackendTarget& backend);
+// Undoes that. Nothing happens when there is none.
+void detach_backend(Worker& worker, ConnIndex index);
+
+// The packet that the client sends.
+Tuple client_tuple(const ConnEntry& entry);
+
 // The entry is free afterwards; nothing may use `index` any more.
 void close_connection(Worker& worker, ConnIndex index);
 

@@ -99,7 +99,7 @@ struct Translation {
   void outer_ip4() const {
     auto& ip = *reinterpret_cast<rte_ipv4_hdr*>(data + kIpOffset);
     const uint16_t before = addresses_sum(Be32{ip.src_addr}, Be32{ip.dst_addr});
-    if (connection.mode == Mode::fullnat)
+    if (connection.mode != Mode::nat)
       ip.src_addr = (towards_client ? connection.vip4 : connection.snat4).raw;
     else if (towards_client && ip.src_addr == connection.backend4.raw)
       ip.src_addr = connection.vip4.raw;
@@ -111,7 +111,7 @@ struct Translation {
 
   void outer_ip6() const {
     auto& ip = *reinterpret_cast<rte_ipv6_hdr*>(data + kIpOffset);
-    if (connection.mode == Mode::fullnat)
+    if (connection.mode != Mode::nat)
       std::memcpy(ip.src_addr, (towards_client ? connection.vip6 : connection.snat6).data(), sizeof ip.src_addr);
     else if (towards_client && std::memcmp(ip.src_addr, connection.backend6.data(), sizeof ip.src_addr) == 0)
       std::memcpy(ip.src_addr, connection.vip6.data(), sizeof ip.src_addr);

@@ -13,6 +13,11 @@ void drop_packet(Worker& worker, rte_mbuf* mbuf, DropReason reason) {
   rte_pktmbuf_free(mbuf);
 }
 
+void absorb_packet(Worker& worker, rte_mbuf* mbuf) {
+  worker.counters.absorbed.add(1);
+  rte_pktmbuf_free(mbuf);
+}
+
 void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
   const Port& from = worker.state.ports[raw(port)];
   if (from.exception_port != kNoDpdkPort) return transmit_to(worker, mbuf, kernel_target(port));

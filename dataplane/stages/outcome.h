@@ -16,6 +16,9 @@ struct Worker;
 
 void drop_packet(Worker& worker, rte_mbuf* mbuf, DropReason reason);
 
+// A segment of a proxied handshake, which has done its part.
+void absorb_packet(Worker& worker, rte_mbuf* mbuf);
+
 // To the kernel: by the port's TAP, or by doing nothing where the kernel has its own copy. Without a kernel side it
 // is a drop: no_config before the first configuration, not_ours after it. `mbuf` is as it came in by `port`.
 void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port);

@@ -18,6 +18,7 @@ inline void prefetch_entry(const Worker& worker, const Burst& burst, unsigned i)
   const auto* lines = reinterpret_cast<const uint8_t*>(&worker.slab[burst.conns[i].index]);
   rte_prefetch0(lines);
   if (burst.info[i].family == Family::ipv6) rte_prefetch0(lines + 64);
+  if (worker.snapshot->any_spliced) rte_prefetch0(&worker.splices[raw(burst.conns[i].index)]);
 }
 
 }  // namespace millrace

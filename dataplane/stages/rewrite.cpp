@@ -20,6 +20,7 @@
 #include "dataplane/stages/slow_path.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/worker_context.h"
+#include "dataplane/tcp/splice_translate.h"
 
 namespace millrace {
 namespace {
@@ -60,12 +61,13 @@ void rewrite_ip(rte_ipv6_hdr& ip, const ConnEntry& entry, Direction direction) {
   ip.hop_limits--;
 }
 
-void rewrite_l4(uint8_t* l4, const ConnEntry& entry, Direction direction) {
+void rewrite_l4(uint8_t* l4, const ConnEntry& entry, const Splice* splice, Direction direction) {
   const auto ports = pair_at<uint32_t>(entry, offsetof(ConnEntry, vip_port), direction);
   std::memcpy(l4, &ports, sizeof ports);
-  const uint16_t delta = delta_of(entry.l4_delta, direction);
+  uint16_t delta = delta_of(entry.l4_delta, direction);
   if (entry.proto == Proto::tcp) {
     auto& tcp = *reinterpret_cast<rte_tcp_hdr*>(l4);
+    if (splice != nullptr) delta = checksum_add(delta, splice_translate(tcp, *splice, direction));
     tcp.cksum = apply_delta(tcp.cksum, delta);
   } else {
     auto& udp = *reinterpret_cast<rte_udp_hdr*>(l4);
@@ -92,11 +94,12 @@ void rewrite_l4(uint8_t* l4, const ConnEntry& entry, Direction direction) {
 
 // Everything but the MAC addresses.
 template <Family kFamily>
-[[gnu::always_inline]] inline void translate(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info,
-                                             const ConnEntry& entry, Direction direction) {
+[[gnu::always_inline]] inline void translate(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, ConnIndex index,
+                                             Direction direction) {
+  const ConnEntry& entry = worker.slab[index];
   auto* frame = rte_pktmbuf_mtod(mbuf, uint8_t*);
   rewrite_ip(*reinterpret_cast<IpHeader<kFamily>*>(frame + sizeof(rte_ether_hdr)), entry, direction);
-  rewrite_l4(frame + info.l4_offset, entry, direction);
+  rewrite_l4(frame + info.l4_offset, entry, entry.spliced != 0 ? &worker.splice(index) : nullptr, direction);
   // Ethernet padding of a short frame; its port pads again if its medium wants it.
   const uint32_t frame_bytes = static_cast<uint32_t>(sizeof(rte_ether_hdr)) + info.ip_bytes;
   if (mbuf->pkt_len > frame_bytes) rte_pktmbuf_trim(mbuf, static_cast<uint16_t>(mbuf->pkt_len - frame_bytes));
@@ -114,7 +117,7 @@ template <Family kFamily>
   if (hop.state == HopState::no_route) return drop_packet(worker, mbuf, DropReason::no_route);
   const uint32_t mtu_bytes = worker.port_facts[raw(hop.port)].mtu_bytes;
   if (info.ip_bytes > mtu_bytes) return refuse_too_big(worker, burst, i, static_cast<uint16_t>(mtu_bytes));
-  translate<kFamily>(worker, mbuf, info, entry, ref.direction);
+  translate<kFamily>(worker, mbuf, info, ref.index, ref.direction);
   send_along(worker, mbuf, hop);
 }
 
@@ -133,7 +136,7 @@ void rewrite_packet(Worker& worker, const Burst& burst, unsigned i) {
   const PortFacts& port = worker.port_facts[raw(hop.port())];
   if (info.ip_bytes > port.mtu_bytes) [[unlikely]]
     return refuse_too_big(worker, burst, i, static_cast<uint16_t>(port.mtu_bytes));
-  translate<kFamily>(worker, mbuf, info, entry, direction);
+  translate<kFamily>(worker, mbuf, info, burst.conns[i].index, direction);
   write_macs(frame, hop, port);
   queue_frame(worker, mbuf, nic_target(hop.port()));
 }

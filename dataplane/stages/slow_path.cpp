@@ -84,15 +84,7 @@ void handle_error(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, bool o
 
 }  // namespace
 
-bool take_icmp_token(Worker& worker) {
-  if (worker.clock.now_ms() - worker.icmp_window_ms >= kIcmpWindowMs) {
-    worker.icmp_window_ms = worker.clock.now_ms();
-    worker.icmp_answers = 0;
-  }
-  if (worker.icmp_answers == kIcmpAnswersPerWindow) return false;
-  ++worker.icmp_answers;
-  return true;
-}
+bool take_icmp_token(Worker& worker) { return worker.icmp_answers.take(worker.clock.now_ms()); }
 
 void handle_arp(Worker& worker, Burst& burst, unsigned i) {
   rte_mbuf* mbuf = burst.mbufs[i];

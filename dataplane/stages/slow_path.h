@@ -14,10 +14,6 @@ namespace millrace {
 
 struct Worker;
 
-// 10,000 answers a second a worker: more than any monitoring pings, less than 1% of a core.
-inline constexpr uint32_t kIcmpWindowMs = 100;
-inline constexpr uint32_t kIcmpAnswersPerWindow = 1000;
-
 void handle_arp(Worker& worker, Burst& burst, unsigned i);
 void handle_icmp(Worker& worker, Burst& burst, unsigned i);
 

@@ -13,6 +13,7 @@
 #include "dataplane/conn/timer_wheel.h"
 #include "dataplane/pick/pick_backend.h"
 #include "dataplane/process_state.h"
+#include "dataplane/stages/answer_budget.h"
 #include "dataplane/stages/burst.h"
 #include "dataplane/stages/clock.h"
 #include "dataplane/stages/hold_queue.h"
@@ -78,10 +79,14 @@ struct Worker {
   SnatPorts snat_ports;
   PickCursors cursors;
   HoldQueue held;
+  Splice* const splices;  // by ConnIndex; null: no service is proxied
+  SynCookies cookies;
 
   // Read once a turn; good until the worker is quiescent.
   const Snapshot* snapshot = nullptr;
   const RouteTable* routes = nullptr;
+
+  Splice& splice(ConnIndex index) { return splices[raw(index)]; }
 
   // A bulk lookup is as old as the start of its burst; these say when a packet must be looked up again.
   bool opened_in_burst = false;
@@ -92,6 +97,7 @@ struct Worker {
   Burst burst;
 
   std::array<PortFacts, kPortMax> port_facts;  // by PortIndex
+  uint32_t mtu_bytes_min = 0;                  // of all ports
   std::array<TxTarget, kTxTargetMax> tx;
   uint32_t tx_dirty = 0;  // bit i: tx[i] has packets
   static_assert(kTxTargetMax <= 32);
@@ -100,9 +106,8 @@ struct Worker {
 
   bool expiries_left = false;  // the wheel is behind: the next turn goes on with it
 
-  // Answers to ICMP, at most kIcmpAnswersPerWindow a window.
-  uint64_t icmp_window_ms = 0;
-  uint32_t icmp_answers = 0;
+  AnswerBudget icmp_answers;
+  AnswerBudget challenges;  // RFC 5961 section 7
 
   Generation announced_generation = 0;  // whose addresses are being told or were told
   uint32_t announce_next = 0;           // row of its address list

@@ -33,6 +33,7 @@ enum class ConnState : uint8_t {
   header = 11,   // what we say first to the backend is not acknowledged: PROXY header, held ClientHello
 };
 inline constexpr unsigned kConnStateCount = 12;
+constexpr bool in_proxied_handshake(ConnState state) { return state >= ConnState::hello; }
 
 struct alignas(64) ConnEntry {
   // Odd while the entry is being opened or closed, even otherwise; grows by 2 with each use of the entry.

@@ -37,12 +37,13 @@ struct alignas(64) Splice {
   uint8_t backend_has;
   uint8_t client_window_scale;  // kNoWindowScale
   uint8_t tries;                // backends tried
-  uint16_t client_mss;
+  uint16_t mss;                 // the client's; once the backend has answered, the lesser of both
   // Until established.
   uint16_t client_window;   // as the client wrote it
   uint16_t backend_window;  // as the backend wrote it
-  uint16_t retransmit_ms;   // until what we said to the backend is said again
-  uint16_t hello;           // place in the worker's hello store, kNoHello
+  uint8_t retransmits;      // of what we last said to the backend
+  ProxyProtocol proxy_protocol;
+  uint16_t hello;           // place in the worker's store of ClientHellos, kNoHello
   uint32_t client_ts;       // the client's last TSval of its handshake
   uint32_t client_ts_echo;  // what that echoed: our TSval to the client until then
   uint32_t deadline_ms;     // CLOCK_MONOTONIC: the state's end

@@ -94,7 +94,7 @@ void list_connection(std::ostream& out) {
   BEGIN(Splice); FIELD(forward_seq_delta); FIELD(reverse_seq_delta); FIELD(forward_ts_delta); FIELD(reverse_ts_delta);
     FIELD(client_next); FIELD(client_acked); FIELD(backend_next); FIELD(backend_acked); FIELD(forward_window_shift);
     FIELD(reverse_window_shift); FIELD(client_has); FIELD(backend_has); FIELD(client_window_scale); FIELD(tries);
-    FIELD(client_mss); FIELD(client_window); FIELD(backend_window); FIELD(retransmit_ms); FIELD(hello);
+    FIELD(mss); FIELD(client_window); FIELD(backend_window); FIELD(retransmits); FIELD(proxy_protocol); FIELD(hello);
     FIELD(client_ts); FIELD(client_ts_echo); FIELD(deadline_ms); FIELD(due_ms); END
   // clang-format on
 }

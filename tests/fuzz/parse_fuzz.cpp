@@ -198,8 +198,8 @@ class Bench {
     uint64_t dropped = 0;
     for (const Counter& counter : counters_.dropped) dropped += counter.read();
     REQUIRE(counters_.rx_packets.read() + counters_.handed_in.read() + counters_.originated.read() ==
-            counters_.tx_packets.read() + counters_.handed_out.read() + counters_.diverted.read() + dropped +
-                counters_.held.read());
+            counters_.tx_packets.read() + counters_.handed_out.read() + counters_.diverted.read() + counters_.absorbed.read() +
+                dropped + counters_.held.read());
   }
 
   // What left must look sound to the next host.

@@ -22,9 +22,9 @@ SANITIZERS = {"ASAN_OPTIONS": "detect_stack_use_after_return=1:abort_on_error=1"
 READY_SECONDS = 30
 REPORTS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
 
-# rx + handed_in + originated = tx + handed_out + diverted + dropped + held, see include/millrace/counters.h
+# rx + handed_in + originated = tx + handed_out + diverted + absorbed + dropped + held, see include/millrace/counters.h
 CAME = ("rx_packets", "handed_in", "originated")
-WENT = ("tx_packets", "handed_out", "diverted", "held")
+WENT = ("tx_packets", "handed_out", "diverted", "absorbed", "held")
 
 
 class Balancer:

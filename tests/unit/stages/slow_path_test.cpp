@@ -119,16 +119,16 @@ TEST(SlowPath, ping) {
 TEST(SlowPath, ping_flood_is_limited_and_recovers) {
   Testbed bed;
   // All within one window: the clock is held still.
-  bed.pass(kIcmpWindowMs);
-  for (unsigned i = 0; i < kIcmpAnswersPerWindow + 5; ++i) {
+  bed.pass(AnswerBudget::kWindowMs);
+  for (unsigned i = 0; i < AnswerBudget::kPerWindow + 5; ++i) {
     bed.send(kFront, echo(kIpv4Case, "203.0.113.10"));
     bed.worker().clock.anchor(rte_rdtsc(), bed.worker().clock.now_ms());
     bed.run();
     bed.received(kFront);
   }
   EXPECT_GT(bed.dropped(DropReason::icmp_rate), 0u);
-  EXPECT_GE(bed.total(&WorkerCounters::echo_answered), kIcmpAnswersPerWindow);
-  bed.pass(kIcmpWindowMs);
+  EXPECT_GE(bed.total(&WorkerCounters::echo_answered), AnswerBudget::kPerWindow);
+  bed.pass(AnswerBudget::kWindowMs);
   answer_on(bed, kFront, echo(kIpv4Case, "203.0.113.10"));
 }
 

@@ -45,7 +45,9 @@ std::shared_ptr<const ServiceTables> make_tables(const TestService& service, Ser
   tables->proto = service.proto;
   tables->mode = service.mode;
   tables->balance = Balance::roundrobin;
-  tables->snat_pool = service.mode == Mode::fullnat ? uint16_t{0} : kNoSnatPool;
+  tables->snat_pool = service.mode != Mode::nat ? uint16_t{0} : kNoSnatPool;
+  tables->syn_proxy = service.syn_proxy;
+  tables->connect_timeout_ms = service.connect_timeout_ms;
   tables->client_idle_timeout_ms = service.client_idle_ms;
   tables->backend_idle_timeout_ms = service.backend_idle_ms;
   std::vector<PickCandidate> candidates;
@@ -53,7 +55,11 @@ std::shared_ptr<const ServiceTables> make_tables(const TestService& service, Ser
     const Endpoint endpoint = parse_endpoint(service.backends[i]).value();
     const auto backend = static_cast<BackendSlot>(raw(first) + i);
     eligible.set(backend, true);
-    candidates.push_back({.target = {.addr = endpoint.addr, .port = endpoint.port, .slot = backend}, .eligible = true});
+    candidates.push_back({.target = {.addr = endpoint.addr,
+                                     .port = endpoint.port,
+                                     .slot = backend,
+                                     .proxy_protocol = service.proxy_protocol},
+                          .eligible = true});
   }
   tables->ipv4 = build_pick_table(tables->balance, Family::ipv4, candidates);
   tables->ipv6 = build_pick_table(tables->balance, Family::ipv6, candidates);
@@ -146,9 +152,11 @@ Testbed::Testbed(const TestbedOptions& options) : options_(options) {
   make_port(kBack, "back", kBackMac);
 
   slab_.reset(new ConnEntry[options_.connections]());
+  splices_.reset(new Splice[options_.connections]());
   worker_info_.reset(new WorkerInfo[workers]());
   worker_counters_.reset(new WorkerCounters[workers]());
   state_.slab = {slab_.get(), options_.connections};
+  state_.splices = {splices_.get(), options_.connections};
   state_.worker_info = {worker_info_.get(), workers};
   state_.worker_counters = {worker_counters_.get(), workers};
   for (unsigned i = 0; i < workers; ++i) {
@@ -211,6 +219,7 @@ void Testbed::configure(const std::vector<TestService>& services) {
   for (size_t i = 0; i < services.size(); ++i) {
     const auto slot = static_cast<ServiceSlot>(i);
     const TestService& service = services[i];
+    next->any_spliced |= service.mode == Mode::proxy || service.syn_proxy != SynProxy::off;
     next->services[i] = make_tables(service, slot, static_cast<BackendSlot>(backends), state_.eligible);
     backends += service.backends.size();
     for (const std::string& bind : service.binds) {
@@ -279,8 +288,8 @@ void Testbed::check_equation() const {
     uint64_t dropped = 0;
     for (const Counter& counter : counters.dropped) dropped += counter.read();
     EXPECT_EQ(counters.rx_packets.read() + counters.handed_in.read() + counters.originated.read(),
-              counters.tx_packets.read() + counters.handed_out.read() + counters.diverted.read() + dropped +
-                  counters.held.read())
+              counters.tx_packets.read() + counters.handed_out.read() + counters.diverted.read() +
+                  counters.absorbed.read() + dropped + counters.held.read())
         << "worker " << i;
   }
 }

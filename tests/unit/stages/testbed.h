@@ -32,6 +32,10 @@ struct TestService {
   std::vector<std::string> backends = {"10.0.0.1:8080", "[fd00::1]:8080"};
   uint32_t client_idle_ms = 600'000;
   uint32_t backend_idle_ms = 600'000;
+  // Of proxied connections.
+  SynProxy syn_proxy = SynProxy::off;
+  ProxyProtocol proxy_protocol = ProxyProtocol::none;
+  uint32_t connect_timeout_ms = 2'000;
 };
 
 struct TestbedOptions {
@@ -108,6 +112,7 @@ class Testbed {
   Rings exception_;
   std::vector<uint16_t> dpdk_ports_;
   std::unique_ptr<ConnEntry[]> slab_;
+  std::unique_ptr<Splice[]> splices_;
   std::unique_ptr<WorkerInfo[]> worker_info_;
   std::unique_ptr<WorkerCounters[]> worker_counters_;
   std::vector<std::unique_ptr<ServiceCounters[]>> service_counters_;

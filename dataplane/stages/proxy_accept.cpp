@@ -1,0 +1,105 @@
+#include "dataplane/stages/proxy_accept.h"
+
+#include <rte_mbuf.h>
+
+#include "dataplane/stages/connection.h"
+#include "dataplane/stages/outcome.h"
+#include "dataplane/stages/proxy_handshake.h"
+#include "dataplane/stages/proxy_say.h"
+#include "dataplane/stages/tcp_segment.h"
+#include "dataplane/tcp/own_segment.h"
+
+namespace millrace {
+namespace {
+
+// What the client may send us at most: whatever backend it will be, its packets leave by a port of ours.
+uint16_t own_mss(const Worker& worker, Family family) {
+  const uint32_t headers = family == Family::ipv4 ? 40 : 60;
+  return static_cast<uint16_t>(worker.mtu_bytes_min - headers);
+}
+
+uint16_t mss_of(const TcpOptions& options, Family family) {
+  if (options.mss != 0) return options.mss;
+  return family == Family::ipv4 ? kDefaultMss4 : kDefaultMss6;
+}
+
+// The client's initial sequence number and what its cookie tells.
+struct Proof {
+  uint32_t client_isn = 0;
+  CookieFacts facts;
+};
+
+// Usually the ACK of the handshake or data behind it. Where that ACK was lost, a client that waits for its window to
+// open probes with the number before (RFC 9293 section 3.8.6.1).
+std::optional<Proof> check_cookie(const Worker& worker, const Tuple& tuple, const TcpSegment& segment) {
+  const uint32_t cookie = segment.ack - 1;
+  if (const auto facts = worker.cookies.check(tuple, segment.seq - 1, cookie)) return Proof{segment.seq - 1, *facts};
+  if (segment.payload_bytes > 1) return std::nullopt;
+  if (const auto facts = worker.cookies.check(tuple, segment.seq, cookie)) return Proof{segment.seq, *facts};
+  return std::nullopt;
+}
+
+void fill_client_half(Splice& splice, const TcpSegment& segment, const Proof& proof) {
+  const TcpOptions options = read_tcp_options(*segment.header);
+  splice.client_next = proof.client_isn + 1;
+  splice.client_acked = segment.ack;
+  splice.mss = proof.facts.mss;
+  splice.client_window_scale = proof.facts.window_scale;
+  splice.client_window = segment.window;
+  splice.hello = kNoHello;
+  if (proof.facts.sack) splice.client_has |= kSpliceSack;
+  if (!options.timestamps) return;
+  splice.client_has |= kSpliceTimestamps;
+  splice.client_ts = options.ts_value;
+  splice.client_ts_echo = options.ts_echo;
+}
+
+}  // namespace
+
+void answer_syn(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, const ServiceTables& service) {
+  rte_mbuf* mbuf = burst.mbufs[i];
+  const PacketInfo& info = burst.info[i];
+  const TcpSegment syn = tcp_segment(burst, i);
+  const TcpOptions offered = read_tcp_options(*syn.header);
+  const CookieFacts facts{
+      .mss = mss_of(offered, info.family), .window_scale = offered.window_scale, .sack = offered.sack_permitted};
+  OwnSegment answer{.src = {tuple.dst, tuple.dst_port}, .dst = {tuple.src, tuple.src_port}};
+  answer.seq = worker.cookies.make(tuple, syn.seq, facts);
+  answer.ack = syn.seq + 1;
+  answer.flags = kTcpSyn | kTcpAck;
+  // Nothing may come before there is a backend to take it, but the ClientHello that chooses it.
+  answer.window = service.hosts ? kHelloWindowBytes : 0;
+  answer.options.mss = own_mss(worker, info.family);
+  answer.options.window_scale = offered.window_scale == kNoWindowScale ? kNoWindowScale : kOwnWindowScale;
+  answer.options.sack_permitted = offered.sack_permitted;
+  answer.options.timestamps = offered.timestamps;
+  answer.options.ts_value = worker.clock.now32_ms();
+  answer.options.ts_echo = offered.ts_value;
+
+  const rte_ether_hdr received = *rte_pktmbuf_mtod(mbuf, const rte_ether_hdr*);
+  burst.info[i].kind = PacketKind::done;
+  if (!write_segment(*mbuf, answer)) return drop_packet(worker, mbuf, DropReason::no_mbuf);
+  auto& ether = *rte_pktmbuf_mtod(mbuf, rte_ether_hdr*);
+  ether.src_addr = received.dst_addr;
+  ether.dst_addr = received.src_addr;
+  worker.counters.cookies_sent.add(1);
+  transmit_packet(worker, mbuf, info.port);
+}
+
+void accept_client(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, const ServiceTables& service) {
+  rte_mbuf* mbuf = burst.mbufs[i];
+  const TcpSegment segment = tcp_segment(burst, i);
+  burst.info[i].kind = PacketKind::done;
+  if (!segment.has(kTcpAck) || segment.has(kTcpSyn | kTcpRst))
+    return drop_packet(worker, mbuf, DropReason::no_connection);
+  const std::optional<Proof> proof = check_cookie(worker, tuple, segment);
+  if (!proof) return drop_packet(worker, mbuf, DropReason::bad_cookie);
+  worker.counters.cookies_accepted.add(1);
+  ConnIndex index{};
+  if (const auto refused = open_client_half(worker, tuple, service, index)) return drop_packet(worker, mbuf, *refused);
+  fill_client_half(worker.splice(index), segment, *proof);
+  begin_handshake(worker, index, service, segment);
+  absorb_packet(worker, mbuf);
+}
+
+}  // namespace millrace

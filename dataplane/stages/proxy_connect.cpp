@@ -1,0 +1,237 @@
+#include "dataplane/stages/proxy_connect.h"
+
+#include <algorithm>
+#include <array>
+
+#include "dataplane/stages/connection.h"
+#include "dataplane/stages/notes.h"
+#include "dataplane/stages/proxy_handshake.h"
+#include "dataplane/stages/proxy_say.h"
+#include "dataplane/tcp/proxy_header.h"
+#include "dataplane/tcp/splice_translate.h"
+
+namespace millrace {
+namespace {
+
+constexpr uint8_t kTimestampsAndSack = kSpliceTimestamps | kSpliceSack;
+
+using HeaderBytes = std::array<uint8_t, kProxyHeaderBytesMax>;
+
+// The same bytes whenever it is asked: nothing of them is kept.
+size_t header_of(const Worker& worker, ConnIndex index, HeaderBytes& bytes) {
+  const ConnEntry& entry = worker.slab[index];
+  const Tuple client = client_tuple(entry);
+  const uint64_t generation = entry.generation.load(std::memory_order_relaxed);
+  return write_proxy_header(worker.splices[raw(index)].proxy_protocol,
+                            {.source = {client.src, client.src_port},
+                             .destination = {client.dst, client.dst_port},
+                             .unique_id = generation << 32 | raw(index)},
+                            bytes);
+}
+
+const ServiceTables* service_of(const Worker& worker, ConnIndex index) {
+  return worker.snapshot->services[raw(worker.slab[index].service)].get();
+}
+
+void set_due(Worker& worker, ConnIndex index) {
+  Splice& splice = worker.splice(index);
+  const Ms next = worker.clock.now32_ms() + (kFirstRetransmitMs << splice.retransmits);
+  splice.due_ms = ms_after(next, splice.deadline_ms) ? splice.deadline_ms : next;
+  arm_connection(worker, index);
+}
+
+// The numbers of this attempt. What we say first lies before the client's bytes, so that these keep one delta.
+void begin_numbers(Worker& worker, ConnIndex index, size_t first_bytes) {
+  const ConnEntry& entry = worker.slab[index];
+  Splice& splice = worker.splice(index);
+  const Tuple reply = entry.family == Family::ipv4 ? tuple_of(reverse_key4(entry)) : tuple_of(reverse_key6(entry));
+  const uint32_t isn =
+      worker.cookies.backend_isn({reply.dst, reply.dst_port}, {reply.src, reply.src_port}, worker.clock.now_ms());
+  splice.backend_acked = isn;
+  splice.backend_next = 0;
+  splice.forward_seq_delta = isn + 1 + static_cast<uint32_t>(first_bytes) - splice.client_next;
+  // Our own clock, so that a backend which remembers the last connection from this port takes this one (RFC 6191).
+  splice.forward_ts_delta = worker.clock.now32_ms() - splice.client_ts;
+  splice.retransmits = 0;
+}
+
+// Where the client's bytes begin in the backend's numbers: everything before is ours to say.
+uint32_t first_end(const Splice& splice) { return splice.client_next + splice.forward_seq_delta; }
+
+// Everything of it that is not acknowledged, as far as the backend's window goes.
+void say_first(Worker& worker, ConnIndex index) {
+  HeaderBytes bytes;
+  const size_t count = header_of(worker, index, bytes);
+  const Splice& splice = worker.splice(index);
+  const uint32_t end = first_end(splice);
+  const size_t unacked = std::min<size_t>(end - splice.backend_acked, count);
+  // A closed window is probed with a byte.
+  const size_t room = std::max<size_t>(splice.backend_window, 1);
+  const size_t sent = std::min({unacked, room, size_t{splice.mss}});
+  say_to_backend(worker, index, splice.backend_acked, {bytes.data() + (count - unacked), sent});
+}
+
+// A backend that was tried in vain.
+void fail_backend(Worker& worker, ConnIndex index) {
+  ConnEntry& entry = worker.slab[index];
+  const BackendSlot failed = entry.backend;
+  worker.backend_counters[raw(failed)].connect_failures.add(1);
+  note_backend(worker, NoteKind::connect_failed, entry.service, failed);
+  detach_backend(worker, index);
+  const ServiceTables* service = service_of(worker, index);
+  if (service == nullptr || worker.splice(index).tries >= kBackendTriesMax) return refuse_client(worker, index, failed);
+  worker.counters.backend_retries.add(1);
+  connect_backend(worker, index, *service, failed);
+}
+
+void give_up_backend(Worker& worker, ConnIndex index) {
+  say_reset_to_backend(worker, index);
+  fail_backend(worker, index);
+}
+
+// Window fields on their way between two sides of which one may not scale (RFC 7323 section 2.2).
+void set_window_shifts(Splice& splice, uint8_t backend_scale) {
+  splice.forward_window_shift = splice.reverse_window_shift = 0;
+  if (splice.client_window_scale == kNoWindowScale) return;
+  if (backend_scale == kNoWindowScale) {
+    splice.forward_window_shift = static_cast<int8_t>(splice.client_window_scale);
+    splice.reverse_window_shift = -int8_t{kOwnWindowScale};
+  } else {
+    splice.reverse_window_shift = static_cast<int8_t>(backend_scale - kOwnWindowScale);
+  }
+}
+
+void take_syn_ack_numbers(Splice& splice, const TcpSegment& segment) {
+  const TcpOptions options = read_tcp_options(*segment.header);
+  splice.backend_has =
+      static_cast<uint8_t>((options.timestamps ? kSpliceTimestamps : 0) | (options.sack_permitted ? kSpliceSack : 0)) &
+      splice.client_has & kTimestampsAndSack;
+  splice.backend_next = segment.seq + 1;
+  splice.backend_acked = segment.ack;
+  splice.backend_window = segment.window;
+  splice.reverse_seq_delta = splice.client_acked - splice.backend_next;
+  splice.reverse_ts_delta = splice.client_ts_echo - options.ts_value;
+  if (options.mss != 0) splice.mss = std::min(splice.mss, options.mss);
+  set_window_shifts(splice, options.window_scale);
+}
+
+void establish(Worker& worker, ConnIndex index) {
+  worker.slab[index].state = ConnState::established;
+  arm_connection(worker, index);
+}
+
+// The window that opens the client's. The one of a SYN-ACK is never scaled.
+uint16_t opening_window(const Splice& splice) {
+  if (splice.client_window_scale == kNoWindowScale) return splice.backend_window;
+  const uint16_t scaled = static_cast<uint16_t>(splice.backend_window >> kOwnWindowScale);
+  return scaled == 0 && splice.backend_window != 0 ? uint16_t{1} : scaled;
+}
+
+void accept_syn_ack(Worker& worker, ConnIndex index, const TcpSegment& segment) {
+  Splice& splice = worker.splice(index);
+  take_syn_ack_numbers(splice, segment);
+  if (first_end(splice) == splice.backend_acked) {
+    say_to_backend(worker, index, splice.backend_acked, {});
+    say_ack_to_client(worker, index, opening_window(splice));
+    return establish(worker, index);
+  }
+  worker.slab[index].state = ConnState::header;
+  splice.retransmits = 0;
+  say_first(worker, index);
+  set_due(worker, index);
+}
+
+void take_answer_to_syn(Worker& worker, ConnIndex index, const TcpSegment& segment) {
+  const bool acknowledges_syn = segment.has(kTcpAck) && segment.ack == worker.splice(index).backend_acked + 1;
+  if (segment.has(kTcpRst)) {
+    if (acknowledges_syn) fail_backend(worker, index);
+    return;
+  }
+  if (!segment.has(kTcpAck)) return;
+  // Of an older connection on these ports: its end must go before ours can begin (RFC 9293 section 3.10.7.3).
+  if (!acknowledges_syn) return say_reset_at(worker, index, segment.ack);
+  if (segment.has(kTcpSyn)) accept_syn_ack(worker, index, segment);
+}
+
+// What we said first is on its way. True when all of it has arrived.
+bool take_answer_to_first(Worker& worker, ConnIndex index, const TcpSegment& segment) {
+  Splice& splice = worker.splice(index);
+  if (segment.has(kTcpRst)) {
+    if (segment.seq == splice.backend_next) fail_backend(worker, index);
+    return false;
+  }
+  if (!segment.has(kTcpAck)) return false;
+  // It has missed our ACK.
+  if (segment.has(kTcpSyn)) {
+    say_first(worker, index);
+    return false;
+  }
+  const uint32_t end = first_end(splice);
+  if (seq_before(end, segment.ack) || seq_before(segment.ack, splice.backend_acked)) return false;
+  const bool progress = segment.ack != splice.backend_acked;
+  splice.backend_acked = segment.ack;
+  splice.backend_window = shift_window(segment.window, 0);
+  if (segment.ack == end) {
+    establish(worker, index);
+    return true;
+  }
+  if (!progress) return false;
+  splice.retransmits = 0;
+  say_first(worker, index);
+  set_due(worker, index);
+  return false;
+}
+
+}  // namespace
+
+void refuse_client(Worker& worker, ConnIndex index, BackendSlot last) {
+  ConnEntry& entry = worker.slab[index];
+  detach_backend(worker, index);
+  worker.service_counters[raw(entry.service)].refused.add(1);
+  note_backend(worker, NoteKind::client_refused, entry.service, last);
+  say_reset_to_client(worker, index);
+  entry.state = ConnState::closed;
+  arm_connection(worker, index);
+}
+
+void connect_backend(Worker& worker, ConnIndex index, const ServiceTables& service, BackendSlot avoid) {
+  ConnEntry& entry = worker.slab[index];
+  Splice& splice = worker.splice(index);
+  const Tuple client = client_tuple(entry);
+  const PickWish wish{.client_hash = flow_hash(client.src, client.src_port), .avoid = avoid};
+  const BackendTarget* backend = pick_backend(service, service.table(entry.family), wish, worker.state.eligible,
+                                              worker.cursors, worker.state.backend_counters);
+  if (backend == nullptr) {
+    worker.service_counters[raw(service.slot)].no_backend.add(1);
+    return refuse_client(worker, index, avoid);
+  }
+  if (attach_backend(worker, index, service, *backend)) return refuse_client(worker, index, backend->slot);
+  ++splice.tries;
+  splice.proxy_protocol = backend->proxy_protocol;
+  HeaderBytes header;
+  begin_numbers(worker, index, header_of(worker, index, header));
+  entry.state = ConnState::connect;
+  splice.deadline_ms = worker.clock.now32_ms() + service.connect_timeout_ms;
+  say_syn(worker, index);
+  set_due(worker, index);
+}
+
+bool take_backend_segment(Worker& worker, ConnIndex index, const TcpSegment& segment) {
+  if (worker.slab[index].state == ConnState::header) return take_answer_to_first(worker, index, segment);
+  take_answer_to_syn(worker, index, segment);
+  return false;
+}
+
+void proceed_connect(Worker& worker, ConnIndex index) {
+  Splice& splice = worker.splice(index);
+  if (!ms_after(splice.deadline_ms, worker.clock.now32_ms())) return give_up_backend(worker, index);
+  ++splice.retransmits;
+  worker.counters.proxy_retransmits.add(1);
+  if (worker.slab[index].state == ConnState::connect)
+    say_syn(worker, index);
+  else
+    say_first(worker, index);
+  set_due(worker, index);
+}
+
+}  // namespace millrace

@@ -1,0 +1,26 @@
+// proxy_connect.h: the backend's half of a proxied handshake: our SYN, what we say first, and the next backend if this
+// one does not want it.
+// Route:  begin_handshake > connect_backend > pick_backend, attach_backend, say_syn
+//         act_on_handshake > take_backend_segment > establish; proceed_handshake > proceed_connect
+// Thread: owning worker.
+// Fails:  when no backend is left: the client is reset, the service counts it as refused, a note tells it.
+#pragma once
+
+#include "dataplane/stages/tcp_segment.h"
+#include "dataplane/stages/worker_context.h"
+
+namespace millrace {
+
+// The connection has no backend. `avoid`: not to this one.
+void connect_backend(Worker& worker, ConnIndex index, const ServiceTables& service, BackendSlot avoid);
+
+// In states connect and header. True: it is established with this segment, which goes on to the client.
+bool take_backend_segment(Worker& worker, ConnIndex index, const TcpSegment& segment);
+
+// States connect and header, at Splice::due_ms.
+void proceed_connect(Worker& worker, ConnIndex index);
+
+// Resets the client and lets go of the backend. The entry stays closed for a while.
+void refuse_client(Worker& worker, ConnIndex index, BackendSlot last);
+
+}  // namespace millrace

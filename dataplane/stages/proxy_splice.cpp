@@ -1,0 +1,45 @@
+#include "dataplane/stages/proxy_splice.h"
+
+#include "dataplane/stages/outcome.h"
+#include "dataplane/stages/proxy_handshake.h"
+#include "dataplane/stages/proxy_say.h"
+
+namespace millrace {
+namespace {
+
+// RFC 5961 section 3: the number that the receiver expects. It has acknowledged that much, or all that was sent.
+bool is_exact_reset(Splice& splice, Direction from, const TcpSegment& segment) {
+  const SenderView view = sender_view(splice, from);
+  return segment.seq == view.next || segment.seq == view.peer_acked;
+}
+
+// Our ACK did not reach the backend, and nothing of the client did either.
+bool is_syn_ack_again(const Splice& splice, Direction from, const TcpSegment& segment) {
+  return from == Direction::reverse && segment.has(kTcpSyn) && segment.has(kTcpAck) &&
+         segment.seq + 1 == splice.backend_next;
+}
+
+}  // namespace
+
+SpliceVerdict act_on_spliced(Worker& worker, Burst& burst, unsigned i) {
+  const ConnRef& ref = burst.conns[i];
+  const ConnEntry& entry = worker.slab[ref.index];
+  const TcpSegment segment = tcp_segment(burst, i);
+  const bool new_syn = ref.direction == Direction::forward && tcp_event(segment.flags) == TcpEvent::syn;
+  if (new_syn && reopens(entry.state)) return SpliceVerdict::decide;
+  if (in_handshake(entry)) return act_on_handshake(worker, burst, i) ? SpliceVerdict::pass : SpliceVerdict::done;
+  Splice& splice = worker.splice(ref.index);
+  if (segment.has(kTcpRst))
+    return is_exact_reset(splice, ref.direction, segment) ? SpliceVerdict::decide : SpliceVerdict::pass;
+  if (is_syn_ack_again(splice, ref.direction, segment)) {
+    say_to_backend(worker, ref.index, splice.backend_acked, {});
+    burst.info[i].kind = PacketKind::done;
+    absorb_packet(worker, burst.mbufs[i]);
+    return SpliceVerdict::done;
+  }
+  // A SYN within a connection is the other end's to challenge (RFC 5961 section 4).
+  if (segment.has(kTcpSyn) || !track_segment(splice, ref.direction, segment)) return SpliceVerdict::pass;
+  return SpliceVerdict::decide;
+}
+
+}  // namespace millrace

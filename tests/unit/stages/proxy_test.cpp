@@ -1,0 +1,293 @@
+// A proxied connection from SYN to splice, packet by packet. tests/tcp drives the same from outside, tests/sim at random.
+#include <gtest/gtest.h>
+
+#include "dataplane/stages/proxy_handshake.h"
+#include "dataplane/stages/proxy_say.h"
+#include "tests/unit/stages/tcp_talk.h"
+
+namespace millrace {
+namespace {
+
+using wire::Bytes;
+
+constexpr uint32_t kClientIsn = 0xffff'ff00;  // its bytes wrap
+constexpr uint32_t kBackendIsn = 0x8000'0000;
+constexpr uint32_t kClientClock = 0xffff'fff0;
+constexpr uint32_t kBackendClock = 77;
+
+TestbedOptions proxy_options(TestService service = {}) {
+  service.mode = Mode::proxy;
+  TestbedOptions options;
+  options.services = {service};
+  return options;
+}
+
+const auto kFamilies = testing::Values(kIpv4Case, kIpv6Case);
+std::string family_name(const testing::TestParamInfo<FamilyCase>& family) { return family.param.name; }
+
+class Proxy : public testing::TestWithParam<FamilyCase> {
+ protected:
+  explicit Proxy(const TestService& service = {}) : bed_(proxy_options(service)) {}
+
+  wire::Flow to_vip() const { return flow(GetParam().client, 4000, GetParam().vip, 80); }
+  static Bytes hello_text() { return {'h', 'e', 'l', 'l', 'o'}; }
+
+  // What came out of a port since the last call; only TCP, checksums right.
+  std::vector<Talk> heard(PortIndex port) {
+    std::vector<Talk> talks;
+    for (const Bytes& frame : bed_.received(port)) {
+      EXPECT_EQ(wire::wrong_checksum(frame), "");
+      talks.push_back(read_talk(frame));
+    }
+    return talks;
+  }
+  Talk heard_one(PortIndex port) {
+    const std::vector<Talk> talks = heard(port);
+    EXPECT_EQ(talks.size(), 1u);
+    return talks.empty() ? Talk{} : talks.front();
+  }
+
+  Talk client_talk(uint8_t flags, uint32_t seq, uint32_t ack, const Bytes& payload = {}) const {
+    Talk talk{.flow = to_vip(), .seq = seq, .ack = ack, .flags = flags, .window = 512, .payload = payload};
+    talk.options.timestamps = true;
+    talk.options.ts_value = kClientClock + 5;
+    talk.options.ts_echo = cookie_clock_;
+    return talk;
+  }
+  Talk backend_talk(uint8_t flags, uint32_t seq, uint32_t ack, const Bytes& payload = {}) const {
+    Talk talk{.flow = reply_, .seq = seq, .ack = ack, .flags = flags, .window = 1000, .payload = payload};
+    talk.options.timestamps = true;
+    talk.options.ts_value = kBackendClock + 3;
+    talk.options.ts_echo = our_clock_;
+    return talk;
+  }
+  void client_says(const Talk& talk) {
+    bed_.send(kFront, from_client(packet_of(talk)));
+    bed_.run();
+  }
+  void backend_says(const Talk& talk) {
+    bed_.send(kBack, from_backend(packet_of(talk)));
+    bed_.run();
+  }
+
+  // SYN, cookie. Remembers the cookie and its clock.
+  Talk send_syn() {
+    Talk syn{.flow = to_vip(), .seq = kClientIsn, .flags = kSyn, .window = 64240};
+    syn.options = {
+        .mss = 1460, .window_scale = 9, .sack_permitted = true, .timestamps = true, .ts_value = kClientClock};
+    client_says(syn);
+    const Talk answer = heard_one(kFront);
+    cookie_ = answer.seq;
+    cookie_clock_ = answer.options.ts_value;
+    return answer;
+  }
+  // The ACK, our SYN to the backend. Remembers where replies go to.
+  Talk send_ack() {
+    client_says(client_talk(kAck, kClientIsn + 1, cookie_ + 1));
+    return take_syn();
+  }
+  Talk take_syn() {
+    const Talk syn = heard_one(kBack);
+    reply_ = {syn.flow.dst, syn.flow.src, syn.flow.dst_port, syn.flow.src_port};
+    our_isn_ = syn.seq;
+    our_clock_ = syn.options.ts_value;
+    return syn;
+  }
+  void send_syn_ack() {
+    Talk answer = backend_talk(kSynAck, kBackendIsn, our_isn_ + 1);
+    answer.window = 65160;
+    answer.options = {.mss = 1400,
+                      .window_scale = 7,
+                      .sack_permitted = true,
+                      .timestamps = true,
+                      .ts_value = kBackendClock,
+                      .ts_echo = our_clock_};
+    backend_says(answer);
+  }
+  // Up to the splice; nothing is left to hear.
+  void splice() {
+    send_syn();
+    send_ack();
+    send_syn_ack();
+    heard(kBack);
+    heard(kFront);
+  }
+  ConnState state() const {
+    const ConnEntry* entry = bed_.only_connection();
+    return entry == nullptr ? ConnState::free : entry->state;
+  }
+
+  Testbed bed_;
+  wire::Flow reply_;  // from backend to SNAT address
+  uint32_t cookie_ = 0, cookie_clock_ = 0, our_isn_ = 0, our_clock_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(families, Proxy, kFamilies, family_name);
+
+TEST_P(Proxy, syn_is_answered_with_a_closed_window_and_remembered_nowhere) {
+  const Talk answer = send_syn();
+  EXPECT_EQ(answer.flags, kSynAck);
+  EXPECT_EQ(answer.ack, kClientIsn + 1);
+  EXPECT_EQ(answer.window, 0);
+  EXPECT_EQ(answer.options.mss, GetParam().name == std::string("ipv4") ? 1460 : 1440);
+  EXPECT_EQ(answer.options.window_scale, kOwnWindowScale);
+  EXPECT_TRUE(answer.options.sack_permitted);
+  EXPECT_EQ(answer.options.ts_echo, kClientClock);
+  EXPECT_EQ(state(), ConnState::free);
+  EXPECT_TRUE(heard(kBack).empty());
+  EXPECT_EQ(bed_.total(&WorkerCounters::cookies_sent), 1u);
+}
+
+TEST_P(Proxy, ack_of_the_cookie_connects_a_backend_with_what_the_client_offered) {
+  send_syn();
+  const Talk syn = send_ack();
+  EXPECT_EQ(syn.flags, kSyn);
+  EXPECT_EQ(syn.options.mss, 1460);
+  EXPECT_EQ(syn.options.window_scale, 9);
+  EXPECT_TRUE(syn.options.sack_permitted);
+  EXPECT_TRUE(syn.options.timestamps);
+  EXPECT_EQ(syn.window, 65535);  // 512 << 9 is more
+  EXPECT_TRUE(heard(kFront).empty());
+  EXPECT_EQ(state(), ConnState::connect);
+}
+
+TEST_P(Proxy, wrong_cookie_is_dropped) {
+  send_syn();
+  bed_.expect_drop(kFront, from_client(packet_of(client_talk(kAck, kClientIsn + 1, cookie_ + 2))),
+                   DropReason::bad_cookie);
+  bed_.expect_drop(kFront, from_client(packet_of(client_talk(kAck, kClientIsn + 9, cookie_ + 1))),
+                   DropReason::bad_cookie);
+}
+
+TEST_P(Proxy, cookie_outlives_one_change_of_secret_and_not_two) {
+  send_syn();
+  bed_.pass(kCookieEpochMs);
+  const Bytes ack = from_client(packet_of(client_talk(kAck, kClientIsn + 1, cookie_ + 1)));
+  send_ack();
+  EXPECT_EQ(state(), ConnState::connect);
+  client_says(client_talk(kRst, kClientIsn + 1, 0));
+  EXPECT_EQ(state(), ConnState::free);
+  bed_.received(kBack);
+  bed_.pass(kCookieEpochMs);
+  bed_.expect_drop(kFront, ack, DropReason::bad_cookie);
+}
+
+TEST_P(Proxy, backend_answers_and_both_sides_are_told) {
+  send_syn();
+  send_ack();
+  send_syn_ack();
+  const Talk to_backend = heard_one(kBack);
+  EXPECT_EQ(to_backend.flags, kAck);
+  EXPECT_EQ(to_backend.seq, our_isn_ + 1);
+  EXPECT_EQ(to_backend.ack, kBackendIsn + 1);
+  EXPECT_EQ(to_backend.window, 512);
+  EXPECT_EQ(to_backend.options.ts_echo, kBackendClock);
+  const Talk to_client = heard_one(kFront);
+  EXPECT_EQ(to_client.flags, kAck);
+  EXPECT_EQ(to_client.seq, cookie_ + 1);
+  EXPECT_EQ(to_client.ack, kClientIsn + 1);
+  EXPECT_EQ(to_client.window, 65160 >> kOwnWindowScale);
+  EXPECT_EQ(to_client.options.ts_value, cookie_clock_);
+  EXPECT_EQ(state(), ConnState::established);
+}
+
+TEST_P(Proxy, data_goes_both_ways_in_the_other_sides_numbers) {
+  splice();
+  client_says(client_talk(kAck | 8, kClientIsn + 1, cookie_ + 1, hello_text()));
+  const Talk forward = heard_one(kBack);
+  EXPECT_EQ(forward.seq, our_isn_ + 1);
+  EXPECT_EQ(forward.ack, kBackendIsn + 1);
+  EXPECT_EQ(forward.window, 512);
+  EXPECT_EQ(forward.payload, hello_text());
+  EXPECT_EQ(forward.options.ts_value, our_clock_ + 0);  // the same clock reading as in the SYN
+  EXPECT_EQ(forward.options.ts_echo, kBackendClock);
+
+  Talk answer = backend_talk(kAck, kBackendIsn + 1, our_isn_ + 6, {1, 2, 3});
+  answer.options.sack = {{our_isn_ + 20, our_isn_ + 30}};
+  backend_says(answer);
+  const Talk reverse = heard_one(kFront);
+  EXPECT_EQ(reverse.seq, cookie_ + 1);
+  EXPECT_EQ(reverse.ack, kClientIsn + 6);
+  EXPECT_EQ(reverse.window, 1000);
+  EXPECT_EQ(reverse.options.ts_value, cookie_clock_ + 3);
+  EXPECT_EQ(reverse.options.ts_echo, kClientClock + 5);
+  ASSERT_EQ(reverse.options.sack.size(), 1u);
+  EXPECT_EQ(reverse.options.sack[0].first, kClientIsn + 20);
+  EXPECT_EQ(reverse.options.sack[0].second, kClientIsn + 30);
+}
+
+TEST_P(Proxy, silent_backend_gets_the_syn_again_then_the_client_a_reset) {
+  send_syn();
+  send_ack();
+  bed_.pass(kFirstRetransmitMs + 300);
+  bed_.run();
+  EXPECT_EQ(heard_one(kBack).seq, our_isn_);
+  for (int i = 0; i < 20; ++i) {
+    bed_.pass(200);
+    bed_.run();
+  }
+  const std::vector<Talk> to_client = heard(kFront);
+  ASSERT_EQ(to_client.size(), 1u);
+  EXPECT_EQ(to_client[0].flags, kRstAck);
+  EXPECT_EQ(to_client[0].seq, cookie_ + 1);
+  EXPECT_EQ(bed_.service_total(ServiceSlot{0}, &ServiceCounters::refused), 1u);
+  EXPECT_EQ(state(), ConnState::closed);
+}
+
+class ProxyTwoBackends : public Proxy {
+ protected:
+  ProxyTwoBackends()
+      : Proxy(TestService{.backends = {"10.0.0.1:8080", "10.0.0.2:8080", "[fd00::1]:8080", "[fd00::2]:8080"}}) {
+    for (const char* backend : {"10.0.0.2", "fd00::2"}) bed_.resolve(kBack, backend, kBackendMac);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(families, ProxyTwoBackends, kFamilies, family_name);
+
+TEST_P(ProxyTwoBackends, refusal_moves_on_to_the_other_backend) {
+  send_syn();
+  send_ack();
+  const wire::Flow first = reply_;
+  Talk refusal = backend_talk(kRstAck, 0, our_isn_ + 1);
+  backend_says(refusal);
+  take_syn();
+  EXPECT_NE(reply_.src, first.src);
+  EXPECT_TRUE(heard(kFront).empty());
+  send_syn_ack();
+  EXPECT_EQ(heard_one(kFront).flags, kAck);
+  EXPECT_EQ(state(), ConnState::established);
+  EXPECT_EQ(bed_.total(&WorkerCounters::backend_retries), 1u);
+}
+
+class ProxyHeader : public Proxy {
+ protected:
+  ProxyHeader() : Proxy(TestService{.proxy_protocol = ProxyProtocol::v1}) {}
+  std::string line() const {
+    const bool ipv4 = GetParam().name == std::string("ipv4");
+    return std::string("PROXY ") + (ipv4 ? "TCP4 " : "TCP6 ") + GetParam().client + " " + GetParam().vip +
+           " 4000 80\r\n";
+  }
+};
+INSTANTIATE_TEST_SUITE_P(families, ProxyHeader, kFamilies, family_name);
+
+TEST_P(ProxyHeader, comes_first_and_is_said_again_until_it_is_acknowledged) {
+  send_syn();
+  send_ack();
+  send_syn_ack();
+  EXPECT_TRUE(heard(kFront).empty());  // the client's window stays closed
+  const Talk header = heard_one(kBack);
+  EXPECT_EQ(header.seq, our_isn_ + 1);
+  EXPECT_EQ(std::string(header.payload.begin(), header.payload.end()), line());
+  bed_.pass(kFirstRetransmitMs + 300);
+  bed_.run();
+  EXPECT_EQ(heard_one(kBack).payload, header.payload);
+  const auto bytes = static_cast<uint32_t>(header.payload.size());
+  backend_says(backend_talk(kAck, kBackendIsn + 1, our_isn_ + 1 + bytes));
+  const Talk opening = heard_one(kFront);
+  EXPECT_EQ(opening.ack, kClientIsn + 1);
+  EXPECT_EQ(opening.window, 1000);
+  client_says(client_talk(kAck, kClientIsn + 1, cookie_ + 1, hello_text()));
+  EXPECT_EQ(heard_one(kBack).seq, our_isn_ + 1 + bytes);
+}
+
+}  // namespace
+}  // namespace millrace
