@@ -54,6 +54,13 @@ TEST(next_state, is_this_table) {
       {closed, kBackend, {closed, closed, closed, closed, closed}},
       {open, kClient, {open, open, open, open, open}},
       {open, kBackend, {open, open, open, open, open}},
+      // A proxied handshake has rules of its own (proxy_handshake.h).
+      {hello, kClient, {hello, hello, hello, hello, hello}},
+      {hello, kBackend, {hello, hello, hello, hello, hello}},
+      {connect, kClient, {connect, connect, connect, connect, connect}},
+      {connect, kBackend, {connect, connect, connect, connect, connect}},
+      {header, kClient, {header, header, header, header, header}},
+      {header, kBackend, {header, header, header, header, header}},
   };
   static_assert(std::size(rows) == 2 * kConnStateCount);
   for (const auto& row : rows)
