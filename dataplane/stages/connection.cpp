@@ -5,6 +5,7 @@
 #include "dataplane/stages/checksum.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/proxy_handshake.h"
+#include "dataplane/stages/proxy_hello.h"
 
 namespace millrace {
 namespace {
@@ -16,8 +17,7 @@ constexpr uint32_t kOrphanUdpIdleMs = 5 * 60 * 1000;
 Ms due_of(const Worker& worker, ConnIndex index) {
   const ConnEntry& entry = worker.slab[index];
   if (in_proxied_handshake(entry.state)) return worker.splices[raw(index)].due_ms;
-  const auto& services = worker.snapshot->services;
-  const ServiceTables* service = raw(entry.service) < services.size() ? services[raw(entry.service)].get() : nullptr;
+  const ServiceTables* service = service_of(worker, entry);
   const uint32_t orphan_ms = entry.proto == Proto::tcp ? kOrphanTcpIdleMs : kOrphanUdpIdleMs;
   return due_ms(entry, service ? service->client_idle_timeout_ms : orphan_ms,
                 service ? service->backend_idle_timeout_ms : orphan_ms, worker.snapshot->settings);
@@ -163,6 +163,7 @@ std::optional<DropReason> open_client_half(Worker& worker, const Tuple& tuple, c
   const ConnIndex index = make_entry(worker, tuple, service);
   ConnEntry& entry = worker.slab[index];
   entry.spliced = 1;
+  entry.hello = kNoHello;
   worker.splice(index) = Splice{};
   if (!worker.table.insert_absent(entry, index, Direction::forward)) return abandon_entry(worker, index, service);
   worker.slab.publish(index);
@@ -200,6 +201,7 @@ void detach_backend(Worker& worker, ConnIndex index) {
 
 void close_connection(Worker& worker, ConnIndex index) {
   const ConnEntry& entry = worker.slab[index];
+  if (entry.spliced != 0) release_hello(worker, index);
   detach_backend(worker, index);
   worker.table.erase(entry, Direction::forward);
   worker.wheel.cancel(index);

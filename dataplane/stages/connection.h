@@ -28,6 +28,12 @@ std::optional<DropReason> attach_backend(Worker& worker, ConnIndex index, const 
 // Undoes that. Nothing happens when there is none.
 void detach_backend(Worker& worker, ConnIndex index);
 
+// Null when it has left the configuration.
+inline const ServiceTables* service_of(const Worker& worker, const ConnEntry& entry) {
+  const auto& services = worker.snapshot->services;
+  return raw(entry.service) < services.size() ? services[raw(entry.service)].get() : nullptr;
+}
+
 // The packet that the client sends.
 Tuple client_tuple(const ConnEntry& entry);
 

@@ -12,6 +12,8 @@
 
 #include "dataplane/stages/checksum.h"
 #include "dataplane/stages/icmp_packet.h"
+#include "dataplane/tcp/splice_translate.h"
+#include "dataplane/tcp/tcp_state.h"
 
 namespace millrace {
 namespace {
@@ -61,6 +63,7 @@ struct Translation {
   uint8_t* data;
   const IcmpError& error;
   const ConnEntry& connection;
+  const Splice* splice;
   bool towards_client;
 
   // The quoted packet turns into the one that the receiver of the error once sent, so it undoes the rewrite of the
@@ -74,13 +77,32 @@ struct Translation {
     const Be16 dst = towards_client ? connection.vip_port : connection.snat_port;
     std::memcpy(l4, &src.raw, sizeof src.raw);
     std::memcpy(l4 + 2, &dst.raw, sizeof dst.raw);
+    const uint16_t numbers = splice == nullptr ? uint16_t{0} : quoted_numbers(l4);
     if (error.proto == Proto::udp) {
       auto& udp = *reinterpret_cast<rte_udp_hdr*>(l4);
       udp.dgram_cksum = apply_udp_delta(udp.dgram_cksum, l4_delta);
     } else if (error.quote_l4_offset + kQuotedL4Rewritten <= error.quote_end) {
       auto& tcp = *reinterpret_cast<rte_tcp_hdr*>(l4);
-      tcp.cksum = apply_delta(tcp.cksum, l4_delta);
+      tcp.cksum = apply_delta(tcp.cksum, checksum_add(l4_delta, numbers));
     }
+  }
+
+  // Returns by how much the quoted segment's sum changes.
+  uint16_t quoted_numbers(uint8_t* l4) const {
+    const Direction travelled = towards_client ? Direction::forward : Direction::reverse;
+    const uint16_t seq = add_to(l4 + offsetof(rte_tcp_hdr, sent_seq), 0 - seq_delta_of(*splice, travelled));
+    uint8_t* ack = l4 + offsetof(rte_tcp_hdr, recv_ack);
+    if (ack + 2 * sizeof(uint32_t) > data + error.quote_end || (l4[offsetof(rte_tcp_hdr, tcp_flags)] & kTcpAck) == 0)
+      return seq;
+    return checksum_add(seq, add_to(ack, seq_delta_of(*splice, opposite(travelled))));
+  }
+
+  static uint16_t add_to(uint8_t* field, uint32_t increment) {
+    Be32 before;
+    std::memcpy(&before.raw, field, sizeof before.raw);
+    const Be32 after = Be32::from_host(before.host() + increment);
+    std::memcpy(field, &after.raw, sizeof after.raw);
+    return checksum_delta(checksum_sum(&before.raw, sizeof before.raw), checksum_sum(&after.raw, sizeof after.raw));
   }
 
   void quoted_ip4() const {
@@ -226,9 +248,9 @@ std::optional<DropReason> read_icmp_error(const rte_mbuf& frame, IcmpError& erro
 }
 
 std::optional<DropReason> translate_icmp_error(rte_mbuf& frame, const IcmpError& error, const ConnEntry& connection,
-                                               Direction direction) {
+                                               const Splice* splice, Direction direction) {
   auto* data = rte_pktmbuf_mtod(&frame, uint8_t*);
-  const Translation translation{data, error, connection, direction == Direction::reverse};
+  const Translation translation{data, error, connection, splice, direction == Direction::reverse};
   const bool ipv4 = error.family == Family::ipv4;
   const uint8_t ttl = ipv4 ? reinterpret_cast<rte_ipv4_hdr*>(data + kIpOffset)->time_to_live
                            : reinterpret_cast<rte_ipv6_hdr*>(data + kIpOffset)->hop_limits;

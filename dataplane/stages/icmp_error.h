@@ -17,6 +17,7 @@
 #include "millrace/addr.h"
 #include "millrace/conn_entry.h"
 #include "millrace/drop_reason.h"
+#include "millrace/splice.h"
 #include "millrace/tuple.h"
 
 struct rte_mbuf;
@@ -60,11 +61,13 @@ inline FlowKey6 opposite_key6(const IcmpError& error) {
 
 // Rewrites outer and quoted addresses, quoted ports and every checksum; the TTL goes down by one. MTU and pointer
 // fields stay: translation changes no length. `direction` is that of the ConnRef found under the opposite key.
-// Outer source: fullnat shows the VIP to clients and the SNAT address to backends, since nothing else of the path is
-// known to them; nat shows the VIP for the backend itself and leaves routers their own address.
+// With `splice` the quoted sequence and acknowledgment numbers go back to what the receiver knows, which it compares
+// with its own (RFC 5927 section 4.1). Of the quoted window and options nothing does: nobody looks at them.
+// Outer source: fullnat and proxy show the VIP to clients and the SNAT address to backends, since nothing else of the
+// path is known to them; nat shows the VIP for the backend itself and leaves routers their own address.
 // Only drop reason: ttl_expired. MAC addresses are the caller's.
 std::optional<DropReason> translate_icmp_error(rte_mbuf& frame, const IcmpError& error, const ConnEntry& connection,
-                                               Direction direction);
+                                               const Splice* splice, Direction direction);
 
 // Turns a TCP or UDP packet as received, not yet translated, into "fragmentation needed" (RFC 1191) or "packet too
 // big" (RFC 4443 section 3.2) for its sender, from `source`, saying `mtu_bytes` for its next hop. MACs change places.

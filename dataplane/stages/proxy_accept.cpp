@@ -46,7 +46,6 @@ void fill_client_half(Splice& splice, const TcpSegment& segment, const Proof& pr
   splice.mss = proof.facts.mss;
   splice.client_window_scale = proof.facts.window_scale;
   splice.client_window = segment.window;
-  splice.hello = kNoHello;
   if (proof.facts.sack) splice.client_has |= kSpliceSack;
   if (!options.timestamps) return;
   splice.client_has |= kSpliceTimestamps;

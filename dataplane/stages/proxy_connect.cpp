@@ -6,6 +6,7 @@
 #include "dataplane/stages/connection.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/proxy_handshake.h"
+#include "dataplane/stages/proxy_hello.h"
 #include "dataplane/stages/proxy_say.h"
 #include "dataplane/tcp/proxy_header.h"
 #include "dataplane/tcp/splice_translate.h"
@@ -13,35 +14,33 @@
 namespace millrace {
 namespace {
 
-constexpr uint8_t kTimestampsAndSack = kSpliceTimestamps | kSpliceSack;
+constexpr uint8_t kBackoffMax = 6;  // 16 s
 
 using HeaderBytes = std::array<uint8_t, kProxyHeaderBytesMax>;
 
 // The same bytes whenever it is asked: nothing of them is kept.
 size_t header_of(const Worker& worker, ConnIndex index, HeaderBytes& bytes) {
   const ConnEntry& entry = worker.slab[index];
+  std::array<char, kServerNameBytesMax> storage;
   const Tuple client = client_tuple(entry);
   const uint64_t generation = entry.generation.load(std::memory_order_relaxed);
   return write_proxy_header(worker.splices[raw(index)].proxy_protocol,
                             {.source = {client.src, client.src_port},
                              .destination = {client.dst, client.dst_port},
+                             .authority = server_name(worker, index, storage),
                              .unique_id = generation << 32 | raw(index)},
                             bytes);
 }
 
-const ServiceTables* service_of(const Worker& worker, ConnIndex index) {
-  return worker.snapshot->services[raw(worker.slab[index].service)].get();
-}
-
 void set_due(Worker& worker, ConnIndex index) {
   Splice& splice = worker.splice(index);
-  const Ms next = worker.clock.now32_ms() + (kFirstRetransmitMs << splice.retransmits);
+  const Ms next = worker.clock.now32_ms() + (kFirstRetransmitMs << std::min(splice.retransmits, kBackoffMax));
   splice.due_ms = ms_after(next, splice.deadline_ms) ? splice.deadline_ms : next;
   arm_connection(worker, index);
 }
 
 // The numbers of this attempt. What we say first lies before the client's bytes, so that these keep one delta.
-void begin_numbers(Worker& worker, ConnIndex index, size_t first_bytes) {
+void begin_numbers(Worker& worker, ConnIndex index) {
   const ConnEntry& entry = worker.slab[index];
   Splice& splice = worker.splice(index);
   const Tuple reply = entry.family == Family::ipv4 ? tuple_of(reverse_key4(entry)) : tuple_of(reverse_key6(entry));
@@ -49,26 +48,67 @@ void begin_numbers(Worker& worker, ConnIndex index, size_t first_bytes) {
       worker.cookies.backend_isn({reply.dst, reply.dst_port}, {reply.src, reply.src_port}, worker.clock.now_ms());
   splice.backend_acked = isn;
   splice.backend_next = 0;
-  splice.forward_seq_delta = isn + 1 + static_cast<uint32_t>(first_bytes) - splice.client_next;
+  HeaderBytes header;
+  const uint32_t first_bytes = static_cast<uint32_t>(header_of(worker, index, header)) + held_bytes(worker, index);
+  splice.forward_seq_delta = isn + 1 + first_bytes - splice.client_next;
   // Our own clock, so that a backend which remembers the last connection from this port takes this one (RFC 6191).
   splice.forward_ts_delta = worker.clock.now32_ms() - splice.client_ts;
   splice.retransmits = 0;
+  splice.first_said = 0;
 }
 
 // Where the client's bytes begin in the backend's numbers: everything before is ours to say.
 uint32_t first_end(const Splice& splice) { return splice.client_next + splice.forward_seq_delta; }
 
-// Everything of it that is not acknowledged, as far as the backend's window goes.
-void say_first(Worker& worker, ConnIndex index) {
-  HeaderBytes bytes;
-  const size_t count = header_of(worker, index, bytes);
-  const Splice& splice = worker.splice(index);
-  const uint32_t end = first_end(splice);
-  const size_t unacked = std::min<size_t>(end - splice.backend_acked, count);
-  // A closed window is probed with a byte.
-  const size_t room = std::max<size_t>(splice.backend_window, 1);
-  const size_t sent = std::min({unacked, room, size_t{splice.mss}});
-  say_to_backend(worker, index, splice.backend_acked, {bytes.data() + (count - unacked), sent});
+// What we say first, as one row of bytes: the PROXY header, then what is kept of the client.
+class FirstWords {
+ public:
+  FirstWords(const Worker& worker, ConnIndex index) : worker_(worker), index_(index) {
+    header_count_ = static_cast<uint32_t>(header_of(worker, index, header_));
+  }
+  uint32_t count() const { return header_count_ + held_bytes(worker_, index_); }
+  // `out.size()` bytes from `offset` on.
+  void copy(uint32_t offset, std::span<uint8_t> out) const {
+    if (offset < header_count_) {
+      const auto part = std::min<size_t>(out.size(), header_count_ - offset);
+      std::copy_n(header_.begin() + offset, part, out.begin());
+      out = out.subspan(part);
+      offset = header_count_;
+    }
+    const auto held =
+        worker_.hellos.read(worker_.slab[index_].hello, offset - header_count_, static_cast<uint32_t>(out.size()), out);
+    if (!held.empty() && held.data() != out.data()) std::copy(held.begin(), held.end(), out.begin());
+  }
+
+ private:
+  const Worker& worker_;
+  ConnIndex index_;
+  HeaderBytes header_{};
+  uint32_t header_count_;
+};
+
+enum class Saying : uint8_t { on, again };
+
+// On: what was not said yet, as far as the backend's window goes. Again: all that is not acknowledged.
+void say_first(Worker& worker, ConnIndex index, Saying saying) {
+  constexpr uint32_t kPartBytes = 1400;  // fits into one packet buffer
+  const FirstWords words(worker, index);
+  Splice& splice = worker.splice(index);
+  const uint32_t count = words.count();
+  const uint32_t acked = count - std::min(first_end(splice) - splice.backend_acked, count);
+  // After its SYN-ACK a backend's window counts in larger units than bytes; less than it allows is never wrong. A closed
+  // one is probed with a byte.
+  const uint32_t end = std::min(count, acked + std::max<uint32_t>(splice.backend_window, 1));
+  uint32_t at = saying == Saying::again ? acked : std::max<uint32_t>(acked, splice.first_said);
+  splice.first_said = static_cast<uint16_t>(std::max<uint32_t>(splice.first_said, end));
+  if (count == 0) return say_to_backend(worker, index, splice.backend_acked, {});
+  while (at < end) {
+    std::array<uint8_t, kPartBytes> bytes;
+    const std::span<uint8_t> part(bytes.data(), std::min({end - at, uint32_t{splice.mss}, kPartBytes}));
+    words.copy(at, part);
+    say_to_backend(worker, index, splice.backend_acked + (at - acked), part);
+    at += static_cast<uint32_t>(part.size());
+  }
 }
 
 // A backend that was tried in vain.
@@ -78,7 +118,7 @@ void fail_backend(Worker& worker, ConnIndex index) {
   worker.backend_counters[raw(failed)].connect_failures.add(1);
   note_backend(worker, NoteKind::connect_failed, entry.service, failed);
   detach_backend(worker, index);
-  const ServiceTables* service = service_of(worker, index);
+  const ServiceTables* service = service_of(worker, entry);
   if (service == nullptr || worker.splice(index).tries >= kBackendTriesMax) return refuse_client(worker, index, failed);
   worker.counters.backend_retries.add(1);
   connect_backend(worker, index, *service, failed);
@@ -105,7 +145,7 @@ void take_syn_ack_numbers(Splice& splice, const TcpSegment& segment) {
   const TcpOptions options = read_tcp_options(*segment.header);
   splice.backend_has =
       static_cast<uint8_t>((options.timestamps ? kSpliceTimestamps : 0) | (options.sack_permitted ? kSpliceSack : 0)) &
-      splice.client_has & kTimestampsAndSack;
+      splice.client_has;
   splice.backend_next = segment.seq + 1;
   splice.backend_acked = segment.ack;
   splice.backend_window = segment.window;
@@ -116,6 +156,7 @@ void take_syn_ack_numbers(Splice& splice, const TcpSegment& segment) {
 }
 
 void establish(Worker& worker, ConnIndex index) {
+  release_hello(worker, index);
   worker.slab[index].state = ConnState::established;
   arm_connection(worker, index);
 }
@@ -137,7 +178,7 @@ void accept_syn_ack(Worker& worker, ConnIndex index, const TcpSegment& segment) 
   }
   worker.slab[index].state = ConnState::header;
   splice.retransmits = 0;
-  say_first(worker, index);
+  say_first(worker, index, Saying::on);
   set_due(worker, index);
 }
 
@@ -163,21 +204,21 @@ bool take_answer_to_first(Worker& worker, ConnIndex index, const TcpSegment& seg
   if (!segment.has(kTcpAck)) return false;
   // It has missed our ACK.
   if (segment.has(kTcpSyn)) {
-    say_first(worker, index);
+    say_first(worker, index, Saying::again);
     return false;
   }
   const uint32_t end = first_end(splice);
   if (seq_before(end, segment.ack) || seq_before(segment.ack, splice.backend_acked)) return false;
   const bool progress = segment.ack != splice.backend_acked;
   splice.backend_acked = segment.ack;
-  splice.backend_window = shift_window(segment.window, 0);
+  splice.backend_window = segment.window;
   if (segment.ack == end) {
     establish(worker, index);
     return true;
   }
   if (!progress) return false;
   splice.retransmits = 0;
-  say_first(worker, index);
+  say_first(worker, index, Saying::on);
   set_due(worker, index);
   return false;
 }
@@ -187,6 +228,7 @@ bool take_answer_to_first(Worker& worker, ConnIndex index, const TcpSegment& seg
 void refuse_client(Worker& worker, ConnIndex index, BackendSlot last) {
   ConnEntry& entry = worker.slab[index];
   detach_backend(worker, index);
+  release_hello(worker, index);
   worker.service_counters[raw(entry.service)].refused.add(1);
   note_backend(worker, NoteKind::client_refused, entry.service, last);
   say_reset_to_client(worker, index);
@@ -199,8 +241,10 @@ void connect_backend(Worker& worker, ConnIndex index, const ServiceTables& servi
   Splice& splice = worker.splice(index);
   const Tuple client = client_tuple(entry);
   const PickWish wish{.client_hash = flow_hash(client.src, client.src_port), .avoid = avoid};
-  const BackendTarget* backend = pick_backend(service, service.table(entry.family), wish, worker.state.eligible,
-                                              worker.cursors, worker.state.backend_counters);
+  const PickTable* table = table_of(worker, index, service);
+  const BackendTarget* backend = table == nullptr ? nullptr
+                                                  : pick_backend(service, *table, wish, worker.state.eligible,
+                                                                 worker.cursors, worker.state.backend_counters);
   if (backend == nullptr) {
     worker.service_counters[raw(service.slot)].no_backend.add(1);
     return refuse_client(worker, index, avoid);
@@ -208,8 +252,7 @@ void connect_backend(Worker& worker, ConnIndex index, const ServiceTables& servi
   if (attach_backend(worker, index, service, *backend)) return refuse_client(worker, index, backend->slot);
   ++splice.tries;
   splice.proxy_protocol = backend->proxy_protocol;
-  HeaderBytes header;
-  begin_numbers(worker, index, header_of(worker, index, header));
+  begin_numbers(worker, index);
   entry.state = ConnState::connect;
   splice.deadline_ms = worker.clock.now32_ms() + service.connect_timeout_ms;
   say_syn(worker, index);
@@ -230,7 +273,7 @@ void proceed_connect(Worker& worker, ConnIndex index) {
   if (worker.slab[index].state == ConnState::connect)
     say_syn(worker, index);
   else
-    say_first(worker, index);
+    say_first(worker, index, Saying::again);
   set_due(worker, index);
 }
 

@@ -3,6 +3,7 @@
 #include "dataplane/stages/connection.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/proxy_connect.h"
+#include "dataplane/stages/proxy_hello.h"
 #include "dataplane/stages/proxy_say.h"
 
 namespace millrace {
@@ -13,7 +14,7 @@ void challenge(Worker& worker, ConnIndex index, Direction from) {
   if (!worker.challenges.take(worker.clock.now_ms())) return;
   worker.counters.challenge_acks.add(1);
   if (from == Direction::forward)
-    say_ack_to_client(worker, index, 0);
+    say_ack_to_client(worker, index, client_window(worker, index));
   else
     say_to_backend(worker, index, worker.splice(index).backend_acked, {});
 }
@@ -34,16 +35,22 @@ void take_client_reset(Worker& worker, ConnIndex index, const TcpSegment& segmen
   close_connection(worker, index);
 }
 
-// Its window is closed, so all that can come is an ACK, a probe of the window, or what it sent before our SYN-ACK.
-// The answer to all but a plain ACK says again what we have and that there is no room yet.
-void take_client_segment(Worker& worker, ConnIndex index, const TcpSegment& segment) {
+// A client's window is closed but for its hello, so all that can come is an ACK, a probe of the window, or what it sent
+// before our SYN-ACK. The answer to all but a plain ACK says again what we have and that there is no room yet.
+// False: there is no buffer for it.
+bool take_client_segment(Worker& worker, ConnIndex index, const TcpSegment& segment) {
   Splice& splice = worker.splice(index);
-  if (segment.has(kTcpRst)) return take_client_reset(worker, index, segment);
-  if (segment.has(kTcpSyn) || !segment.has(kTcpAck) || segment.ack != splice.client_acked)
-    return challenge(worker, index, Direction::forward);
-  take_client_numbers(splice, segment);
-  const bool plain = segment.seq == splice.client_next && segment.length() == 0;
-  if (!plain) say_ack_to_client(worker, index, 0);
+  if (segment.has(kTcpRst)) {
+    take_client_reset(worker, index, segment);
+  } else if (segment.has(kTcpSyn) || !segment.has(kTcpAck) || segment.ack != splice.client_acked) {
+    challenge(worker, index, Direction::forward);
+  } else {
+    take_client_numbers(splice, segment);
+    if (worker.slab[index].state == ConnState::hello) return take_hello_segment(worker, index, segment);
+    const bool plain = segment.seq == splice.client_next && segment.length() == 0;
+    if (!plain) say_ack_to_client(worker, index, 0);
+  }
+  return true;
 }
 
 // The client has been told that nobody takes it; it may have missed that.
@@ -53,7 +60,8 @@ void answer_refused_client(Worker& worker, ConnIndex index, const TcpSegment& se
 
 }  // namespace
 
-void begin_handshake(Worker& worker, ConnIndex index, const ServiceTables& service, const TcpSegment&) {
+void begin_handshake(Worker& worker, ConnIndex index, const ServiceTables& service, const TcpSegment& segment) {
+  if (service.hosts) return begin_hello(worker, index, service, segment);
   connect_backend(worker, index, service, kNoBackend);
 }
 
@@ -67,14 +75,20 @@ bool act_on_handshake(Worker& worker, Burst& burst, unsigned i) {
     if (take_backend_segment(worker, ref.index, segment)) return true;
   } else if (entry.state == ConnState::closed) {
     answer_refused_client(worker, ref.index, segment);
-  } else {
-    take_client_segment(worker, ref.index, segment);
+  } else if (!take_client_segment(worker, ref.index, segment)) {
+    burst.info[i].kind = PacketKind::done;
+    drop_packet(worker, burst.mbufs[i], DropReason::hello_full);
+    return false;
   }
   burst.info[i].kind = PacketKind::done;
   absorb_packet(worker, burst.mbufs[i]);
   return false;
 }
 
-void proceed_handshake(Worker& worker, ConnIndex index) { proceed_connect(worker, index); }
+void proceed_handshake(Worker& worker, ConnIndex index) {
+  // A hello has had its time.
+  if (worker.slab[index].state == ConnState::hello) return refuse_client(worker, index, kNoBackend);
+  proceed_connect(worker, index);
+}
 
 }  // namespace millrace

@@ -18,7 +18,7 @@ namespace millrace {
 
 inline constexpr uint8_t kBackendTriesMax = 4;
 inline constexpr uint32_t kFirstRetransmitMs = 250;  // doubles: a data centre's backend answers within a few ms
-inline constexpr uint16_t kHelloWindowBytes = 16384;
+inline constexpr uint16_t kHelloWindowBytes = kHelloBytesMax;
 
 // A connection whose client half is filled in; `segment` brought its proof.
 void begin_handshake(Worker& worker, ConnIndex index, const ServiceTables& service, const TcpSegment& segment);

@@ -8,6 +8,7 @@
 #include "dataplane/stages/link_answers.h"
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/outcome.h"
+#include "dataplane/stages/proxy_handshake.h"
 #include "dataplane/stages/whose_packet.h"
 #include "dataplane/stages/worker_context.h"
 
@@ -55,7 +56,10 @@ void handle_echo(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
 
 void translate_error(Worker& worker, rte_mbuf* mbuf, const IcmpError& error, const ConnRef& ref) {
   ConnEntry& entry = worker.slab[ref.index];
-  const std::optional<DropReason> refused = translate_icmp_error(*mbuf, error, entry, ref.direction);
+  // Before both sides know each other nothing of the one concerns the other.
+  if (in_handshake(entry)) return drop_packet(worker, mbuf, DropReason::icmp_unknown_flow);
+  const Splice* splice = entry.spliced != 0 ? &worker.splice(ref.index) : nullptr;
+  const std::optional<DropReason> refused = translate_icmp_error(*mbuf, error, entry, splice, ref.direction);
   if (refused) return drop_packet(worker, mbuf, *refused);
   worker.counters.icmp_translated.add(1);
   send_along(worker, mbuf, find_hop(worker, entry, ref.direction));

@@ -16,6 +16,7 @@
 #include "dataplane/stages/answer_budget.h"
 #include "dataplane/stages/burst.h"
 #include "dataplane/stages/clock.h"
+#include "dataplane/stages/hello_store.h"
 #include "dataplane/stages/hold_queue.h"
 #include "dataplane/stages/stage_watch.h"
 #include "millrace/counters.h"
@@ -81,6 +82,7 @@ struct Worker {
   HoldQueue held;
   Splice* const splices;  // by ConnIndex; null: no service is proxied
   SynCookies cookies;
+  HelloStore hellos;
 
   // Read once a turn; good until the worker is quiescent.
   const Snapshot* snapshot = nullptr;

@@ -27,8 +27,12 @@ constexpr Direction opposite(Direction direction) {
   return direction == Direction::forward ? Direction::reverse : Direction::forward;
 }
 
+inline constexpr int8_t kWindowShiftMax = 14;  // RFC 7323 section 2.3
+
 // A window field on its way; saturates (RFC 7323 section 2.3).
 inline uint16_t shift_window(uint16_t window, int8_t shift) {
+  // From shared memory: what no two scales make is no shift.
+  if (shift < -kWindowShiftMax || shift > kWindowShiftMax) return window;
   if (shift <= 0) return static_cast<uint16_t>(window >> -shift);
   const uint32_t wide = uint32_t{window} << shift;
   return static_cast<uint16_t>(wide > 0xffff ? 0xffff : wide);

@@ -57,7 +57,9 @@ struct alignas(64) ConnEntry {
   uint16_t forward_neighbour;  // towards the backend
   uint16_t reverse_neighbour;  // towards the client
   uint8_t spliced;             // 1: proxied, its Splice counts (splice.h)
-  uint8_t reserved[5];
+  uint8_t reserved;
+  uint16_t hello;  // spliced: place in the worker's store of ClientHellos, kNoHello
+  uint16_t reserved2;
   // Ports and addresses in pairs: what a rewritten packet says, source first. One load takes a pair: the first is the
   // reverse packet's, the second the forward packet's.
   Be16 vip_port;
@@ -76,6 +78,7 @@ struct alignas(64) ConnEntry {
   std::array<uint8_t, 16> backend6;
 };
 inline constexpr uint16_t kNoNeighbour = 0xffff;
+inline constexpr uint16_t kNoHello = 0xffff;
 static_assert(sizeof(ConnEntry) == 128 && offsetof(ConnEntry, vip6) == 64);
 static_assert(offsetof(ConnEntry, vip_port) == 40 && offsetof(ConnEntry, snat_port) == 44);
 static_assert(offsetof(ConnEntry, vip4) == 48 && offsetof(ConnEntry, snat4) == 56);

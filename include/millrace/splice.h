@@ -43,13 +43,12 @@ struct alignas(64) Splice {
   uint16_t backend_window;  // as the backend wrote it
   uint8_t retransmits;      // of what we last said to the backend
   ProxyProtocol proxy_protocol;
-  uint16_t hello;           // place in the worker's store of ClientHellos, kNoHello
+  uint16_t first_said;      // bytes of what we say first to the backend that were said
   uint32_t client_ts;       // the client's last TSval of its handshake
   uint32_t client_ts_echo;  // what that echoed: our TSval to the client until then
   uint32_t deadline_ms;     // CLOCK_MONOTONIC: the state's end
   uint32_t due_ms;          // when the timer has something to do
 };
-inline constexpr uint16_t kNoHello = 0xffff;
 static_assert(sizeof(Splice) == 64 && std::is_standard_layout_v<Splice>);
 
 // As read_conn, both parts of one connection. `splice_copy` counts when copy.spliced is 1.

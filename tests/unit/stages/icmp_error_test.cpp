@@ -122,7 +122,7 @@ Bytes translated(const Bytes& bytes, const Connection& c, Direction direction) {
                       : (FlowKey6{entry.backend6, entry.snat6, entry.backend_port, entry.snat_port,
                                   static_cast<uint32_t>(c.proto)}),
               opposite_key6(error));
-  EXPECT_EQ(std::nullopt, translate_icmp_error(frame.mbuf(), error, entry, direction));
+  EXPECT_EQ(std::nullopt, translate_icmp_error(frame.mbuf(), error, entry, nullptr, direction));
   return frame.bytes();
 }
 
@@ -224,7 +224,7 @@ TEST(Icmp_error_translate, spent_ttl_is_refused_and_leaves_the_frame) {
       ASSERT_EQ(std::nullopt, read_icmp_error(frame.mbuf(), error));
       ConnEntry entry{};
       c.fill(entry);
-      EXPECT_EQ(DropReason::ttl_expired, translate_icmp_error(frame.mbuf(), error, entry, Direction::reverse));
+      EXPECT_EQ(DropReason::ttl_expired, translate_icmp_error(frame.mbuf(), error, entry, nullptr, Direction::reverse));
       EXPECT_EQ(received, frame.bytes());
     }
 }
@@ -381,7 +381,7 @@ TEST(Icmp_error_read, random_damage_is_survived) {
     if (read_icmp_error(frame.mbuf(), error)) continue;
     ConnEntry entry{};
     connection(error.family == Family::ipv4, Mode::fullnat, error.proto).fill(entry);
-    EXPECT_EQ(std::nullopt, translate_icmp_error(frame.mbuf(), error, entry, Direction::reverse));
+    EXPECT_EQ(std::nullopt, translate_icmp_error(frame.mbuf(), error, entry, nullptr, Direction::reverse));
   }
 }
 

@@ -216,6 +216,76 @@ TEST_P(Proxy, data_goes_both_ways_in_the_other_sides_numbers) {
   EXPECT_EQ(reverse.options.sack[0].second, kClientIsn + 30);
 }
 
+// Linux compares the quoted number with what it has in flight.
+TEST_P(Proxy, icmp_error_quotes_the_clients_own_numbers) {
+  splice();
+  client_says(client_talk(kAck, kClientIsn + 1, cookie_ + 1, hello_text()));
+  const std::vector<Bytes> sent = bed_.received(kBack);
+  ASSERT_EQ(sent.size(), 1u);
+  const Bytes quote(sent[0].begin() + 14, sent[0].end());
+  const bool ipv4 = reply_.src.is_ipv4();
+  const Bytes message = wire::icmp(reply_.src, reply_.dst, ipv4 ? 3 : 2, ipv4 ? 4 : 0, 1400, quote);
+  bed_.send(kBack, from_backend(wire::ip(reply_.src, reply_.dst, ipv4 ? 1 : 58, message)));
+  bed_.run();
+  const std::vector<Bytes> told = bed_.received(kFront);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(wire::wrong_checksum(told[0]), "");
+  const size_t quote_at = 14 + (ipv4 ? 20 : 40) + 8;
+  const Bytes quoted(told[0].begin() + static_cast<long>(quote_at), told[0].end());
+  const Talk talk = read_talk(wire::joined(wire::first(told[0], 14), quoted));
+  EXPECT_EQ(talk.flow.src, to_vip().src);
+  EXPECT_EQ(talk.seq, kClientIsn + 1);
+  EXPECT_EQ(talk.ack, cookie_ + 1);
+}
+
+TEST_P(Proxy, blind_reset_ends_nothing_and_an_exact_one_does) {
+  splice();
+  client_says(client_talk(kRst, kClientIsn + 100, 0));
+  EXPECT_EQ(heard_one(kBack).seq, our_isn_ + 100);  // the backend's to challenge
+  EXPECT_EQ(state(), ConnState::established);
+  client_says(client_talk(kRst, kClientIsn + 1, 0));
+  EXPECT_EQ(state(), ConnState::closed);
+}
+
+TEST_P(Proxy, half_close_lets_the_other_side_go_on) {
+  splice();
+  client_says(client_talk(kFinAck, kClientIsn + 1, cookie_ + 1));
+  EXPECT_EQ(heard_one(kBack).flags, kFinAck);
+  EXPECT_EQ(state(), ConnState::client_fin);
+  backend_says(backend_talk(kAck, kBackendIsn + 1, our_isn_ + 2, hello_text()));
+  EXPECT_EQ(heard_one(kFront).ack, kClientIsn + 2);
+  backend_says(backend_talk(kFinAck, kBackendIsn + 6, our_isn_ + 2));
+  EXPECT_EQ(heard_one(kFront).seq, cookie_ + 6);
+  EXPECT_EQ(state(), ConnState::time_wait);
+}
+
+TEST_P(Proxy, probe_of_the_closed_window_is_answered) {
+  send_syn();
+  send_ack();
+  client_says(client_talk(kAck, kClientIsn, cookie_ + 1));
+  const Talk answer = heard_one(kFront);
+  EXPECT_EQ(answer.flags, kAck);
+  EXPECT_EQ(answer.window, 0);
+  EXPECT_EQ(answer.ack, kClientIsn + 1);
+}
+
+// The ACK of the handshake was lost; a client with something to say probes until its window opens.
+TEST_P(Proxy, probe_alone_proves_the_client) {
+  send_syn();
+  client_says(client_talk(kAck, kClientIsn, cookie_ + 1));
+  EXPECT_EQ(take_syn().flags, kSyn);
+  EXPECT_EQ(state(), ConnState::connect);
+}
+
+TEST_P(Proxy, syn_ack_again_is_acknowledged_again) {
+  splice();
+  send_syn_ack();
+  const Talk answer = heard_one(kBack);
+  EXPECT_EQ(answer.flags, kAck);
+  EXPECT_EQ(answer.seq, our_isn_ + 1);
+  EXPECT_TRUE(heard(kFront).empty());
+}
+
 TEST_P(Proxy, silent_backend_gets_the_syn_again_then_the_client_a_reset) {
   send_syn();
   send_ack();
