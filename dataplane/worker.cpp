@@ -15,6 +15,7 @@
 #include "dataplane/stages/connection.h"
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/stages.h"
+#include "dataplane/stages/syn_answer.h"
 #include "dataplane/stages/worker_context.h"
 
 namespace millrace {
@@ -35,6 +36,7 @@ void begin_turn(Worker& worker, uint64_t tsc) {
 void keep_house(Worker& worker) {
   worker.cookies.advance(worker.clock.now_ms());
   expire_connections(worker);
+  repeat_answers(worker);
   release_held(worker);
   announce_addresses(worker);
 }

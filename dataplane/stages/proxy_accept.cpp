@@ -2,6 +2,8 @@
 
 #include <rte_mbuf.h>
 
+#include <cstring>
+
 #include "dataplane/stages/connection.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/proxy_handshake.h"
@@ -12,10 +14,10 @@
 namespace millrace {
 namespace {
 
-// What the client may send us at most: whatever backend it will be, its packets leave by a port of ours.
-uint16_t own_mss(const Worker& worker, Family family) {
-  const uint32_t headers = family == Family::ipv4 ? 40 : 60;
-  return static_cast<uint16_t>(worker.mtu_bytes_min - headers);
+MacAddr mac_of(const rte_ether_addr& addr) {
+  MacAddr mac;
+  std::memcpy(mac.bytes.data(), addr.addr_bytes, mac.bytes.size());
+  return mac;
 }
 
 uint16_t mss_of(const TcpOptions& options, Family family) {
@@ -62,26 +64,26 @@ void answer_syn(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, co
   const TcpOptions offered = read_tcp_options(*syn.header);
   const CookieFacts facts{
       .mss = mss_of(offered, info.family), .window_scale = offered.window_scale, .sack = offered.sack_permitted};
-  OwnSegment answer{.src = {tuple.dst, tuple.dst_port}, .dst = {tuple.src, tuple.src_port}};
-  answer.seq = worker.cookies.make(tuple, syn.seq, facts);
-  answer.ack = syn.seq + 1;
-  answer.flags = kTcpSyn | kTcpAck;
+  SynAnswer answer{.syn = tuple, .client_isn = syn.seq};
+  answer.cookie = worker.cookies.make(tuple, syn.seq, facts);
+  answer.ts_echo = offered.ts_value;
   // Nothing may come before there is a backend to take it, but the ClientHello that chooses it.
   answer.window = service.hosts ? kHelloWindowBytes : 0;
-  answer.options.mss = own_mss(worker, info.family);
-  answer.options.window_scale = offered.window_scale == kNoWindowScale ? kNoWindowScale : kOwnWindowScale;
-  answer.options.sack_permitted = offered.sack_permitted;
-  answer.options.timestamps = offered.timestamps;
-  answer.options.ts_value = worker.clock.now32_ms();
-  answer.options.ts_echo = offered.ts_value;
-
+  answer.port = info.port;
+  answer.scales = offered.window_scale != kNoWindowScale;
+  answer.sack = offered.sack_permitted;
+  answer.timestamps = offered.timestamps;
   const rte_ether_hdr received = *rte_pktmbuf_mtod(mbuf, const rte_ether_hdr*);
+  answer.own_mac = mac_of(received.dst_addr);
+  answer.client_mac = mac_of(received.src_addr);
+
   burst.info[i].kind = PacketKind::done;
-  if (!write_segment(*mbuf, answer)) return drop_packet(worker, mbuf, DropReason::no_mbuf);
+  if (!write_segment(*mbuf, segment_of(worker, answer))) return drop_packet(worker, mbuf, DropReason::no_mbuf);
   auto& ether = *rte_pktmbuf_mtod(mbuf, rte_ether_hdr*);
   ether.src_addr = received.dst_addr;
   ether.dst_addr = received.src_addr;
   worker.counters.cookies_sent.add(1);
+  worker.syn_answers.once.add(answer, worker.clock.now32_ms());
   transmit_packet(worker, mbuf, info.port);
 }
 

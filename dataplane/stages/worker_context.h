@@ -19,6 +19,7 @@
 #include "dataplane/stages/hello_store.h"
 #include "dataplane/stages/hold_queue.h"
 #include "dataplane/stages/stage_watch.h"
+#include "dataplane/stages/syn_answer.h"
 #include "millrace/counters.h"
 
 namespace millrace {
@@ -83,6 +84,7 @@ struct Worker {
   Splice* const splices;  // by ConnIndex; null: no service is proxied
   SynCookies cookies;
   HelloStore hellos;
+  SynAnswers syn_answers;
 
   // Read once a turn; good until the worker is quiescent.
   const Snapshot* snapshot = nullptr;

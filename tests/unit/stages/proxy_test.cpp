@@ -151,6 +151,33 @@ TEST_P(Proxy, ack_of_the_cookie_connects_a_backend_with_what_the_client_offered)
   EXPECT_EQ(state(), ConnState::connect);
 }
 
+// Its ACK was lost, and the backend would speak first.
+TEST_P(Proxy, answer_to_a_syn_is_said_again_until_the_client_comes_back) {
+  const Talk first = send_syn();
+  bed_.pass(1000);
+  const Talk again = heard_one(kFront);
+  EXPECT_EQ(again.seq, first.seq);
+  EXPECT_EQ(again.ack, first.ack);
+  EXPECT_EQ(again.flags, kSynAck);
+  EXPECT_EQ(again.options.window_scale, first.options.window_scale);
+  EXPECT_EQ(again.options.ts_echo, kClientClock);
+  send_ack();
+  send_syn_ack();
+  EXPECT_EQ(heard(kFront).size(), 1u);
+  bed_.pass(2000);
+  EXPECT_TRUE(heard(kFront).empty());
+  EXPECT_EQ(bed_.total(&WorkerCounters::cookies_repeated), 1u);
+}
+
+TEST_P(Proxy, answer_to_a_syn_is_said_three_times_at_most) {
+  send_syn();
+  bed_.pass(1000);
+  bed_.pass(2000);
+  EXPECT_EQ(heard(kFront).size(), 2u);
+  bed_.pass(20'000);
+  EXPECT_TRUE(heard(kFront).empty());
+}
+
 TEST_P(Proxy, wrong_cookie_is_dropped) {
   send_syn();
   bed_.expect_drop(kFront, from_client(packet_of(client_talk(kAck, kClientIsn + 1, cookie_ + 2))),
@@ -167,8 +194,9 @@ TEST_P(Proxy, cookie_outlives_one_change_of_secret_and_not_two) {
   EXPECT_EQ(state(), ConnState::connect);
   client_says(client_talk(kRst, kClientIsn + 1, 0));
   EXPECT_EQ(state(), ConnState::free);
-  bed_.received(kBack);
   bed_.pass(kCookieEpochMs);
+  bed_.received(kFront);
+  bed_.received(kBack);
   bed_.expect_drop(kFront, ack, DropReason::bad_cookie);
 }
 

@@ -1,0 +1,75 @@
+#include "dataplane/stages/syn_answer.h"
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include <cstring>
+
+#include "dataplane/stages/outcome.h"
+#include "dataplane/stages/proxy_say.h"
+#include "dataplane/tcp/own_segment.h"
+#include "dataplane/tcp/tcp_state.h"
+
+namespace millrace {
+namespace {
+
+constexpr unsigned kRepeatsPerCall = 64;
+
+// What the client may send us at most: whatever backend it will be, its packets leave by a port of ours.
+uint16_t own_mss(const Worker& worker, Family family) {
+  const uint32_t headers = family == Family::ipv4 ? 40 : 60;
+  return static_cast<uint16_t>(worker.mtu_bytes_min - headers);
+}
+
+bool came_back(const Worker& worker, const Tuple& syn) {
+  const auto proto = static_cast<uint32_t>(syn.proto);
+  if (syn.src.is_ipv4())
+    return worker.table.find4({syn.src.ipv4(), syn.dst.ipv4(), syn.src_port, syn.dst_port, proto}).found();
+  return worker.table.find6({syn.src.bytes, syn.dst.bytes, syn.src_port, syn.dst_port, proto}).found();
+}
+
+void say_again(Worker& worker, const SynAnswer& answer) {
+  rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.state.mbuf_pool);
+  if (mbuf == nullptr) return;
+  worker.counters.originated.add(1);
+  if (!write_segment(*mbuf, segment_of(worker, answer))) return drop_packet(worker, mbuf, DropReason::no_mbuf);
+  auto& ether = *rte_pktmbuf_mtod(mbuf, rte_ether_hdr*);
+  std::memcpy(ether.dst_addr.addr_bytes, answer.client_mac.bytes.data(), sizeof ether.dst_addr.addr_bytes);
+  std::memcpy(ether.src_addr.addr_bytes, answer.own_mac.bytes.data(), sizeof ether.src_addr.addr_bytes);
+  worker.counters.cookies_repeated.add(1);
+  transmit_packet(worker, mbuf, answer.port);
+}
+
+}  // namespace
+
+OwnSegment segment_of(const Worker& worker, const SynAnswer& answer) {
+  OwnSegment segment{.src = {answer.syn.dst, answer.syn.dst_port}, .dst = {answer.syn.src, answer.syn.src_port}};
+  segment.seq = answer.cookie;
+  segment.ack = answer.client_isn + 1;
+  segment.flags = kTcpSyn | kTcpAck;
+  segment.window = answer.window;
+  segment.options.mss = own_mss(worker, answer.syn.dst.family());
+  segment.options.window_scale = answer.scales ? kOwnWindowScale : kNoWindowScale;
+  segment.options.sack_permitted = answer.sack;
+  segment.options.timestamps = answer.timestamps;
+  segment.options.ts_value = worker.clock.now32_ms();
+  segment.options.ts_echo = answer.ts_echo;
+  return segment;
+}
+
+void repeat_answers(Worker& worker) {
+  const Ms now_ms = worker.clock.now32_ms();
+  unsigned left = kRepeatsPerCall;
+  while (const SynAnswer* answer = left == 0 ? nullptr : worker.syn_answers.once.take_due(now_ms)) {
+    --left;
+    if (came_back(worker, answer->syn)) continue;
+    say_again(worker, *answer);
+    worker.syn_answers.twice.add(*answer, now_ms);
+  }
+  while (const SynAnswer* answer = left == 0 ? nullptr : worker.syn_answers.twice.take_due(now_ms)) {
+    --left;
+    if (!came_back(worker, answer->syn)) say_again(worker, *answer);
+  }
+}
+
+}  // namespace millrace
