@@ -16,6 +16,7 @@
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/syn_answer.h"
+#include "dataplane/stages/syn_gate.h"
 #include "dataplane/stages/worker_context.h"
 
 namespace millrace {
@@ -37,6 +38,7 @@ void keep_house(Worker& worker) {
   worker.cookies.advance(worker.clock.now_ms());
   expire_connections(worker);
   repeat_answers(worker);
+  calm_gates(worker);
   release_held(worker);
   announce_addresses(worker);
 }

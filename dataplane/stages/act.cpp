@@ -101,14 +101,10 @@ bool act_on_hit(Worker& worker, const Burst& burst, unsigned i) {
   return true;
 }
 
-bool is_proxied(const ServiceTables& service) {
-  return service.mode == Mode::proxy || service.syn_proxy == SynProxy::on;
-}
-
 void open_for(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, const ServiceTables& service) {
   const PacketInfo& info = burst.info[i];
   const bool is_syn = info.proto == Proto::tcp && tcp_event(info.tcp_flags) == TcpEvent::syn;
-  if (is_proxied(service)) {
+  if (info.proto == Proto::tcp && (is_syn ? answers_with_cookies(worker, service) : accepts_cookies(worker, service))) {
     if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
     return is_syn ? answer_syn(worker, burst, i, tuple, service) : accept_client(worker, burst, i, tuple, service);
   }

@@ -20,6 +20,7 @@
 #include "dataplane/stages/hold_queue.h"
 #include "dataplane/stages/stage_watch.h"
 #include "dataplane/stages/syn_answer.h"
+#include "dataplane/stages/syn_gate.h"
 #include "millrace/counters.h"
 
 namespace millrace {
@@ -85,6 +86,7 @@ struct Worker {
   SynCookies cookies;
   HelloStore hellos;
   SynAnswers syn_answers;
+  SynGates syn_gates;
 
   // Read once a turn; good until the worker is quiescent.
   const Snapshot* snapshot = nullptr;

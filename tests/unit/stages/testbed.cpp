@@ -47,6 +47,7 @@ std::shared_ptr<const ServiceTables> make_tables(const TestService& service, Ser
   tables->balance = Balance::roundrobin;
   tables->snat_pool = service.mode != Mode::nat ? uint16_t{0} : kNoSnatPool;
   tables->syn_proxy = service.syn_proxy;
+  tables->syn_rate = service.syn_rate;
   tables->connect_timeout_ms = service.connect_timeout_ms;
   tables->client_idle_timeout_ms = service.client_idle_ms;
   tables->backend_idle_timeout_ms = service.backend_idle_ms;

@@ -34,6 +34,7 @@ struct TestService {
   uint32_t backend_idle_ms = 600'000;
   // Of proxied connections.
   SynProxy syn_proxy = SynProxy::off;
+  uint32_t syn_rate = 0;
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
   uint32_t connect_timeout_ms = 2'000;
 };
