@@ -93,7 +93,7 @@ void ConnTable::FreeHash::operator()(rte_hash* hash) const { rte_hash_free(hash)
 
 // rte_hash takes the bucket from the lower bits and the tag from the upper half: every bit must depend on all of the
 // key.
-uint32_t ConnTable::signature(const TableKey& key) const {
+[[gnu::always_inline]] inline uint32_t ConnTable::signature(const TableKey& key) const {
   const Wide mixed = wide_product(key.low ^ secret_[6], key.high ^ secret_[7]);
   const uint64_t folded = low_word(mixed) ^ high_word(mixed);
   return static_cast<uint32_t>(folded ^ folded >> 32);

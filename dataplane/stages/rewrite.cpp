@@ -61,7 +61,7 @@ void rewrite_ip(rte_ipv6_hdr& ip, const ConnEntry& entry, Direction direction) {
   ip.hop_limits--;
 }
 
-void rewrite_l4(uint8_t* l4, const ConnEntry& entry, const Splice* splice, Direction direction) {
+[[gnu::always_inline]] inline void rewrite_l4(uint8_t* l4, const ConnEntry& entry, const Splice* splice, Direction direction) {
   const auto ports = pair_at<uint32_t>(entry, offsetof(ConnEntry, vip_port), direction);
   std::memcpy(l4, &ports, sizeof ports);
   uint16_t delta = delta_of(entry.l4_delta, direction);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tests/hot_loop/disturbance.h"
-#include "tests/unit/stages/testbed.h"
+#include "tests/unit/stages/tcp_talk.h"
 
 namespace millrace {
 namespace {
@@ -19,9 +19,11 @@ constexpr unsigned kPerRound = 20;  // new connections of each family and protoc
 std::vector<TestService> services() {
   TestService udp{.proto = Proto::udp, .client_idle_ms = 2000, .backend_idle_ms = 2000};
   TestService nat{.mode = Mode::nat, .binds = {"203.0.113.10:81"}, .backends = {"10.0.0.2:8081"}};
+  TestService proxied{
+      .mode = Mode::proxy, .binds = {"203.0.113.10:82", "[2001:db8:2::10]:82"}, .proxy_protocol = ProxyProtocol::v2};
   // Nobody answers for this backend's address: its packets are held, then dropped.
   TestService silent{.proto = Proto::udp, .binds = {"203.0.113.10:54"}, .backends = {"10.0.0.9:54"}};
-  return {TestService{}, udp, nat, silent};
+  return {TestService{}, udp, nat, proxied, silent};
 }
 
 class QuietWorkers : public testing::Test {
@@ -76,6 +78,7 @@ class QuietWorkers : public testing::Test {
     }
     return flows;
   }
+  std::vector<Talk> talks(PortIndex port);
   void forget_output() {
     bed_.received(kFront);
     bed_.received(kBack);
@@ -83,6 +86,7 @@ class QuietWorkers : public testing::Test {
   }
 
   void tcp_lives(unsigned round);
+  void proxied_lives(unsigned round);
   void udp_exchanges(unsigned round);
   void slow_path(unsigned round);
 
@@ -117,6 +121,76 @@ void QuietWorkers::tcp_lives(unsigned round) {
   turn();
   for (const wire::Flow& backend : backends) from_backends(tcp_packet(backend, kAck));
   turn();
+  forget_output();
+}
+
+// What came out by `port` as TCP.
+std::vector<Talk> QuietWorkers::talks(PortIndex port) {
+  std::vector<Talk> heard;
+  for (const Bytes& frame : bed_.received(port)) {
+    const uint16_t type = wire::get16(frame, 12);
+    if ((type == 0x0800 && frame.at(23) == 6) || (type == 0x86dd && frame.at(20) == 6))
+      heard.push_back(read_talk(frame));
+  }
+  return heard;
+}
+
+// The segment that answers `talk`.
+Talk answer_to(const Talk& talk, uint8_t flags, uint32_t seq) {
+  const uint32_t length = static_cast<uint32_t>(talk.payload.size()) + ((talk.flags & (kSyn | 1)) != 0 ? 1 : 0);
+  return {.flow = {talk.flow.dst, talk.flow.src, talk.flow.dst_port, talk.flow.src_port},
+          .seq = seq,
+          .ack = talk.seq + length,
+          .flags = flags,
+          .window = 1000};
+}
+
+// SYN cookie, backend, header, data with timestamps and SACK, close. Some backends refuse, some never answer.
+void QuietWorkers::proxied_lives(unsigned round) {
+  constexpr uint32_t kClientIsn = 100, kBackendIsn = 500;
+  std::vector<Talk> syns;
+  for (const FamilyCase& family : {kIpv4Case, kIpv6Case})
+    for (unsigned i = 0; i < kPerRound; ++i) {
+      Talk syn{.flow = tcp_client(family, round, i, 82), .seq = kClientIsn, .flags = kSyn, .window = 1000};
+      syn.options = {.mss = 1400, .window_scale = 5, .sack_permitted = true, .timestamps = true, .ts_value = round};
+      syns.push_back(syn);
+    }
+  for (const Talk& syn : syns) from_clients(packet_of(syn));
+  turn();
+  const std::vector<Talk> cookies = talks(kFront);
+  ASSERT_EQ(cookies.size(), syns.size());
+  for (const Talk& cookie : cookies) {
+    from_clients(packet_of(answer_to(cookie, kAck, kClientIsn + 1)));
+    from_clients(packet_of(answer_to({.flow = cookie.flow, .seq = 1}, kAck, 9)));  // bad_cookie, or a challenge
+  }
+  turn();
+  std::vector<Talk> to_backends = talks(kBack);
+  for (size_t i = 0; i < to_backends.size(); ++i) {
+    if (i % 8 == 0) continue;
+    Talk answer = answer_to(to_backends[i], i % 8 == 1 ? kRstAck : kSynAck, kBackendIsn);
+    answer.options = {.mss = 1300, .window_scale = 7, .sack_permitted = true, .timestamps = true, .ts_value = 5};
+    from_backends(packet_of(answer));
+  }
+  turn();
+  for (const Talk& header : talks(kBack))
+    if (!header.payload.empty()) from_backends(packet_of(answer_to(header, kAck, kBackendIsn + 1)));
+  turn();
+  for (const Talk& opened : talks(kFront)) {
+    if ((opened.flags & kRst) != 0) continue;
+    Talk data = answer_to(opened, kAck, kClientIsn + 1);
+    data.payload = {1, 2, 3};
+    data.options.sack = {{opened.seq + 5, opened.seq + 9}};
+    from_clients(packet_of(data));
+    data.seq += 3;
+    data.payload = {};
+    data.flags = kFinAck;
+    from_clients(packet_of(data));
+  }
+  turn();
+  for (const Talk& end : talks(kBack))
+    if ((end.flags & 1) != 0) from_backends(packet_of(answer_to(end, kFinAck, kBackendIsn + 1)));
+  turn();
+  pass(600);  // backends that have not answered are asked again
   forget_output();
 }
 
@@ -161,6 +235,7 @@ void QuietWorkers::slow_path(unsigned round) {
 TEST_F(QuietWorkers, ten_thousand_turns_without_a_disturbance) {
   for (unsigned round = 0; turns_ < kTurns; ++round) {
     tcp_lives(round);
+    proxied_lives(round);
     udp_exchanges(round);
     slow_path(round);
     age_anchors();
@@ -171,10 +246,12 @@ TEST_F(QuietWorkers, ten_thousand_turns_without_a_disturbance) {
   for (Counter WorkerCounters::*counter :
        {&WorkerCounters::connections_opened, &WorkerCounters::connections_closed, &WorkerCounters::connections_expired,
         &WorkerCounters::handed_in, &WorkerCounters::handed_out, &WorkerCounters::originated, &WorkerCounters::diverted,
-        &WorkerCounters::icmp_translated, &WorkerCounters::echo_answered, &WorkerCounters::arp_answered})
+        &WorkerCounters::icmp_translated, &WorkerCounters::echo_answered, &WorkerCounters::arp_answered,
+        &WorkerCounters::absorbed, &WorkerCounters::cookies_sent, &WorkerCounters::cookies_accepted,
+        &WorkerCounters::proxy_retransmits, &WorkerCounters::challenge_acks})
     EXPECT_GT(bed_.total(counter), 10u);
   for (const DropReason reason : {DropReason::no_service, DropReason::no_connection, DropReason::ttl_expired,
-                                  DropReason::fragment, DropReason::neighbour_timeout})
+                                  DropReason::fragment, DropReason::neighbour_timeout, DropReason::bad_cookie})
     EXPECT_GT(bed_.dropped(reason), 0u) << kDropReasonNames[static_cast<size_t>(reason)];
   uint64_t timed = 0;
   for (unsigned w = 0; w < bed_.worker_count(); ++w) timed += bed_.worker(w).counters.stages[0].packets.read();
