@@ -157,8 +157,10 @@ void make_segment(Dataplane& dataplane) {
       *dataplane.lock, SegmentShape{.worker_count = worker_count,
                                     .port_count = static_cast<uint32_t>(state.ports.size()),
                                     .connection_count = dataplane.config.dataplane.connections,
-                                    .tsc_hz = state.tsc_hz});
+                                    .tsc_hz = state.tsc_hz,
+                                    .has_splices = dataplane.config.dataplane.proxy});
   state.slab = segment.slab();
+  state.splices = segment.splices();
   state.worker_info = segment.workers();
   state.worker_counters = segment.worker_counters();
   for (uint32_t i = 0; i < worker_count; ++i) {

@@ -64,7 +64,7 @@ struct ProcessState {
   CookieSecret cookie_secret{};
   // Views into the shared segment.
   std::span<ConnEntry> slab;
-  std::span<Splice> splices;  // by slab entry; empty: no service is proxied
+  std::span<Splice> splices;  // by slab entry; empty: no connection can be proxied
   std::span<WorkerInfo> worker_info;
   std::span<WorkerCounters> worker_counters;
   std::vector<ServiceCounters*> service_counters;        // [worker] -> row by ServiceSlot

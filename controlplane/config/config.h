@@ -51,6 +51,7 @@ struct DataplaneConfig {
   std::vector<unsigned> workers;  // CPU numbers, one worker each
   bool idle_adaptive = false;
   uint32_t connections = 262'144;
+  bool proxy = true;          // false: no room for proxied connections in the segment
   std::string segment;        // path; kDefaultSegmentPath
   std::vector<uint8_t> reta;  // worker indexes, repeated to 128; empty: all in turn
   std::vector<PortConfig> ports;

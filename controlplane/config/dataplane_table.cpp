@@ -233,6 +233,7 @@ void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane) {
   dataplane.idle_adaptive = table.read_choice("idle", kIdle).value_or(false);
   dataplane.connections = static_cast<uint32_t>(
       table.read_integer("connections", kConnectionMin, kConnectionMax).value_or(dataplane.connections));
+  dataplane.proxy = table.read_bool("proxy").value_or(dataplane.proxy);
   dataplane.segment = table.read_path("segment").value_or(kDefaultSegmentPath);
   std::vector<TableReader> ports = table.read_tables("port");
   if (!table.has("port") || (ports.empty() && table.is_list("port")))

@@ -16,6 +16,25 @@
 namespace millrace::control {
 namespace {
 
+// The part of the header that is fixed when the segment appears.
+struct FixedHeader {
+  uint64_t magic;
+  uint32_t abi_version;
+  uint32_t worker_count;
+  uint64_t layout;
+  uint64_t segment_bytes;
+  uint32_t port_count;
+  uint32_t connection_count;
+  uint64_t tsc_hz;
+  uint32_t dataplane_pid;
+  uint32_t reserved;
+  uint64_t dataplane_start_ms;
+  Section sections[kSectionCount];
+};
+static_assert(offsetof(FixedHeader, sections) == offsetof(SegmentHeader, sections));
+static_assert(offsetof(FixedHeader, dataplane_pid) == offsetof(SegmentHeader, dataplane_pid));
+static_assert(sizeof(FixedHeader) <= offsetof(SegmentHeader, dataplane_heartbeat_ms));
+
 // What the sections must be for the counts of a header. Rings have no fixed size here: shared_ring.h says theirs.
 struct Shape {
   SectionKind kind;
@@ -29,21 +48,25 @@ Shape array_shape(SectionKind kind, const char* name, uint32_t element_bytes, ui
   return {kind, name, element_bytes, count, element_bytes * count};
 }
 
-std::array<Shape, kSectionCount> shapes(uint32_t workers, uint32_t ports, uint32_t connections) {
-  const uint64_t w = workers;
+std::array<Shape, kSectionCount> shapes(const FixedHeader& header) {
+  const uint64_t w = header.worker_count;
+  const uint32_t connections = header.connection_count;
+  // A dataplane that proxies nothing has none.
+  const uint32_t splices = header.sections[static_cast<size_t>(SectionKind::splices)].element_count;
   return {
       Shape{SectionKind::command_ring, "command ring", sizeof(Command), kCommandRingSlots,
             shared_ring_bytes(sizeof(Command), kCommandRingSlots)},
       Shape{SectionKind::event_ring, "event ring", sizeof(Event), kEventRingSlots,
             shared_ring_bytes(sizeof(Event), kEventRingSlots)},
       array_shape(SectionKind::workers, "workers", sizeof(WorkerInfo), w),
-      array_shape(SectionKind::ports, "ports", sizeof(PortInfo), ports),
+      array_shape(SectionKind::ports, "ports", sizeof(PortInfo), header.port_count),
       array_shape(SectionKind::service_directory, "service directory", sizeof(ServiceInfo), kServiceMax),
       array_shape(SectionKind::backend_directory, "backend directory", sizeof(BackendInfo), kBackendMax),
       array_shape(SectionKind::worker_counters, "worker counters", sizeof(WorkerCounters), w),
       array_shape(SectionKind::service_counters, "service counters", sizeof(ServiceCounters), w * kServiceMax),
       array_shape(SectionKind::backend_counters, "backend counters", sizeof(BackendCounters), w * kBackendMax),
       array_shape(SectionKind::slab, "slab", sizeof(ConnEntry), connections),
+      array_shape(SectionKind::splices, "splices", sizeof(Splice), splices == 0 ? 0 : connections),
   };
 }
 
@@ -69,25 +92,6 @@ std::string check_overlap(std::span<const Section> sections) {
   return {};
 }
 
-// The part of the header that is fixed when the segment appears.
-struct FixedHeader {
-  uint64_t magic;
-  uint32_t abi_version;
-  uint32_t worker_count;
-  uint64_t layout;
-  uint64_t segment_bytes;
-  uint32_t port_count;
-  uint32_t connection_count;
-  uint64_t tsc_hz;
-  uint32_t dataplane_pid;
-  uint32_t reserved;
-  uint64_t dataplane_start_ms;
-  Section sections[kSectionCount];
-};
-static_assert(offsetof(FixedHeader, sections) == offsetof(SegmentHeader, sections));
-static_assert(offsetof(FixedHeader, dataplane_pid) == offsetof(SegmentHeader, dataplane_pid));
-static_assert(sizeof(FixedHeader) <= offsetof(SegmentHeader, dataplane_heartbeat_ms));
-
 std::string check_header(const FixedHeader& header, uint64_t file_bytes) {
   if (header.magic != kSegmentMagic) return "it is not a Millrace segment";
   if (header.abi_version != kAbiVersion)
@@ -103,7 +107,7 @@ std::string check_header(const FixedHeader& header, uint64_t file_bytes) {
   if (header.connection_count == 0 || header.connection_count > kConnectionMax)
     return fmt::format("its connection count {} is not within 1..{}", header.connection_count, kConnectionMax);
   if (header.tsc_hz == 0) return "its TSC has no frequency";
-  for (const Shape& shape : shapes(header.worker_count, header.port_count, header.connection_count)) {
+  for (const Shape& shape : shapes(header)) {
     std::string problem = check_section(shape, header.sections[static_cast<size_t>(shape.kind)], file_bytes);
     if (!problem.empty()) return problem;
   }

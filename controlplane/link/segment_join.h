@@ -51,6 +51,8 @@ class Segment {
   std::span<const BackendInfo> backends() const { return view<BackendInfo>(SectionKind::backend_directory); }
   std::span<const WorkerCounters> worker_counters() const { return view<WorkerCounters>(SectionKind::worker_counters); }
   std::span<const ConnEntry> slab() const { return view<ConnEntry>(SectionKind::slab); }
+  // As long as the slab, or empty: this dataplane proxies no connection.
+  std::span<const Splice> splices() const { return view<Splice>(SectionKind::splices); }
   // worker < worker_count(), slot < kServiceMax (kBackendMax).
   const ServiceCounters& service_counters(uint32_t worker, uint32_t slot) const {
     return view<ServiceCounters>(SectionKind::service_counters)[size_t{worker} * kServiceMax + slot];

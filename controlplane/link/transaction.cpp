@@ -120,6 +120,10 @@ std::string describe_command(const Command& command, const DesiredState& state) 
       return fmt::format("backend {} of {}", format_endpoint({backend.addr, backend.port}),
                          service_text(state, backend.service));
     }
+    case CommandKind::backend_host: {
+      const BackendHostCommand& host = command.body.backend_host;
+      return fmt::format("a server name of {}", service_text(state, host.service));
+    }
     case CommandKind::commit:
       return "the configuration as a whole";
     case CommandKind::set_backend: {

@@ -224,8 +224,9 @@ RejectReason CommandReader::add_bind(const BindCommand& bind) {
 
 RejectReason CommandReader::add_backend(const BackendCommand& backend) {
   Pending& pending = *pending_;
+  const bool reserved_zero = std::ranges::all_of(backend.reserved, [](uint8_t byte) { return byte == 0; });
   if (backend.weight > kWeightMax || backend.priority > kPriorityMax || !valid(backend.health) ||
-      !valid(backend.admin) || backend.port.raw == 0 || !valid_unicast(backend.addr))
+      !valid(backend.admin) || backend.port.raw == 0 || !reserved_zero || !valid_unicast(backend.addr))
     return RejectReason::bad_field;
   if (pending.backend_count == pending.counts.backend_count) return RejectReason::bad_count;
   if (raw(backend.service) >= pending.model.services.size()) return RejectReason::bad_order;

@@ -52,6 +52,7 @@ Layout lay_out(const SegmentShape& shape) {
   add_rows(SectionKind::service_counters, sizeof(ServiceCounters), workers * kServiceMax);
   add_rows(SectionKind::backend_counters, sizeof(BackendCounters), workers * kBackendMax);
   add_rows(SectionKind::slab, sizeof(ConnEntry), shape.connection_count);
+  add_rows(SectionKind::splices, sizeof(Splice), shape.has_splices ? shape.connection_count : 0);
   return layout;
 }
 

@@ -22,6 +22,7 @@ struct SegmentShape {
   uint32_t port_count = 0;
   uint32_t connection_count = 0;
   uint64_t tsc_hz = 0;
+  bool has_splices = true;  // false: no connection can be proxied
 };
 
 // Bytes of the file for `shape`.
@@ -65,6 +66,8 @@ class SegmentHost {
   std::span<ServiceCounters> service_counters() { return rows<ServiceCounters>(SectionKind::service_counters); }
   std::span<BackendCounters> backend_counters() { return rows<BackendCounters>(SectionKind::backend_counters); }
   std::span<ConnEntry> slab() { return rows<ConnEntry>(SectionKind::slab); }
+  // Beside the slab, or empty.
+  std::span<Splice> splices() { return rows<Splice>(SectionKind::splices); }
 
  private:
   void make_file(const SegmentShape& shape);

@@ -27,7 +27,7 @@ struct Plan {
   uint64_t element_count;
 };
 
-std::vector<Plan> plan_sections(uint64_t workers, uint64_t connections) {
+std::vector<Plan> plan_sections(uint64_t workers, uint64_t connections, uint64_t splices) {
   const auto array = [](SectionKind kind, uint32_t bytes, uint64_t count) {
     return Plan{kind, bytes * count, bytes, count};
   };
@@ -43,6 +43,7 @@ std::vector<Plan> plan_sections(uint64_t workers, uint64_t connections) {
       array(SectionKind::service_counters, sizeof(ServiceCounters), workers * kServiceMax),
       array(SectionKind::backend_counters, sizeof(BackendCounters), workers * kBackendMax),
       array(SectionKind::slab, sizeof(ConnEntry), connections),
+      array(SectionKind::splices, sizeof(Splice), splices),
   };
 }
 
@@ -56,7 +57,8 @@ TempDir::TempDir() {
 
 TempDir::~TempDir() { std::filesystem::remove_all(root_); }
 
-FakeDataplane::FakeDataplane(std::string path, uint32_t workers, uint32_t connections) : path_(std::move(path)) {
+FakeDataplane::FakeDataplane(std::string path, uint32_t workers, uint32_t connections, bool has_splices)
+    : path_(std::move(path)) {
   lock_fd_ = open((path_ + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0660);
   require(lock_fd_ >= 0, "open lock");
   struct flock lock {};
@@ -65,14 +67,14 @@ FakeDataplane::FakeDataplane(std::string path, uint32_t workers, uint32_t connec
   lock.l_len = 1;
   require(fcntl(lock_fd_, F_OFD_SETLK, &lock) == 0, "lock");
   const std::string fresh = path_ + ".new";
-  create(fresh, workers, connections);
+  create(fresh, workers, connections, has_splices ? connections : 0);
   require(rename(fresh.c_str(), path_.c_str()) == 0, "rename");
 }
 
-void FakeDataplane::create(const std::string& file, uint32_t workers, uint32_t connections) {
+void FakeDataplane::create(const std::string& file, uint32_t workers, uint32_t connections, uint32_t splices) {
   SegmentHeader head;
   uint64_t end = 4096;
-  for (const Plan& plan : plan_sections(workers, connections)) {
+  for (const Plan& plan : plan_sections(workers, connections, splices)) {
     Section& section = head.sections[static_cast<size_t>(plan.kind)];
     section = {end, plan.bytes, plan.element_bytes, static_cast<uint32_t>(plan.element_count)};
     end = (end + plan.bytes + 4095) / 4096 * 4096;

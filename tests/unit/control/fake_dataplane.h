@@ -32,7 +32,7 @@ class TempDir {
 class FakeDataplane {
  public:
   // Makes the segment at `path`, takes the lock and starts to beat. An older segment there is replaced.
-  explicit FakeDataplane(std::string path, uint32_t workers = 2, uint32_t connections = 2048);
+  explicit FakeDataplane(std::string path, uint32_t workers = 2, uint32_t connections = 2048, bool has_splices = true);
   // Ends as kill -9 would: the lock goes, the file stays.
   ~FakeDataplane();
   FakeDataplane(const FakeDataplane&) = delete;
@@ -65,7 +65,7 @@ class FakeDataplane {
   uint64_t commits = 0;
 
  private:
-  void create(const std::string& file, uint32_t workers, uint32_t connections);
+  void create(const std::string& file, uint32_t workers, uint32_t connections, uint32_t splices);
   void answer(const Command& commit);
 
   std::string path_;

@@ -42,11 +42,20 @@ TEST_F(join_segment_, good_one) {
   EXPECT_EQ(joined.segment->worker_count(), 2u);
   EXPECT_EQ(joined.segment->connection_count(), 2048u);
   EXPECT_EQ(joined.segment->slab().size(), 2048u);
+  EXPECT_EQ(joined.segment->splices().size(), 2048u);
   EXPECT_EQ(joined.segment->services().size(), kServiceMax);
   EXPECT_TRUE(joined.segment->is_file(path));
   joined.segment->beat(77, 5);
   EXPECT_EQ(fake.header().control_heartbeat_ms.load(), 77u);
   EXPECT_EQ(fake.header().control_pid.load(), 5u);
+}
+
+TEST_F(join_segment_, one_without_splices) {
+  FakeDataplane plain(dir.path("plain"), 2, 2048, false);
+  const SegmentJoin joined = join_segment(dir.path("plain"));
+  ASSERT_TRUE(joined.segment) << joined.problem;
+  EXPECT_EQ(joined.segment->slab().size(), 2048u);
+  EXPECT_TRUE(joined.segment->splices().empty());
 }
 
 TEST_F(join_segment_, each_lie_of_the_header_is_refused) {
@@ -80,6 +89,9 @@ TEST_F(join_segment_, each_lie_of_the_header_is_refused) {
         section(h, SectionKind::event_ring).offset = section(h, SectionKind::command_ring).offset;
       },
       [&](SegmentHeader& h) { section(h, SectionKind::backend_counters).element_count -= 1; },
+      [&](SegmentHeader& h) { section(h, SectionKind::splices).element_count -= 1; },
+      [&](SegmentHeader& h) { section(h, SectionKind::splices).element_count *= 2; },
+      [&](SegmentHeader& h) { section(h, SectionKind::splices).bytes -= 64; },
   };
   for (size_t i = 0; i < lies.size(); ++i) {
     FakeDataplane liar(dir.path("lie" + std::to_string(i)));
@@ -101,6 +113,7 @@ TEST_F(join_segment_, random_headers_never_crash) {
     if (!joined.segment) continue;
     // What was let in must hold what it says, to the last byte.
     EXPECT_EQ(joined.segment->slab().size(), 2048u);
+    EXPECT_TRUE(joined.segment->splices().empty() || joined.segment->splices()[2047].tries == 0);
     EXPECT_EQ(joined.segment->backend_counters(1, kBackendMax - 1).connections.read(), 0u);
     EXPECT_TRUE(read_services(*joined.segment).empty());
   }

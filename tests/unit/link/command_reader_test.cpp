@@ -113,7 +113,7 @@ using R = RejectReason;
   }
 const BadField kEnvelope[] = {
     {"kind_0", 3, SPOIL(c.kind = CommandKind{0}), R::bad_kind},
-    {"kind_9", 3, SPOIL(c.kind = CommandKind{9}), R::bad_kind},
+    {"kind_10", 3, SPOIL(c.kind = CommandKind{10}), R::bad_kind},
     {"reserved", 3, SPOIL(c.reserved = 1), R::bad_field},
     {"rest_of_body", 3, SPOIL(b.bytes[sizeof(ServiceCommand)] = 1), R::bad_field},
     {"rest_of_begin", 0, SPOIL(b.bytes[239] = 1), R::bad_field},
@@ -188,7 +188,7 @@ const BadField kBackend[] = {
     {"health", 9, SPOIL(b.backend.health = Health{2}), R::bad_field},
     {"admin", 9, SPOIL(b.backend.admin = Admin{3}), R::bad_field},
     {"port_0", 9, SPOIL(b.backend.port = {}), R::bad_field},
-    {"reserved", 9, SPOIL(b.backend.reserved = 1), R::bad_field},
+    {"reserved", 9, SPOIL(b.backend.reserved[1] = 1), R::bad_field},
     {"any", 9, SPOIL(b.backend.addr = ip("::")), R::bad_field},
     {"loopback", 9, SPOIL(b.backend.addr = ip("127.1.2.3")), R::bad_field},
     {"multicast", 9, SPOIL(b.backend.addr = ip("239.0.0.1")), R::bad_field},

@@ -128,12 +128,25 @@ TEST_F(SegmentHost_make, rows_do_not_overlap) {
   EXPECT_EQ(host.workers().size(), 2u);
   EXPECT_EQ(host.ports().size(), 3u);
   EXPECT_EQ(host.slab().size(), 4096u);
+  EXPECT_EQ(host.splices().size(), 4096u);
   EXPECT_EQ(host.service_counters().size(), 2u * kServiceMax);
   EXPECT_EQ(host.backend_counters().size(), 2u * kBackendMax);
   std::memset(static_cast<void*>(host.slab().data()), 0xff, host.slab().size_bytes());
   std::memset(static_cast<void*>(host.worker_counters().data()), 0xff, host.worker_counters().size_bytes());
+  EXPECT_EQ(host.splices().front().tries, 0);
+  std::memset(static_cast<void*>(host.splices().data()), 0xff, host.splices().size_bytes());
   EXPECT_EQ(host.backend_counters().back().active.read(), 0u);
   EXPECT_EQ(host.service_counters().front().active.read(), 0u);
+}
+
+TEST_F(SegmentHost_make, leaves_out_splices_that_nobody_wants) {
+  SegmentShape plain = kShape;
+  plain.has_splices = false;
+  EXPECT_EQ(segment_bytes(kShape) - segment_bytes(plain), 4096u * sizeof(Splice));
+  const SegmentLock lock(path_);
+  SegmentHost host(lock, plain);
+  EXPECT_TRUE(host.splices().empty());
+  EXPECT_EQ(host.slab().size(), 4096u);
 }
 
 TEST_F(SegmentHost_make, replaces_what_a_killed_one_left) {
