@@ -65,11 +65,11 @@ std::string_view server_name(const Worker& worker, ConnIndex index, std::span<ch
   return hello.verdict == HelloVerdict::named ? hello.name : std::string_view{};
 }
 
-const PickTable* table_of(const Worker& worker, ConnIndex index, const ServiceTables& service) {
+const PickTable* table_of(Worker& worker, ConnIndex index, const ServiceTables& service) {
   const Family family = worker.slab[index].family;
   if (!service.hosts) return &service.table(family);
   std::array<char, kServerNameBytesMax> storage;
-  return service.hosts->find(server_name(worker, index, storage), family);
+  return service.hosts->find(server_name(worker, index, storage), family, worker.host_matcher);
 }
 
 uint16_t client_window(const Worker& worker, ConnIndex index) {

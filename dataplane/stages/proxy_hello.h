@@ -25,7 +25,7 @@ bool take_hello_segment(Worker& worker, ConnIndex index, const TcpSegment& segme
 std::string_view server_name(const Worker& worker, ConnIndex index, std::span<char, kServerNameBytesMax> storage);
 
 // The backends for this connection: all of its family, or those of its server name; nullptr: nobody's.
-const PickTable* table_of(const Worker& worker, ConnIndex index, const ServiceTables& service);
+const PickTable* table_of(Worker& worker, ConnIndex index, const ServiceTables& service);
 
 // What is left of the window that the SYN-ACK gave, as it stands in a header; 0 in every state but hello.
 uint16_t client_window(const Worker& worker, ConnIndex index);

@@ -85,6 +85,7 @@ struct Worker {
   Splice* const splices;  // by ConnIndex; null: no service is proxied
   SynCookies cookies;
   HelloStore hellos;
+  HostMatcher host_matcher;
   SynAnswers syn_answers;
   SynGates syn_gates;
 

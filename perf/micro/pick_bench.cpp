@@ -40,7 +40,7 @@ void run_pick(benchmark::State& state, Balance balance, unsigned backends) {
   for (auto _ : state) {
     const uint32_t hash = flow_hash(IpAddr::from_ipv4(Be32::from_host(0xc612'0001)),
                                     Be16::from_host(static_cast<uint16_t>(1024 + client++ % kClients)));
-    const BackendTarget* target = pick_backend(service, Family::ipv4, hash, eligible, *cursors, rows);
+    const BackendTarget* target = pick_backend(service, service.ipv4, {.client_hash = hash}, eligible, *cursors, rows);
     picked += target != nullptr;
     benchmark::DoNotOptimize(target);
   }

@@ -20,9 +20,10 @@ class PickBackendTest : public testing::Test {
     for (const BackendTarget& one : all) eligible_.set(one.slot, true);
   }
   // The slot, or kNoBackend.
-  BackendSlot pick(uint32_t client_hash = 0, Family family = Family::ipv4) {
+  BackendSlot pick(uint32_t client_hash = 0, Family family = Family::ipv4, BackendSlot avoid = kNoBackend) {
     const BackendCounters* const rows[] = {first_worker_.get(), second_worker_.get()};
-    const BackendTarget* picked = pick_backend(service_, family, client_hash, eligible_, *cursors_, rows);
+    const BackendTarget* picked = pick_backend(
+        service_, service_.table(family), {.client_hash = client_hash, .avoid = avoid}, eligible_, *cursors_, rows);
     return picked != nullptr ? picked->slot : kNoBackend;
   }
   std::map<uint16_t, unsigned> pick_many(unsigned count) {
@@ -150,6 +151,20 @@ TEST_F(pick_backend_any, no_backend_without_targets) {
 TEST(flow_hash, is_the_same_in_every_build) {
   EXPECT_EQ(flow_hash(ip("192.0.2.1"), port(12'345)), 789279832u);
   EXPECT_EQ(flow_hash(ip("2001:db8::1"), port(443)), 3370909446u);
+}
+
+// A backend that has just failed, whatever the scheduler would say.
+TEST_F(PickBackendTest, never_the_one_to_avoid) {
+  for (const Balance balance : {Balance::roundrobin, Balance::weight, Balance::leastconn, Balance::maglev}) {
+    serve(balance, {target(0), target(1), target(2)});
+    for (uint32_t i = 0; i < 300; ++i) {
+      const BackendSlot picked = pick(i * 7919, Family::ipv4, BackendSlot{1});
+      EXPECT_NE(picked, BackendSlot{1});
+      EXPECT_NE(picked, kNoBackend);
+    }
+    serve(balance, {target(1)});
+    EXPECT_EQ(pick(0, Family::ipv4, BackendSlot{1}), kNoBackend) << "nobody else is left";
+  }
 }
 
 }  // namespace
