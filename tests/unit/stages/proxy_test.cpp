@@ -3,124 +3,10 @@
 
 #include "dataplane/stages/proxy_handshake.h"
 #include "dataplane/stages/proxy_say.h"
-#include "tests/unit/stages/tcp_talk.h"
+#include "tests/unit/stages/proxy_fixture.h"
 
 namespace millrace {
 namespace {
-
-using wire::Bytes;
-
-constexpr uint32_t kClientIsn = 0xffff'ff00;  // its bytes wrap
-constexpr uint32_t kBackendIsn = 0x8000'0000;
-constexpr uint32_t kClientClock = 0xffff'fff0;
-constexpr uint32_t kBackendClock = 77;
-
-TestbedOptions proxy_options(TestService service = {}) {
-  service.mode = Mode::proxy;
-  TestbedOptions options;
-  options.services = {service};
-  return options;
-}
-
-const auto kFamilies = testing::Values(kIpv4Case, kIpv6Case);
-std::string family_name(const testing::TestParamInfo<FamilyCase>& family) { return family.param.name; }
-
-class Proxy : public testing::TestWithParam<FamilyCase> {
- protected:
-  explicit Proxy(const TestService& service = {}) : bed_(proxy_options(service)) {}
-
-  wire::Flow to_vip() const { return flow(GetParam().client, 4000, GetParam().vip, 80); }
-  static Bytes hello_text() { return {'h', 'e', 'l', 'l', 'o'}; }
-
-  // What came out of a port since the last call; only TCP, checksums right.
-  std::vector<Talk> heard(PortIndex port) {
-    std::vector<Talk> talks;
-    for (const Bytes& frame : bed_.received(port)) {
-      EXPECT_EQ(wire::wrong_checksum(frame), "");
-      talks.push_back(read_talk(frame));
-    }
-    return talks;
-  }
-  Talk heard_one(PortIndex port) {
-    const std::vector<Talk> talks = heard(port);
-    EXPECT_EQ(talks.size(), 1u);
-    return talks.empty() ? Talk{} : talks.front();
-  }
-
-  Talk client_talk(uint8_t flags, uint32_t seq, uint32_t ack, const Bytes& payload = {}) const {
-    Talk talk{.flow = to_vip(), .seq = seq, .ack = ack, .flags = flags, .window = 512, .payload = payload};
-    talk.options.timestamps = true;
-    talk.options.ts_value = kClientClock + 5;
-    talk.options.ts_echo = cookie_clock_;
-    return talk;
-  }
-  Talk backend_talk(uint8_t flags, uint32_t seq, uint32_t ack, const Bytes& payload = {}) const {
-    Talk talk{.flow = reply_, .seq = seq, .ack = ack, .flags = flags, .window = 1000, .payload = payload};
-    talk.options.timestamps = true;
-    talk.options.ts_value = kBackendClock + 3;
-    talk.options.ts_echo = our_clock_;
-    return talk;
-  }
-  void client_says(const Talk& talk) {
-    bed_.send(kFront, from_client(packet_of(talk)));
-    bed_.run();
-  }
-  void backend_says(const Talk& talk) {
-    bed_.send(kBack, from_backend(packet_of(talk)));
-    bed_.run();
-  }
-
-  // SYN, cookie. Remembers the cookie and its clock.
-  Talk send_syn() {
-    Talk syn{.flow = to_vip(), .seq = kClientIsn, .flags = kSyn, .window = 64240};
-    syn.options = {
-        .mss = 1460, .window_scale = 9, .sack_permitted = true, .timestamps = true, .ts_value = kClientClock};
-    client_says(syn);
-    const Talk answer = heard_one(kFront);
-    cookie_ = answer.seq;
-    cookie_clock_ = answer.options.ts_value;
-    return answer;
-  }
-  // The ACK, our SYN to the backend. Remembers where replies go to.
-  Talk send_ack() {
-    client_says(client_talk(kAck, kClientIsn + 1, cookie_ + 1));
-    return take_syn();
-  }
-  Talk take_syn() {
-    const Talk syn = heard_one(kBack);
-    reply_ = {syn.flow.dst, syn.flow.src, syn.flow.dst_port, syn.flow.src_port};
-    our_isn_ = syn.seq;
-    our_clock_ = syn.options.ts_value;
-    return syn;
-  }
-  void send_syn_ack() {
-    Talk answer = backend_talk(kSynAck, kBackendIsn, our_isn_ + 1);
-    answer.window = 65160;
-    answer.options = {.mss = 1400,
-                      .window_scale = 7,
-                      .sack_permitted = true,
-                      .timestamps = true,
-                      .ts_value = kBackendClock,
-                      .ts_echo = our_clock_};
-    backend_says(answer);
-  }
-  // Up to the splice; nothing is left to hear.
-  void splice() {
-    send_syn();
-    send_ack();
-    send_syn_ack();
-    heard(kBack);
-    heard(kFront);
-  }
-  ConnState state() const {
-    const ConnEntry* entry = bed_.only_connection();
-    return entry == nullptr ? ConnState::free : entry->state;
-  }
-
-  Testbed bed_;
-  wire::Flow reply_;  // from backend to SNAT address
-  uint32_t cookie_ = 0, cookie_clock_ = 0, our_isn_ = 0, our_clock_ = 0;
-};
 
 INSTANTIATE_TEST_SUITE_P(families, Proxy, kFamilies, family_name);
 
@@ -189,7 +75,7 @@ TEST_P(Proxy, wrong_cookie_is_dropped) {
 TEST_P(Proxy, cookie_outlives_one_change_of_secret_and_not_two) {
   send_syn();
   bed_.pass(kCookieEpochMs);
-  const Bytes ack = from_client(packet_of(client_talk(kAck, kClientIsn + 1, cookie_ + 1)));
+  const wire::Bytes ack = from_client(packet_of(client_talk(kAck, kClientIsn + 1, cookie_ + 1)));
   send_ack();
   EXPECT_EQ(state(), ConnState::connect);
   client_says(client_talk(kRst, kClientIsn + 1, 0));
@@ -248,18 +134,18 @@ TEST_P(Proxy, data_goes_both_ways_in_the_other_sides_numbers) {
 TEST_P(Proxy, icmp_error_quotes_the_clients_own_numbers) {
   splice();
   client_says(client_talk(kAck, kClientIsn + 1, cookie_ + 1, hello_text()));
-  const std::vector<Bytes> sent = bed_.received(kBack);
+  const std::vector<wire::Bytes> sent = bed_.received(kBack);
   ASSERT_EQ(sent.size(), 1u);
-  const Bytes quote(sent[0].begin() + 14, sent[0].end());
+  const wire::Bytes quote(sent[0].begin() + 14, sent[0].end());
   const bool ipv4 = reply_.src.is_ipv4();
-  const Bytes message = wire::icmp(reply_.src, reply_.dst, ipv4 ? 3 : 2, ipv4 ? 4 : 0, 1400, quote);
+  const wire::Bytes message = wire::icmp(reply_.src, reply_.dst, ipv4 ? 3 : 2, ipv4 ? 4 : 0, 1400, quote);
   bed_.send(kBack, from_backend(wire::ip(reply_.src, reply_.dst, ipv4 ? 1 : 58, message)));
   bed_.run();
-  const std::vector<Bytes> told = bed_.received(kFront);
+  const std::vector<wire::Bytes> told = bed_.received(kFront);
   ASSERT_EQ(told.size(), 1u);
   EXPECT_EQ(wire::wrong_checksum(told[0]), "");
   const size_t quote_at = 14 + (ipv4 ? 20 : 40) + 8;
-  const Bytes quoted(told[0].begin() + static_cast<long>(quote_at), told[0].end());
+  const wire::Bytes quoted(told[0].begin() + static_cast<long>(quote_at), told[0].end());
   const Talk talk = read_talk(wire::joined(wire::first(told[0], 14), quoted));
   EXPECT_EQ(talk.flow.src, to_vip().src);
   EXPECT_EQ(talk.seq, kClientIsn + 1);

@@ -38,6 +38,24 @@ IpAddr read_addr(const wire::Bytes& frame, size_t at, bool ipv4) {
   return addr;
 }
 
+HostTable::Targets targets_of(const std::vector<PickCandidate>& candidates) {
+  return {build_pick_table(Balance::roundrobin, Family::ipv4, candidates),
+          build_pick_table(Balance::roundrobin, Family::ipv6, candidates)};
+}
+
+std::shared_ptr<const HostTable> make_hosts(const TestService& service, const std::vector<PickCandidate>& candidates) {
+  if (service.host_matching == HostMatching::none) return nullptr;
+  std::map<std::string, std::vector<PickCandidate>> by_host;
+  for (size_t i = 0; i < candidates.size(); ++i) by_host[service.hosts.at(i)].push_back(candidates[i]);
+  std::vector<HostTable::Row> rows;
+  for (const auto& [host, own] : by_host)
+    if (!host.empty()) rows.push_back({HostPattern::compile(service.host_matching, host).pattern, targets_of(own)});
+  std::optional<HostTable::Targets> unexpected;
+  if (service.unexpected_host == UnexpectedHost::any) unexpected = targets_of(candidates);
+  if (service.unexpected_host == UnexpectedHost::fallback) unexpected = targets_of(by_host[""]);
+  return std::make_shared<const HostTable>(service.host_matching, std::move(rows), std::move(unexpected));
+}
+
 std::shared_ptr<const ServiceTables> make_tables(const TestService& service, ServiceSlot slot, BackendSlot first,
                                                  EligibleBackends& eligible) {
   auto tables = std::make_shared<ServiceTables>();
@@ -62,6 +80,8 @@ std::shared_ptr<const ServiceTables> make_tables(const TestService& service, Ser
                                      .proxy_protocol = service.proxy_protocol},
                           .eligible = true});
   }
+  tables->hello_timeout_ms = service.hello_timeout_ms;
+  tables->hosts = make_hosts(service, candidates);
   tables->ipv4 = build_pick_table(tables->balance, Family::ipv4, candidates);
   tables->ipv6 = build_pick_table(tables->balance, Family::ipv6, candidates);
   return tables;

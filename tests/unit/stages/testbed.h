@@ -37,6 +37,11 @@ struct TestService {
   uint32_t syn_rate = 0;
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
   uint32_t connect_timeout_ms = 2'000;
+  // Server names: of `backends` in turn, empty: a fallback.
+  HostMatching host_matching = HostMatching::none;
+  UnexpectedHost unexpected_host = UnexpectedHost::fallback;
+  std::vector<std::string> hosts;
+  uint32_t hello_timeout_ms = 1'000;
 };
 
 struct TestbedOptions {
