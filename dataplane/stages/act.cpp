@@ -158,14 +158,14 @@ void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
 }
 
 // Nearly every packet: one of an open connection in a settled state. True when that was it.
-inline bool act_on_settled(Worker& worker, const Burst& burst, unsigned i) {
+inline bool act_on_settled(Worker& worker, Burst& burst, unsigned i) {
   const ConnRef& ref = burst.conns[i];
   if (!ref.found() || worker.closed_in_burst || !is_hit(worker, burst, i)) return false;
   ConnEntry& entry = worker.slab[ref.index];
   const bool settled = entry.state == ConnState::established ? (burst.info[i].tcp_flags & kTcpDeciding) == 0
                                                              : entry.state == ConnState::open;
   if (!settled || is_first_answer(entry, ref.direction)) return false;
-  if (entry.spliced != 0 && !track_segment(worker.splice(ref.index), ref.direction, tcp_segment(burst, i))) return true;
+  if (entry.spliced != 0 && !pass_spliced(worker, burst, i)) return true;
   (ref.direction == Direction::forward ? entry.client_seen_ms : entry.backend_seen_ms) = worker.clock.now32_ms();
   return true;
 }

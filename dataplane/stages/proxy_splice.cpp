@@ -3,6 +3,7 @@
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/proxy_handshake.h"
 #include "dataplane/stages/proxy_say.h"
+#include "dataplane/stages/splice_timestamps.h"
 
 namespace millrace {
 namespace {
@@ -21,14 +22,25 @@ bool is_syn_ack_again(const Splice& splice, Direction from, const TcpSegment& se
 
 }  // namespace
 
+bool pass_spliced(Worker& worker, Burst& burst, unsigned i) {
+  const ConnRef& ref = burst.conns[i];
+  Splice& splice = worker.splice(ref.index);
+  if (!track_segment(splice, ref.direction, tcp_segment(burst, i))) return false;
+  return !needs_timestamps(splice) || bridge_timestamps(worker, burst, i);
+}
+
 SpliceVerdict act_on_spliced(Worker& worker, Burst& burst, unsigned i) {
   const ConnRef& ref = burst.conns[i];
   const ConnEntry& entry = worker.slab[ref.index];
   const TcpSegment segment = tcp_segment(burst, i);
   const bool new_syn = ref.direction == Direction::forward && tcp_event(segment.flags) == TcpEvent::syn;
   if (new_syn && reopens(entry.state)) return SpliceVerdict::decide;
-  if (in_handshake(entry)) return act_on_handshake(worker, burst, i) ? SpliceVerdict::pass : SpliceVerdict::done;
   Splice& splice = worker.splice(ref.index);
+  if (in_handshake(entry)) {
+    if (!act_on_handshake(worker, burst, i)) return SpliceVerdict::done;
+    if (!needs_timestamps(splice) || bridge_timestamps(worker, burst, i)) return SpliceVerdict::decide;
+    return SpliceVerdict::done;
+  }
   if (segment.has(kTcpRst))
     return is_exact_reset(splice, ref.direction, segment) ? SpliceVerdict::decide : SpliceVerdict::pass;
   if (is_syn_ack_again(splice, ref.direction, segment)) {
@@ -39,6 +51,7 @@ SpliceVerdict act_on_spliced(Worker& worker, Burst& burst, unsigned i) {
   }
   // A SYN within a connection is the other end's to challenge (RFC 5961 section 4).
   if (segment.has(kTcpSyn) || !track_segment(splice, ref.direction, segment)) return SpliceVerdict::pass;
+  if (needs_timestamps(splice) && !bridge_timestamps(worker, burst, i)) return SpliceVerdict::done;
   return SpliceVerdict::decide;
 }
 

@@ -44,6 +44,9 @@ inline bool track_segment(Splice& splice, Direction from, const TcpSegment& segm
   return true;
 }
 
+// For a settled segment of a spliced connection. False: it counts as no sign of life, or is done.
+bool pass_spliced(Worker& worker, Burst& burst, unsigned i);
+
 enum class SpliceVerdict : uint8_t {
   done,    // the packet has ended here
   pass,    // on to the other side; it changes nothing

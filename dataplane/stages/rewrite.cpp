@@ -18,6 +18,7 @@
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/slow_path.h"
+#include "dataplane/stages/splice_timestamps.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/worker_context.h"
 #include "dataplane/tcp/splice_translate.h"
@@ -61,7 +62,8 @@ void rewrite_ip(rte_ipv6_hdr& ip, const ConnEntry& entry, Direction direction) {
   ip.hop_limits--;
 }
 
-[[gnu::always_inline]] inline void rewrite_l4(uint8_t* l4, const ConnEntry& entry, const Splice* splice, Direction direction) {
+[[gnu::always_inline]] inline void rewrite_l4(uint8_t* l4, const ConnEntry& entry, const Splice* splice,
+                                              Direction direction) {
   const auto ports = pair_at<uint32_t>(entry, offsetof(ConnEntry, vip_port), direction);
   std::memcpy(l4, &ports, sizeof ports);
   uint16_t delta = delta_of(entry.l4_delta, direction);
@@ -87,6 +89,9 @@ void rewrite_ip(rte_ipv6_hdr& ip, const ConnEntry& entry, Direction direction) {
 [[gnu::noinline]] void refuse_too_big(Worker& worker, const Burst& burst, unsigned i, uint16_t mtu_bytes) {
   rte_mbuf* mbuf = burst.mbufs[i];
   if (!take_icmp_token(worker)) return drop_packet(worker, mbuf, DropReason::icmp_rate);
+  const ConnRef& ref = burst.conns[i];
+  if (worker.slab[ref.index].spliced != 0 && needs_timestamps(worker.splice(ref.index)))
+    mtu_bytes = static_cast<uint16_t>(mtu_bytes - kTimestampOptionBytes);
   const std::optional<DropReason> refused = make_too_big(*mbuf, tuple_of(burst, i).dst, mtu_bytes);
   if (refused) return drop_packet(worker, mbuf, *refused);
   transmit_packet(worker, mbuf, burst.info[i].port);

@@ -200,6 +200,40 @@ TEST_P(Proxy, syn_ack_again_is_acknowledged_again) {
   EXPECT_TRUE(heard(kFront).empty());
 }
 
+// The client was promised timestamps before anybody could know the backend.
+TEST_P(Proxy, backend_without_timestamps_gets_none_and_the_client_has_its_own) {
+  send_syn();
+  send_ack();
+  Talk answer = backend_talk(kSynAck, kBackendIsn, our_isn_ + 1);
+  answer.options = {.mss = 1400};  // neither SACK nor window scale
+  backend_says(answer);
+  const Talk to_backend = heard_one(kBack);
+  EXPECT_FALSE(to_backend.options.timestamps);
+  EXPECT_EQ(to_backend.window, 65535);  // 512 << 9 is more
+  EXPECT_TRUE(heard_one(kFront).options.timestamps);
+
+  Talk data = client_talk(kAck, kClientIsn + 1, cookie_ + 1, hello_text());
+  data.options.ts_value = kClientClock + 40;
+  data.options.sack = {{cookie_ + 1, cookie_ + 2}};
+  client_says(data);
+  const Talk forward = heard_one(kBack);
+  EXPECT_FALSE(forward.options.timestamps);
+  EXPECT_TRUE(forward.options.sack.empty());
+  EXPECT_EQ(forward.payload, hello_text());
+
+  bed_.pass(100);
+  Talk reply = backend_talk(kAck, kBackendIsn + 1, our_isn_ + 6, {1, 2, 3});
+  reply.options = {};
+  reply.window = 12800;
+  backend_says(reply);
+  const Talk reverse = heard_one(kFront);
+  EXPECT_TRUE(reverse.options.timestamps);
+  EXPECT_GE(reverse.options.ts_value - cookie_clock_, 100u);
+  EXPECT_EQ(reverse.options.ts_echo, kClientClock + 40);
+  EXPECT_EQ(reverse.payload, (wire::Bytes{1, 2, 3}));
+  EXPECT_EQ(reverse.window, 12800 >> kOwnWindowScale);
+}
+
 TEST_P(Proxy, silent_backend_gets_the_syn_again_then_the_client_a_reset) {
   send_syn();
   send_ack();
