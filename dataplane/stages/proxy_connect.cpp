@@ -171,6 +171,8 @@ uint16_t opening_window(const Splice& splice) {
 void accept_syn_ack(Worker& worker, ConnIndex index, const TcpSegment& segment) {
   Splice& splice = worker.splice(index);
   take_syn_ack_numbers(splice, segment);
+  if ((splice.client_has & kSpliceTimestamps) != 0)
+    worker.has_timestamps[raw(worker.slab[index].backend)] = (splice.backend_has & kSpliceTimestamps) != 0;
   if (first_end(splice) == splice.backend_acked) {
     say_to_backend(worker, index, splice.backend_acked, {});
     say_ack_to_client(worker, index, opening_window(splice));

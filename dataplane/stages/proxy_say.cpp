@@ -6,6 +6,7 @@
 
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/outcome.h"
+#include "dataplane/stages/splice_timestamps.h"
 #include "dataplane/tcp/own_segment.h"
 #include "dataplane/tcp/splice_translate.h"
 #include "dataplane/tcp/tcp_state.h"
@@ -79,7 +80,9 @@ void say_syn(Worker& worker, ConnIndex index) {
   // The window of a SYN is never scaled.
   segment.window = scales ? shift_window(splice.client_window, static_cast<int8_t>(splice.client_window_scale))
                           : splice.client_window;
-  segment.options.mss = splice.mss;
+  const bool adds_timestamps =
+      (splice.client_has & kSpliceTimestamps) != 0 && !worker.has_timestamps[raw(worker.slab[index].backend)];
+  segment.options.mss = static_cast<uint16_t>(splice.mss - (adds_timestamps ? kTimestampOptionBytes : 0));
   segment.options.window_scale = splice.client_window_scale;
   segment.options.sack_permitted = (splice.client_has & kSpliceSack) != 0;
   segment.options.timestamps = (splice.client_has & kSpliceTimestamps) != 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <vector>
 
@@ -88,6 +89,9 @@ struct Worker {
   HostMatcher host_matcher;
   SynAnswers syn_answers;
   SynGates syn_gates;
+  // By BackendSlot: its last SYN-ACK had timestamps. Until it is known a backend is told a smaller MSS, so that there is
+  // room to add them (splice_timestamps.h).
+  std::bitset<kBackendMax> has_timestamps;
 
   // Read once a turn; good until the worker is quiescent.
   const Snapshot* snapshot = nullptr;

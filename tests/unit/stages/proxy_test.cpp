@@ -3,6 +3,7 @@
 
 #include "dataplane/stages/proxy_handshake.h"
 #include "dataplane/stages/proxy_say.h"
+#include "dataplane/stages/splice_timestamps.h"
 #include "tests/unit/stages/proxy_fixture.h"
 
 namespace millrace {
@@ -28,7 +29,7 @@ TEST_P(Proxy, ack_of_the_cookie_connects_a_backend_with_what_the_client_offered)
   send_syn();
   const Talk syn = send_ack();
   EXPECT_EQ(syn.flags, kSyn);
-  EXPECT_EQ(syn.options.mss, 1460);
+  EXPECT_EQ(syn.options.mss, 1460 - kTimestampOptionBytes);  // until the backend is known to have timestamps
   EXPECT_EQ(syn.options.window_scale, 9);
   EXPECT_TRUE(syn.options.sack_permitted);
   EXPECT_TRUE(syn.options.timestamps);
@@ -103,6 +104,21 @@ TEST_P(Proxy, backend_answers_and_both_sides_are_told) {
   EXPECT_EQ(to_client.window, 65160 >> kOwnWindowScale);
   EXPECT_EQ(to_client.options.ts_value, cookie_clock_);
   EXPECT_EQ(state(), ConnState::established);
+}
+
+TEST_P(Proxy, a_backend_that_has_timestamps_may_use_the_whole_mss_from_then_on) {
+  splice();
+  Talk syn{.flow = to_vip(), .seq = 5, .flags = kSyn, .window = 64240};
+  syn.flow.src_port = 4001;
+  syn.options = {.mss = 1460, .timestamps = true};
+  client_says(syn);
+  Talk ack = syn;
+  ack.seq = 6;
+  ack.ack = heard_one(kFront).seq + 1;
+  ack.flags = kAck;
+  ack.options.mss = 0;
+  client_says(ack);
+  EXPECT_EQ(heard_one(kBack).options.mss, 1460);
 }
 
 TEST_P(Proxy, data_goes_both_ways_in_the_other_sides_numbers) {
