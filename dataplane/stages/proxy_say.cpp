@@ -67,6 +67,13 @@ void say_ack_to_client(Worker& worker, ConnIndex index, uint16_t window) {
   say(worker, index, Direction::reverse, segment);
 }
 
+void say_probe_to_client(Worker& worker, ConnIndex index) {
+  const Splice& splice = worker.splice(index);
+  OwnSegment segment{.seq = splice.client_acked - 1, .ack = splice.client_next, .flags = kTcpAck};
+  add_client_timestamps(splice, segment);
+  say(worker, index, Direction::reverse, segment);
+}
+
 void say_reset_to_client(Worker& worker, ConnIndex index) {
   const Splice& splice = worker.splice(index);
   OwnSegment segment{.seq = splice.client_acked, .ack = splice.client_next, .flags = kTcpRst | kTcpAck};

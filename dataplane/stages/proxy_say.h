@@ -18,6 +18,9 @@ inline constexpr uint8_t kOwnWindowScale = 7;
 
 // To the client: everything until client_next is acknowledged. `window` as it stands in the header.
 void say_ack_to_client(Worker& worker, ConnIndex index, uint16_t window);
+// Of a spliced connection: one number too low, which a client that has the connection answers, and one that has not
+// resets.
+void say_probe_to_client(Worker& worker, ConnIndex index);
 void say_reset_to_client(Worker& worker, ConnIndex index);
 
 // To the backend. The SYN's own number is backend_acked.

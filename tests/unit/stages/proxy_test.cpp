@@ -177,6 +177,38 @@ TEST_P(Proxy, blind_reset_ends_nothing_and_an_exact_one_does) {
   EXPECT_EQ(state(), ConnState::closed);
 }
 
+TEST_P(Proxy, syn_within_the_connection_stays_here) {
+  splice();
+  Talk syn{.flow = to_vip(), .seq = kClientIsn + 5000, .flags = kSyn, .window = 64240};
+  client_says(syn);
+  EXPECT_TRUE(heard(kBack).empty());
+  const Talk challenge = heard_one(kFront);
+  EXPECT_EQ(challenge.flags, kAck);
+  EXPECT_EQ(challenge.seq, cookie_);
+  EXPECT_EQ(challenge.ack, kClientIsn + 1);
+  EXPECT_EQ(state(), ConnState::established);
+  // A client that has forgotten the connection resets it, and its next SYN begins another.
+  client_says(client_talk(kRst, kClientIsn + 1, 0));
+  EXPECT_EQ(heard_one(kBack).flags, kRst);
+  client_says(syn);
+  EXPECT_EQ(heard_one(kFront).flags, kSynAck);
+  EXPECT_EQ(state(), ConnState::free);
+}
+
+TEST_P(Proxy, late_syn_does_not_end_what_both_sides_have_closed) {
+  splice();
+  client_says(client_talk(kFinAck, kClientIsn + 1, cookie_ + 1));
+  backend_says(backend_talk(kFinAck, kBackendIsn + 1, our_isn_ + 2));
+  heard(kBack);
+  heard(kFront);
+  EXPECT_EQ(state(), ConnState::time_wait);
+  client_says({.flow = to_vip(), .seq = kClientIsn, .flags = kSyn, .window = 64240});
+  EXPECT_EQ(heard_one(kFront).flags, kAck);
+  EXPECT_EQ(state(), ConnState::time_wait);
+  client_says({.flow = to_vip(), .seq = kClientIsn + 70'000, .flags = kSyn, .window = 64240});
+  EXPECT_EQ(heard_one(kFront).flags, kSynAck);
+}
+
 TEST_P(Proxy, half_close_lets_the_other_side_go_on) {
   splice();
   client_says(client_talk(kFinAck, kClientIsn + 1, cookie_ + 1));
