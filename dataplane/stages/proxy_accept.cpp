@@ -2,6 +2,7 @@
 
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "dataplane/stages/connection.h"
@@ -41,11 +42,11 @@ std::optional<Proof> check_cookie(const Worker& worker, const Tuple& tuple, cons
   return std::nullopt;
 }
 
-void fill_client_half(Splice& splice, const TcpSegment& segment, const Proof& proof) {
+void fill_client_half(Splice& splice, const TcpSegment& segment, const Proof& proof, uint16_t mss_max) {
   const TcpOptions options = read_tcp_options(*segment.header);
   splice.client_next = proof.client_isn + 1;
   splice.client_acked = segment.ack;
-  splice.mss = proof.facts.mss;
+  splice.mss = std::min(proof.facts.mss, mss_max);
   splice.client_window_scale = proof.facts.window_scale;
   splice.client_window = segment.window;
   if (proof.facts.sack) splice.client_has |= kSpliceSack;
@@ -98,7 +99,7 @@ void accept_client(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple,
   worker.counters.cookies_accepted.add(1);
   ConnIndex index{};
   if (const auto refused = open_client_half(worker, tuple, service, index)) return drop_packet(worker, mbuf, *refused);
-  fill_client_half(worker.splice(index), segment, *proof);
+  fill_client_half(worker.splice(index), segment, *proof, own_mss(worker, burst.info[i].family));
   begin_handshake(worker, index, service, segment);
   absorb_packet(worker, mbuf);
 }

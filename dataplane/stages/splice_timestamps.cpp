@@ -13,17 +13,28 @@
 namespace millrace {
 namespace {
 
-// Both lengths of the packet, and the IPv4 header's checksum.
-void grow_ip(uint8_t* l3, Family family) {
+// The packet's length changes by `bytes`, and with it the IPv4 header's checksum.
+void resize_ip(uint8_t* l3, Family family, int bytes) {
+  const auto resized = [bytes](uint16_t raw) {
+    return Be16::from_host(static_cast<uint16_t>(Be16{raw}.host() + bytes)).raw;
+  };
   if (family == Family::ipv4) {
     auto& ip = *reinterpret_cast<rte_ipv4_hdr*>(l3);
     const uint16_t before = ip.total_length;
-    ip.total_length = Be16::from_host(static_cast<uint16_t>(Be16{before}.host() + kTimestampOptionBytes)).raw;
+    ip.total_length = resized(before);
     ip.hdr_checksum = apply_delta(ip.hdr_checksum, checksum_delta(before, ip.total_length));
   } else {
     auto& ip = *reinterpret_cast<rte_ipv6_hdr*>(l3);
-    ip.payload_len = Be16::from_host(static_cast<uint16_t>(Be16{ip.payload_len}.host() + kTimestampOptionBytes)).raw;
+    ip.payload_len = resized(ip.payload_len);
   }
+}
+
+rte_tcp_hdr& tcp_of(rte_mbuf& mbuf, const PacketInfo& info) {
+  return *rte_pktmbuf_mtod_offset(&mbuf, rte_tcp_hdr*, info.l4_offset);
+}
+
+void add_to_header_bytes(rte_tcp_hdr& tcp, int bytes) {
+  tcp.data_off = static_cast<uint8_t>(tcp.data_off + (bytes / 4) * 16);
 }
 
 // The values are such that translation makes the right ones of them.
@@ -37,25 +48,45 @@ void write_option(const Worker& worker, const Splice& splice, uint8_t* at) {
   std::memcpy(at + 8, &echo.raw, sizeof echo.raw);
 }
 
-// Right behind the fixed header; what is before it moves up into the headroom.
+// With four SACK blocks there is no room for timestamps: the last one, which was told before (RFC 2018 section 4), goes.
+// What is before it moves up.
+void drop_sack_block(rte_mbuf& mbuf, const PacketInfo& info) {
+  constexpr uint16_t kBlockBytes = 8;
+  rte_tcp_hdr& tcp = tcp_of(mbuf, info);
+  TcpOptionWalk walk(tcp);
+  while (walk.next()) {
+    auto* option = const_cast<uint8_t*>(walk.option());
+    if (option[0] != kOptionSack || walk.bytes() < 2 + 2 * kBlockBytes) continue;
+    option[1] = static_cast<uint8_t>(option[1] - kBlockBytes);
+    add_to_header_bytes(tcp, -int{kBlockBytes});
+    auto* data = rte_pktmbuf_mtod(&mbuf, uint8_t*);
+    std::memmove(data + kBlockBytes, data, static_cast<size_t>(option + option[1] - data));
+    rte_pktmbuf_adj(&mbuf, kBlockBytes);
+    return;
+  }
+}
+
+// Right behind the fixed header; what is before it moves down into the headroom.
 bool put_timestamps(Worker& worker, const Splice& splice, rte_mbuf& mbuf, PacketInfo& info) {
+  constexpr unsigned kHeaderBytesMax = sizeof(rte_tcp_hdr) + kOptionBytesMax;
+  const uint32_t frame_bytes = mbuf.pkt_len;
+  const rte_tcp_hdr& received = tcp_of(mbuf, info);
+  const uint16_t sum = checksum_sum(&received, tcp_header_bytes(received));
+  if (tcp_header_bytes(received) + kTimestampOptionBytes > kHeaderBytesMax) drop_sack_block(mbuf, info);
+  if (tcp_header_bytes(tcp_of(mbuf, info)) + kTimestampOptionBytes > kHeaderBytesMax) return true;
   const size_t front_bytes = info.l4_offset + sizeof(rte_tcp_hdr);
   auto* data = reinterpret_cast<uint8_t*>(rte_pktmbuf_prepend(&mbuf, kTimestampOptionBytes));
   if (data == nullptr) return false;
   std::memmove(data, data + kTimestampOptionBytes, front_bytes);
-  auto& tcp = *reinterpret_cast<rte_tcp_hdr*>(data + info.l4_offset);
-  uint8_t* option = data + front_bytes;
-  write_option(worker, splice, option);
-  uint16_t before, after;
-  std::memcpy(&before, &tcp.data_off, sizeof before);
-  tcp.data_off = static_cast<uint8_t>(tcp.data_off + (kTimestampOptionBytes / 4 << 4));
-  std::memcpy(&after, &tcp.data_off, sizeof after);
+  write_option(worker, splice, data + front_bytes);
+  rte_tcp_hdr& tcp = tcp_of(mbuf, info);
+  add_to_header_bytes(tcp, kTimestampOptionBytes);
+  const int grown = static_cast<int>(mbuf.pkt_len) - static_cast<int>(frame_bytes);
   // The pseudo-header's length grows, too.
-  uint16_t delta = checksum_add(checksum_delta(before, after), Be16::from_host(kTimestampOptionBytes).raw);
-  delta = checksum_add(delta, checksum_sum(option, kTimestampOptionBytes));
-  tcp.cksum = apply_delta(tcp.cksum, delta);
-  grow_ip(data + sizeof(rte_ether_hdr), info.family);
-  info.ip_bytes = static_cast<uint16_t>(info.ip_bytes + kTimestampOptionBytes);
+  const uint16_t header_delta = checksum_delta(sum, checksum_sum(&tcp, tcp_header_bytes(tcp)));
+  tcp.cksum = apply_delta(tcp.cksum, checksum_add(header_delta, Be16::from_host(static_cast<uint16_t>(grown)).raw));
+  resize_ip(data + sizeof(rte_ether_hdr), info.family, grown);
+  info.ip_bytes = static_cast<uint16_t>(info.ip_bytes + grown);
   return true;
 }
 
@@ -70,10 +101,8 @@ bool bridge_timestamps(Worker& worker, Burst& burst, unsigned i) {
     if (options.timestamps && !seq_before(options.ts_value, splice.client_ts)) splice.client_ts = options.ts_value;
     return true;
   }
-  // A reset needs none. With four SACK blocks there is no room for it.
-  const bool has_room =
-      tcp_header_bytes(*segment.header) + kTimestampOptionBytes <= sizeof(rte_tcp_hdr) + kOptionBytesMax;
-  if (options.timestamps || segment.has(kTcpRst) || !has_room) return true;
+  // A reset needs none.
+  if (options.timestamps || segment.has(kTcpRst)) return true;
   if (put_timestamps(worker, splice, *burst.mbufs[i], burst.info[i])) return true;
   burst.info[i].kind = PacketKind::done;
   drop_packet(worker, burst.mbufs[i], DropReason::no_mbuf);

@@ -15,12 +15,6 @@ namespace {
 
 constexpr unsigned kRepeatsPerCall = 64;
 
-// What the client may send us at most: whatever backend it will be, its packets leave by a port of ours.
-uint16_t own_mss(const Worker& worker, Family family) {
-  const uint32_t headers = family == Family::ipv4 ? 40 : 60;
-  return static_cast<uint16_t>(worker.mtu_bytes_min - headers);
-}
-
 bool came_back(const Worker& worker, const Tuple& syn) {
   const auto proto = static_cast<uint32_t>(syn.proto);
   if (syn.src.is_ipv4())
@@ -41,6 +35,11 @@ void say_again(Worker& worker, const SynAnswer& answer) {
 }
 
 }  // namespace
+
+uint16_t own_mss(const Worker& worker, Family family) {
+  const uint32_t headers = family == Family::ipv4 ? 40 : 60;
+  return static_cast<uint16_t>(worker.mtu_bytes_min - headers);
+}
 
 OwnSegment segment_of(const Worker& worker, const SynAnswer& answer) {
   OwnSegment segment{.src = {answer.syn.dst, answer.syn.dst_port}, .dst = {answer.syn.src, answer.syn.src_port}};

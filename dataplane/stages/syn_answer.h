@@ -36,6 +36,9 @@ struct SynAnswer {
   MacAddr own_mac;
   MacAddr client_mac;
 };
+// What either side may send us at most: its packets leave by a port of ours, whichever that is.
+uint16_t own_mss(const Worker& worker, Family family);
+
 // As it is said now.
 OwnSegment segment_of(const Worker& worker, const SynAnswer& answer);
 

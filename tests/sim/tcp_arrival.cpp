@@ -61,7 +61,7 @@ void TcpEnd::arrive_syn_sent(const Segment& segment, VirtualMs now_ms) {
     return end(Ending::refused, now_ms);
   }
   if (segment.has(kAck) && !acks_syn) {
-    witness_.report(fmt::format("SYN answered with ACK {}, expected {}", segment.ack, script_.isn + 1));
+    // Of an older connection on these ports (RFC 9293 section 3.10.7.3).
     return answer_closed(segment);
   }
   if (!segment.has(kSyn) || !acks_syn)

@@ -31,6 +31,8 @@ class Proxy : public testing::TestWithParam<FamilyCase> {
   explicit Proxy(const TestService& service = {}) : bed_(proxy_options(service)) {}
 
   wire::Flow to_vip() const { return flow(GetParam().client, 4000, GetParam().vip, 80); }
+  // What fits the ports' MTU of 1500.
+  uint16_t mss_of_family() const { return GetParam().name == std::string("ipv4") ? 1460 : 1440; }
   static wire::Bytes hello_text() { return {'h', 'e', 'l', 'l', 'o'}; }
 
   // What came out of a port since the last call; only TCP, checksums right.

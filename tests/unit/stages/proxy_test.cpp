@@ -16,7 +16,7 @@ TEST_P(Proxy, syn_is_answered_with_a_closed_window_and_remembered_nowhere) {
   EXPECT_EQ(answer.flags, kSynAck);
   EXPECT_EQ(answer.ack, kClientIsn + 1);
   EXPECT_EQ(answer.window, 0);
-  EXPECT_EQ(answer.options.mss, GetParam().name == std::string("ipv4") ? 1460 : 1440);
+  EXPECT_EQ(answer.options.mss, mss_of_family());
   EXPECT_EQ(answer.options.window_scale, kOwnWindowScale);
   EXPECT_TRUE(answer.options.sack_permitted);
   EXPECT_EQ(answer.options.ts_echo, kClientClock);
@@ -29,7 +29,7 @@ TEST_P(Proxy, ack_of_the_cookie_connects_a_backend_with_what_the_client_offered)
   send_syn();
   const Talk syn = send_ack();
   EXPECT_EQ(syn.flags, kSyn);
-  EXPECT_EQ(syn.options.mss, 1460 - kTimestampOptionBytes);  // until the backend is known to have timestamps
+  EXPECT_EQ(syn.options.mss, mss_of_family() - kTimestampOptionBytes);  // until the backend is known to have timestamps
   EXPECT_EQ(syn.options.window_scale, 9);
   EXPECT_TRUE(syn.options.sack_permitted);
   EXPECT_TRUE(syn.options.timestamps);
@@ -118,7 +118,7 @@ TEST_P(Proxy, a_backend_that_has_timestamps_may_use_the_whole_mss_from_then_on) 
   ack.flags = kAck;
   ack.options.mss = 0;
   client_says(ack);
-  EXPECT_EQ(heard_one(kBack).options.mss, 1460);
+  EXPECT_EQ(heard_one(kBack).options.mss, mss_of_family());
 }
 
 TEST_P(Proxy, data_goes_both_ways_in_the_other_sides_numbers) {
