@@ -47,8 +47,9 @@ bool write_segment(rte_mbuf& frame, const OwnSegment& segment, std::span<const u
   const size_t option_bytes = write_tcp_options(segment.options, options);
   const size_t l4_bytes = sizeof(rte_tcp_hdr) + option_bytes + payload.size();
   rte_pktmbuf_reset(&frame);
+  // rte_pktmbuf_append() takes 16 bits: what is longer has to be refused before it is cut down to them.
+  if (l4_offset + l4_bytes > rte_pktmbuf_tailroom(&frame)) return false;
   auto* data = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(&frame, static_cast<uint16_t>(l4_offset + l4_bytes)));
-  if (data == nullptr) return false;
 
   reinterpret_cast<rte_ether_hdr*>(data)->ether_type =
       Be16::from_host(ipv4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6).raw;
