@@ -37,8 +37,8 @@ void divert(Worker& worker, Burst& burst, unsigned i) {
   divert_packet(worker, burst.mbufs[i], burst.info[i].port);
 }
 
-// In software, and only for packets that would make a connection. An established one's checksum is updated, not
-// computed: what was wrong stays wrong, and the end host, whose judgement it is, sees it.
+// In software, and only for packets that would make a connection or belong to a proxied handshake. An established one's
+// checksum is updated, not computed: what was wrong stays wrong, and the end host, whose judgement it is, sees it.
 bool checksum_is_wrong(const Burst& burst, unsigned i) {
   const PacketInfo& info = burst.info[i];
   const auto* frame = rte_pktmbuf_mtod(burst.mbufs[i], const uint8_t*);
@@ -149,6 +149,9 @@ void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
   // Another IPv6 connection has this one's digest; its place in the table is taken.
   if (ref.found() && !is_hit(worker, burst, i)) return drop(worker, burst, i, DropReason::table_full);
   if (ref.found()) {
+    // Before the splice we are the end that has to see what is wrong: it might choose a backend, or be kept.
+    if (in_handshake(worker.slab[ref.index]) && checksum_is_wrong(burst, i))
+      return drop(worker, burst, i, DropReason::bad_l4_checksum);
     if (worker.slab[ref.index].spliced != 0 && act_on_spliced(worker, burst, i) != SpliceVerdict::decide) return;
     if (act_on_hit(worker, burst, i)) return;
     close_connection(worker, ref.index);

@@ -101,6 +101,18 @@ TEST_P(ProxyHello, parts_are_acknowledged_one_by_one_and_a_gap_is_not_kept) {
   EXPECT_EQ(heard_one(kBack).payload, kNamed);
 }
 
+TEST_P(ProxyHello, a_corrupt_part_is_not_kept) {
+  send_syn();
+  client_says(client_talk(kAck, kClientIsn + 1, cookie_ + 1));
+  Bytes frame = from_client(packet_of(client_talk(kAck, kClientIsn + 1, cookie_ + 1, kNamed)));
+  frame.back() ^= 1;
+  bed_.expect_drop(kFront, frame, DropReason::bad_l4_checksum);
+  say_stream(kNamed, 0, kNamed.size());
+  take_syn();
+  send_syn_ack();
+  EXPECT_EQ(heard_one(kBack).payload, kNamed);
+}
+
 TEST_P(ProxyHello, an_unexpected_name_falls_back) {
   send_syn();
   client_says(client_talk(kAck, kClientIsn + 1, cookie_ + 1));

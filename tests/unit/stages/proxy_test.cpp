@@ -221,6 +221,24 @@ TEST_P(Proxy, half_close_lets_the_other_side_go_on) {
   EXPECT_EQ(state(), ConnState::time_wait);
 }
 
+// Until the splice nobody but us would see it.
+TEST_P(Proxy, corrupt_segment_of_the_handshake_is_dropped) {
+  const auto corrupt = [](wire::Bytes frame) {
+    frame.back() ^= 1;
+    return frame;
+  };
+  send_syn();
+  send_ack();
+  bed_.expect_drop(kFront, corrupt(from_client(packet_of(client_talk(kRst, kClientIsn + 1, 0)))),
+                   DropReason::bad_l4_checksum);
+  for (const uint8_t flags : {kRstAck, kSynAck})
+    bed_.expect_drop(kBack, corrupt(from_backend(packet_of(backend_talk(flags, kBackendIsn, our_isn_ + 1)))),
+                     DropReason::bad_l4_checksum);
+  EXPECT_EQ(state(), ConnState::connect);
+  send_syn_ack();
+  EXPECT_EQ(state(), ConnState::established);
+}
+
 TEST_P(Proxy, probe_of_the_closed_window_is_answered) {
   send_syn();
   send_ack();
