@@ -39,6 +39,7 @@ struct DesiredService {
   uint16_t snat_pool = kNoSnatPool;
   uint32_t client_idle_timeout_ms = 0;
   uint32_t backend_idle_timeout_ms = 0;
+  uint32_t connect_timeout_ms = 0;
   std::vector<Endpoint> binds;
   std::vector<DesiredBackend> backends;
   ServiceSlot slot = kNoService;  // given by SlotTable::assign

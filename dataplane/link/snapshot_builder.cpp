@@ -106,6 +106,7 @@ std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service)
   tables->snat_pool = service.snat_pool;
   tables->client_idle_timeout_ms = service.client_idle_timeout_ms;
   tables->backend_idle_timeout_ms = service.backend_idle_timeout_ms;
+  tables->connect_timeout_ms = service.connect_timeout_ms;
   tables->name = service.name;
   tables->ipv4 = build_pick_table(service.balance, Family::ipv4, candidates);
   tables->ipv6 = build_pick_table(service.balance, Family::ipv6, candidates);
@@ -131,6 +132,7 @@ BuiltSnapshot SnapshotBuilder::build(const SnapshotInputs& inputs) {
   const auto place = [&](const DesiredService& service) {
     snapshot->services[raw(service.slot)] = tables_of(service);
     used[raw(service.slot)] = true;
+    snapshot->any_spliced |= service.mode == Mode::proxy;
   };
   for (const DesiredService& service : model.services) place(service);
   for (const DesiredService* service : inputs.slots.departed_services()) place(*service);
