@@ -4,16 +4,14 @@
 #include <rte_cycles.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring_elem.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
-#include <optional>
 
+#include "dataplane/stages/connection.h"
 #include "dataplane/tcp/tcp_state.h"
 #include "perf/micro/configuration.h"
-#include "perf/micro/hugepages.h"
+#include "perf/micro/proxied_handshake.h"
 #include "perf/micro/random_order.h"
 
 namespace millrace::perf {
@@ -41,15 +39,8 @@ uint32_t frame_bytes_of(const BedOptions& options, uint32_t place) {
   return kMixture[place % kMixture.size()];
 }
 
-// 2 MB pages, as a segment on hugetlbfs has them; a bed that needs none (need_hugepages) does with 4 KiB ones.
-SlabMemory map_slab(size_t slab_bytes) {
-  constexpr size_t kHugePageBytes = size_t{2} << 20;
-  const size_t bytes = (slab_bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
-  for (const int pages : {MAP_HUGETLB, 0}) {
-    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | pages, -1, 0);
-    if (data != MAP_FAILED) return {data, bytes};
-  }
-  throw std::runtime_error("no memory for the slab");
+size_t entry_bytes(const BedOptions& options) {
+  return sizeof(ConnEntry) + (options.mode == Mode::proxy ? sizeof(Splice) : 0);
 }
 
 }  // namespace
@@ -58,7 +49,9 @@ Bed::Bed(const BedOptions& options, std::nullptr_t)
     : options_(options),
       plan_{options.proto, options.family},
       translations_(plan_, options.mode, options.flows + options.newcomers),
-      traffic_(options.workers, FrameDeck(options.family, options.proto)),
+      ends_(options.family, options.timestamps, options.numbered() ? options.flows + options.newcomers : 0),
+      traffic_(options.workers,
+               FrameDeck(options.family, options.proto, options.timestamps ? kTimestampBytes : uint16_t{})),
       service_info_(kServiceMax),
       backend_info_(kBackendMax) {}
 
@@ -73,8 +66,14 @@ Bed::Bed(const BedOptions& options) : Bed(options, nullptr) {
 }
 
 void Bed::open_all() {
-  for (uint32_t first = 0; first < options_.flows; first += kOpenedAtOnce)
-    open_connections(first, std::min(kOpenedAtOnce, options_.flows - first));
+  for (uint32_t first = 0; first < options_.flows; first += kOpenedAtOnce) {
+    const uint32_t count = std::min(kOpenedAtOnce, options_.flows - first);
+    if (options_.mode == Mode::proxy)
+      open_proxied(*this, first, count);
+    else
+      open_connections(first, count);
+  }
+  rewound_.assign(state_.splices.begin(), state_.splices.end());
   make_traffic();
   check_nothing_lost();
 }
@@ -94,7 +93,6 @@ Bed::~Bed() {
   for (rte_ring* ring : state_.notes) rte_ring_free(ring);
   for (rte_ring* ring : state_.handover) rte_ring_free(ring);
   std::free(state_.qsbr);
-  if (slab_memory_.data != nullptr) munmap(slab_memory_.data, slab_memory_.bytes);
 }
 
 void Bed::make_state() {
@@ -109,8 +107,12 @@ void Bed::make_state() {
   rte_rcu_qsbr_init(state_.qsbr, count);
 
   const size_t entries = size_t{connections_per_worker(options_)} * count;
-  slab_memory_ = map_slab(entries * sizeof(ConnEntry));
-  state_.slab = {static_cast<ConnEntry*>(slab_memory_.data), entries};
+  slab_memory_.emplace(entries * sizeof(ConnEntry));
+  state_.slab = {static_cast<ConnEntry*>(slab_memory_->data()), entries};
+  if (options_.mode == Mode::proxy) {
+    splice_memory_.emplace(entries * sizeof(Splice));
+    state_.splices = {static_cast<Splice*>(splice_memory_->data()), entries};
+  }
 
   worker_info_.reset(new WorkerInfo[count]());
   worker_counters_.reset(new WorkerCounters[count]());
@@ -168,7 +170,7 @@ void Bed::make_workers() {
   }
   const double before = allocated_bytes();
   for (unsigned w = 0; w < count; ++w) workers_.push_back(make_worker(state_, static_cast<WorkerIndex>(w)));
-  const double made = allocated_bytes() - before + static_cast<double>(state_.slab.size_bytes());
+  const double made = allocated_bytes() - before + static_cast<double>(state_.slab.size() * entry_bytes(options_));
   bytes_per_connection_ = made / static_cast<double>(state_.slab.size());
   no_announcements();
 }
@@ -204,38 +206,52 @@ FrameFields Bed::fields_of(const Tuple& tuple, uint8_t tcp_flags, uint32_t frame
           .data_bytes = data_bytes_of(options_.family, options_.proto, frame_bytes)};
 }
 
-void Bed::pass(const FrameDeck& deck, unsigned queue, bool first_packets) {
-  size_t seen = 0;
-  std::vector<uint8_t> wanted;
-  const auto check = [&](const uint8_t* frame, uint16_t data_bytes) {
-    if (seen == deck.size()) wrong("more packets out than in");
-    const uint8_t* sent = deck.slot(seen);
-    const Tuple received = read_tuple(sent);
-    if (first_packets) translations_.learn(received, read_tuple(frame));
-    const Forwarded forwarded = translations_.expected(received);
-    wanted.assign(deck.data_bytes(seen), 0);
-    write_headers(wanted.data(), {.tuple = forwarded.tuple,
-                                  .dst_mac = forwarded.dst_mac,
-                                  .src_mac = kOwnMac,
-                                  .ttl = 63,
-                                  .tcp_flags = read_tcp_flags(sent),
-                                  .data_bytes = deck.data_bytes(seen)});
-    if (data_bytes != wanted.size() || std::memcmp(frame, wanted.data(), data_bytes) != 0)
-      wrong(text_of(received) + " came out as " + text_of(read_tuple(frame)) + ", wanted " + text_of(forwarded.tuple) +
-            " or other bytes of its headers");
-    ++seen;
-  };
+FrameFields Bed::fields_of(const Tuple& tuple, uint8_t tcp_flags, const TcpFields& tcp, uint16_t payload_bytes) const {
+  FrameFields fields = fields_of(tuple, tcp_flags);
+  fields.tcp = tcp;
+  fields.data_bytes =
+      static_cast<uint16_t>(header_bytes(options_.family, options_.proto, tcp_option_bytes(tcp)) + payload_bytes);
+  return fields;
+}
+
+void Bed::play_through(const FrameDeck& deck, unsigned queue, const MemoryQueue::Sink& sink) {
   for (unsigned q = 0; q < options_.workers; ++q) {
     memory_port().queue(q).play({});
-    memory_port().queue(q).set_sink(check);
+    memory_port().queue(q).set_sink(sink);
   }
   memory_port().queue(queue).play(once(deck));
   unsigned taken = 1;
   while (taken != 0) {
     taken = 0;
-    for (const auto& worker : workers_) taken += worker_turn(*worker);
+    for (const auto& worker : workers_) {
+      // Time stands still: no pause of ours makes the balancer say something again.
+      if (options_.mode == Mode::proxy) pass_time(*worker, 0);
+      taken += worker_turn(*worker);
+    }
   }
   for (unsigned q = 0; q < options_.workers; ++q) memory_port().queue(q).set_sink(nullptr);
+}
+
+void Bed::pass(const FrameDeck& deck, unsigned queue, bool first_packets) {
+  size_t seen = 0;
+  play_through(deck, queue, [&](const uint8_t* frame, uint16_t data_bytes) {
+    if (seen == deck.size()) wrong("more packets out than in");
+    const uint8_t* sent = deck.slot(seen);
+    const Tuple received = read_tuple(sent);
+    if (first_packets) translations_.learn(received, read_tuple(frame));
+    const Forwarded forwarded = translations_.expected(received);
+    TcpFields tcp = read_tcp(sent);
+    if (options_.mode == Mode::proxy) tcp = ends_.translated(forwarded.connection, received.dst == plan_.vip(), tcp);
+    check_frame(frame, data_bytes,
+                {.tuple = forwarded.tuple,
+                 .dst_mac = forwarded.dst_mac,
+                 .src_mac = kOwnMac,
+                 .ttl = 63,
+                 .tcp_flags = read_tcp_flags(sent),
+                 .tcp = tcp,
+                 .data_bytes = deck.data_bytes(seen)});
+    ++seen;
+  });
   if (seen != deck.size()) wrong(std::to_string(deck.size()) + " packets in, " + std::to_string(seen) + " out");
 }
 
@@ -261,19 +277,46 @@ void Bed::open_connections(uint32_t first, uint32_t count) {
 void Bed::make_traffic() {
   const uint32_t frames = std::max(2 * options_.flows, kFramesMin);
   const RandomOrder order(frames, 1);
+  if (options_.numbered()) said_.assign(options_.flows, {});
   traffic_[0].reserve(frames / (options_.last_owns_all ? 1 : options_.workers));
   for (uint32_t place = 0; place < frames; ++place) {
     const uint32_t connection = order[place] / 2 % options_.flows;
-    const Tuple tuple = order[place] % 2 == 0 ? plan_.from_client(connection) : translations_.from_backend(connection);
+    const bool from_client = order[place] % 2 == 0;
     const unsigned queue = options_.workers == 1 || options_.last_owns_all ? 0 : owner_of(connection);
-    traffic_[queue].add(fields_of(tuple, kTcpAck, frame_bytes_of(options_, place)));
+    traffic_[queue].add(frame_of(connection, from_client, frame_bytes_of(options_, place)));
   }
 }
 
+// The next one of that end. With numbers each has something to say and acknowledges all that was said.
+FrameFields Bed::frame_of(uint32_t connection, bool from_client, uint32_t frame_bytes) {
+  const Tuple tuple = from_client ? plan_.from_client(connection) : translations_.from_backend(connection);
+  if (!options_.numbered()) return fields_of(tuple, kTcpAck, frame_bytes);
+  Said& said = said_[connection];
+  const TcpFields tcp = from_client ? ends_.from_client(connection, said) : ends_.from_backend(connection, said);
+  const uint16_t headers = header_bytes(options_.family, options_.proto, tcp_option_bytes(tcp));
+  const auto payload_bytes = static_cast<uint16_t>(std::max<uint32_t>(frame_bytes - kFcsBytes, headers + 1) - headers);
+  (from_client ? said.client_bytes : said.backend_bytes) += payload_bytes;
+  ++(from_client ? said.client_ms : said.backend_ms);
+  return fields_of(tuple, kTcpAck, tcp, payload_bytes);
+}
+
+void Bed::rewind() { std::copy(rewound_.begin(), rewound_.end(), state_.splices.begin()); }
+
 void Bed::check_traffic() {
+  rewind();
   for (unsigned w = 0; w < options_.workers; ++w)
     if (traffic_[w].size() != 0) pass(traffic_[w], w, false);
   check_nothing_lost();
+  for (size_t at = 0; at < state_.splices.size(); ++at)
+    if (state_.slab[at].state == ConnState::established) check_splice(state_.slab[at], state_.splices[at]);
+}
+
+void Bed::check_splice(const ConnEntry& entry, const Splice& splice) const {
+  const uint32_t connection = translations_.connection_of(client_tuple(entry));
+  const Said& said = said_[connection];
+  if (splice.client_next != ends_.client_begin(connection) + said.client_bytes ||
+      splice.backend_next != ends_.backend_begin(connection) + said.backend_bytes)
+    wrong("numbers were not noticed: " + text_of(plan_.from_client(connection)));
 }
 
 void Bed::check_nothing_lost() const {
@@ -283,6 +326,16 @@ void Bed::check_nothing_lost() const {
         wrong(std::to_string(count) + " packets dropped: " + std::string(kDropReasonNames[reason]));
   if (counted(&WorkerCounters::diverted) + counted(&WorkerCounters::held) != 0) wrong("packets diverted or held");
   if (!options_.last_owns_all && counted(&WorkerCounters::handed_out) != 0) wrong("packets of another worker's");
+}
+
+void check_frame(const uint8_t* frame, uint16_t data_bytes, const FrameFields& wanted) {
+  std::vector<uint8_t> bytes(wanted.data_bytes);
+  write_headers(bytes.data(), wanted);
+  const uint8_t* end = frame + data_bytes;
+  const auto differs = std::mismatch(frame, end, bytes.begin(), bytes.end()).first;
+  if (differs != end || data_bytes != bytes.size())
+    wrong(text_of(read_tuple(frame)) + ", wanted " + text_of(wanted.tuple) + "; first difference in byte " +
+          std::to_string(differs - frame) + " of " + std::to_string(data_bytes));
 }
 
 void pass_time(Worker& worker, uint32_t ms) {
@@ -300,7 +353,7 @@ std::unique_ptr<Bed> present;
 Bed& bed_for(const BedOptions& options) {
   if (!present || present_options != options) {
     take_down_bed();
-    need_hugepages(uint64_t{connections_per_worker(options)} * options.workers);
+    need_hugepages(uint64_t{connections_per_worker(options)} * options.workers, entry_bytes(options));
     present = std::make_unique<Bed>(options);
     present_options = options;
   }

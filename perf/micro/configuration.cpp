@@ -6,6 +6,7 @@ namespace millrace::perf {
 namespace {
 
 constexpr unsigned kOtherBackends = 4;
+constexpr uint32_t kConnectTimeoutMs = 60'000;  // the longest that there is: slices may be far apart
 
 DesiredService service_of(const BedOptions& options, const FlowPlan& plan, unsigned number, Generation generation) {
   DesiredService service;
@@ -13,8 +14,9 @@ DesiredService service_of(const BedOptions& options, const FlowPlan& plan, unsig
   service.proto = options.proto;
   service.mode = options.mode;
   service.balance = Balance::roundrobin;
-  service.snat_pool = options.mode == Mode::fullnat ? uint16_t{0} : kNoSnatPool;
+  service.snat_pool = options.mode == Mode::nat ? kNoSnatPool : uint16_t{0};
   service.client_idle_timeout_ms = service.backend_idle_timeout_ms = options.idle_timeout_ms;
+  service.connect_timeout_ms = kConnectTimeoutMs;
   service.binds = {{plan.vip(number), plan.vip_port(number)}};
   const unsigned first = number == 0 ? 0 : kBackendCount + (number - 1) * kOtherBackends;
   for (unsigned i = 0; i < (number == 0 ? kBackendCount : kOtherBackends); ++i) {

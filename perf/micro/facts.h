@@ -8,9 +8,12 @@ namespace millrace::perf {
 
 inline Facts facts_of(const char* name, const BedOptions& options, Unit unit = Unit::packet) {
   return {.name = name,
-          .mode = options.mode == Mode::nat ? "nat" : "fullnat",
+          .mode = options.mode == Mode::nat       ? "nat"
+                  : options.mode == Mode::fullnat ? "fullnat"
+                                                  : "proxy",
           .proto = options.proto == Proto::tcp ? "tcp" : "udp",
           .family = options.family == Family::ipv4 ? "ipv4" : "ipv6",
+          .options = options.timestamps ? "timestamps" : "",
           .flows = options.flows,
           .frame_bytes = options.frame_bytes,
           .workers = options.workers,

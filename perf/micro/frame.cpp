@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 
 namespace millrace::perf {
 namespace {
@@ -13,10 +14,17 @@ void put16(uint8_t* at, uint32_t value) {
   at[1] = static_cast<uint8_t>(value);
 }
 
+void put32(uint8_t* at, uint32_t value) {
+  put16(at, value >> 16);
+  put16(at + 2, value);
+}
+uint32_t read16(const uint8_t* at) { return static_cast<uint32_t>(at[0] << 8 | at[1]); }
+uint32_t read32(const uint8_t* at) { return read16(at) << 16 | read16(at + 2); }
+
 // RFC 1071 as it stands there: big-endian words, `bytes` is even.
 uint32_t sum_words(const uint8_t* at, unsigned bytes) {
   uint32_t sum = 0;
-  for (unsigned i = 0; i < bytes; i += 2) sum += static_cast<uint32_t>(at[i] << 8 | at[i + 1]);
+  for (unsigned i = 0; i < bytes; i += 2) sum += read16(at + i);
   return sum;
 }
 uint32_t checksum_of(uint32_t sum) {
@@ -48,16 +56,43 @@ uint8_t* write_ip6(uint8_t* ip, const FrameFields& fields, uint16_t l4_bytes) {
   return ip + kIp6Bytes;
 }
 
+// Kinds of RFC 9293, 7323 and 2018; NOPs fill up to whole words.
+void write_options(uint8_t* at, const TcpFields& tcp) {
+  const auto put = [&](std::initializer_list<uint8_t> bytes) { at = std::copy(bytes.begin(), bytes.end(), at); };
+  if (tcp.mss != 0) put({2, 4, static_cast<uint8_t>(tcp.mss >> 8), static_cast<uint8_t>(tcp.mss)});
+  if (tcp.timestamps) {
+    if (tcp.sack_permitted)
+      put({4, 2});
+    else
+      put({1, 1});
+    put({8, 10});
+    put32(at, tcp.ts_value);
+    put32(at + 4, tcp.ts_echo);
+    at += 8;
+  } else if (tcp.sack_permitted) {
+    put({1, 1, 4, 2});
+  }
+  if (tcp.window_scale) put({1, 3, 3, *tcp.window_scale});
+}
+
+void write_tcp(uint8_t* l4, const TcpFields& tcp, uint8_t flags) {
+  put32(l4 + 4, tcp.seq);
+  put32(l4 + 8, tcp.ack);
+  l4[12] = static_cast<uint8_t>((kTcpBytes + tcp_option_bytes(tcp)) / 4 << 4);
+  l4[13] = flags;
+  put16(l4 + 14, tcp.window);
+  write_options(l4 + kTcpBytes, tcp);
+}
+
 // `address_sum`: of both addresses. The payload is all zero and adds nothing.
 void write_l4(uint8_t* l4, const FrameFields& fields, uint16_t l4_bytes, uint32_t address_sum) {
   const bool tcp = fields.tuple.proto == Proto::tcp;
-  const unsigned header = tcp ? kTcpBytes : kUdpBytes;
+  const unsigned header = tcp ? kTcpBytes + tcp_option_bytes(fields.tcp) : kUdpBytes;
   std::memset(l4, 0, header);
   put16(l4, fields.tuple.src_port.host());
   put16(l4 + 2, fields.tuple.dst_port.host());
   if (tcp) {
-    l4[12] = kTcpBytes / 4 << 4;
-    l4[13] = fields.tcp_flags;
+    write_tcp(l4, fields.tcp, fields.tcp_flags);
   } else {
     put16(l4 + 4, l4_bytes);
   }
@@ -67,11 +102,44 @@ void write_l4(uint8_t* l4, const FrameFields& fields, uint16_t l4_bytes, uint32_
   put16(l4 + (tcp ? 16 : 6), !tcp && checksum == 0 ? 0xffff : checksum);
 }
 
+const uint8_t* l4_of(const uint8_t* frame) {
+  return frame + kEtherBytes + (frame[kEtherBytes] >> 4 == 4 ? kIp4Bytes : kIp6Bytes);
+}
+Proto proto_of(const uint8_t* frame) {
+  return static_cast<Proto>(frame[kEtherBytes + (frame[kEtherBytes] >> 4 == 4 ? 9 : 6)]);
+}
+
+void read_option(const uint8_t* at, TcpFields& tcp) {
+  switch (at[0]) {
+    case 2:
+      tcp.mss = static_cast<uint16_t>(read16(at + 2));
+      return;
+    case 3:
+      tcp.window_scale = at[2];
+      return;
+    case 4:
+      tcp.sack_permitted = true;
+      return;
+    case 8:
+      tcp.timestamps = true;
+      tcp.ts_value = read32(at + 2);
+      tcp.ts_echo = read32(at + 6);
+      return;
+  }
+}
+
 }  // namespace
 
-uint16_t header_bytes(Family family, Proto proto) {
+uint16_t tcp_option_bytes(const TcpFields& tcp) {
+  return static_cast<uint16_t>((tcp.mss != 0 ? 4 : 0) + (tcp.window_scale ? 4 : 0) +
+                               (tcp.timestamps       ? kTimestampBytes
+                                : tcp.sack_permitted ? 4
+                                                     : 0));
+}
+
+uint16_t header_bytes(Family family, Proto proto, uint16_t option_bytes) {
   return static_cast<uint16_t>(kEtherBytes + (family == Family::ipv4 ? kIp4Bytes : kIp6Bytes) +
-                               (proto == Proto::tcp ? kTcpBytes : kUdpBytes));
+                               (proto == Proto::tcp ? kTcpBytes + option_bytes : kUdpBytes));
 }
 
 uint16_t data_bytes_of(Family family, Proto proto, uint32_t frame_bytes) {
@@ -105,17 +173,28 @@ Tuple read_tuple(const uint8_t* frame) {
     std::memcpy(tuple.dst.bytes.data(), ip + 24, tuple.dst.bytes.size());
     tuple.proto = static_cast<Proto>(ip[6]);
   }
-  const uint8_t* ports = ip + (ipv4 ? kIp4Bytes : kIp6Bytes);
+  const uint8_t* ports = l4_of(frame);
   std::memcpy(&tuple.src_port.raw, ports, sizeof tuple.src_port.raw);
   std::memcpy(&tuple.dst_port.raw, ports + 2, sizeof tuple.dst_port.raw);
   return tuple;
 }
 
-uint8_t read_tcp_flags(const uint8_t* frame) {
-  const bool ipv4 = frame[kEtherBytes] >> 4 == 4;
-  const uint8_t proto = frame[kEtherBytes + (ipv4 ? 9 : 6)];
-  return proto == static_cast<uint8_t>(Proto::tcp) ? frame[kEtherBytes + (ipv4 ? kIp4Bytes : kIp6Bytes) + 13]
-                                                   : uint8_t{};
+uint8_t read_tcp_flags(const uint8_t* frame) { return proto_of(frame) == Proto::tcp ? l4_of(frame)[13] : uint8_t{}; }
+
+TcpFields read_tcp(const uint8_t* frame) {
+  TcpFields tcp;
+  if (proto_of(frame) != Proto::tcp) return tcp;
+  const uint8_t* l4 = l4_of(frame);
+  tcp.seq = read32(l4 + 4);
+  tcp.ack = read32(l4 + 8);
+  tcp.window = static_cast<uint16_t>(read16(l4 + 14));
+  const uint8_t* end = l4 + (l4[12] >> 4) * 4;
+  for (const uint8_t* at = l4 + kTcpBytes; at < end && at[0] != 0;) {
+    const bool alone = at[0] == 1;
+    if (!alone) read_option(at, tcp);
+    at += alone ? 1 : std::max<unsigned>(at[1], 2);
+  }
+  return tcp;
 }
 
 }  // namespace millrace::perf

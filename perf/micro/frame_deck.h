@@ -13,7 +13,9 @@ namespace millrace::perf {
 
 class FrameDeck {
  public:
-  FrameDeck(Family family, Proto proto) : slot_bytes_(header_bytes(family, proto) <= 64 ? 64 : 128) {}
+  // `option_bytes`: of TCP, at most.
+  FrameDeck(Family family, Proto proto, uint16_t option_bytes = 0)
+      : slot_bytes_(header_bytes(family, proto, option_bytes) <= 64 ? 64 : 128) {}
 
   void add(const FrameFields& fields) {
     const size_t at = slots_.size();

@@ -30,7 +30,7 @@ std::regex& filter() {
 
 std::string name_of(const Facts& facts) {
   std::string name = facts.name;
-  for (const std::string* part : {&facts.mode, &facts.proto, &facts.family})
+  for (const std::string* part : {&facts.mode, &facts.proto, &facts.family, &facts.options})
     if (!part->empty()) name += "/" + *part;
   if (facts.flows != 0) name += "/flows:" + std::to_string(facts.flows);
   if (facts.frame_bytes != 0) name += "/bytes:" + std::to_string(facts.frame_bytes);
@@ -190,7 +190,8 @@ void ResultJson::ReportRuns(const std::vector<Run>& runs) {
   std::ostream& out = GetOutputStream();
   out << (first_ ? "\n" : ",\n") << "{\"name\": \"" << facts.name << "\", \"mode\": " << text_or_null(facts.mode)
       << ", \"proto\": " << text_or_null(facts.proto) << ", \"family\": " << text_or_null(facts.family)
-      << ", \"flows\": " << number_or_null(facts.flows) << ", \"frame_bytes\": " << number_or_null(facts.frame_bytes)
+      << ", \"options\": " << text_or_null(facts.options) << ", \"flows\": " << number_or_null(facts.flows)
+      << ", \"frame_bytes\": " << number_or_null(facts.frame_bytes)
       << ", \"workers\": " << number_or_null(facts.workers)
       << ", \"ns_per_packet\": " << number_or_null(per_packet ? result.ns : 0)
       << ", \"ns_per_connection\": " << number_or_null(per_packet ? 0 : result.ns)

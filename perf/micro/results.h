@@ -1,8 +1,8 @@
 // results.h: how a benchmark says what it measures, and how that reaches the table and the JSON file.
-// One JSON object a result: {name, mode, proto, family, flows, frame_bytes, workers, ns_per_packet, ns_per_connection,
-// bytes_per_connection, spread, ratio_to_macswap}, and what a benchmark adds of its own. Times are the median over the
-// repetitions, spread their interquartile range divided by it; for a part of the path (a lookup, a checksum) the packet
-// is one operation. What does not apply is null.
+// One JSON object a result: {name, mode, proto, family, options, flows, frame_bytes, workers, ns_per_packet,
+// ns_per_connection, bytes_per_connection, spread, ratio_to_macswap}, and what a benchmark adds of its own. Times are
+// the median over the repetitions, spread their interquartile range divided by it; for a part of the path (a lookup, a
+// checksum) the packet is one operation. What does not apply is null.
 // ratio_to_macswap: the median over the repetitions of the ratio to what swapping a packet's MACs costs on the same
 // port with the same kind of deck, measured in turns with the slices of the worker, so that both see the same machine.
 #pragma once
@@ -25,6 +25,7 @@ struct Facts {
   std::string mode;  // empty: does not apply; likewise below
   std::string proto;
   std::string family;
+  std::string options;  // of TCP, in every segment
   uint32_t flows = 0;
   uint32_t frame_bytes = 0;
   uint32_t workers = 0;

@@ -42,7 +42,7 @@ uint32_t Translations::place_of(const Tuple& towards_backend) const {
 void Translations::learn(const Tuple& from_client, const Tuple& towards_backend) {
   const uint32_t connection = connection_of(from_client);
   const uint32_t at = place_of(towards_backend);
-  if (mode_ == Mode::fullnat) {
+  if (mode_ != Mode::nat) {
     if (holder_[at] != 0) wrong("used twice: " + text_of(towards_backend));
     holder_[at] = connection + 1;
   }
@@ -50,7 +50,7 @@ void Translations::learn(const Tuple& from_client, const Tuple& towards_backend)
 }
 
 void Translations::forget(uint32_t connection) {
-  if (mode_ == Mode::fullnat && place_[connection] != kNone) holder_[place_[connection]] = 0;
+  if (mode_ != Mode::nat && place_[connection] != kNone) holder_[place_[connection]] = 0;
   place_[connection] = kNone;
 }
 
@@ -60,7 +60,7 @@ Tuple Translations::towards_backend(uint32_t connection) const {
   Tuple tuple = plan_.from_client(connection);
   tuple.dst = plan_.backend((at >> 16) / kSnatAddressCount);
   tuple.dst_port = plan_.backend_port();
-  if (mode_ == Mode::fullnat) {
+  if (mode_ != Mode::nat) {
     tuple.src = plan_.snat((at >> 16) % kSnatAddressCount);
     tuple.src_port = Be16::from_host(static_cast<uint16_t>(at));
   }
@@ -72,17 +72,17 @@ Tuple Translations::from_backend(uint32_t connection) const { return turned(towa
 Forwarded Translations::expected(const Tuple& received) const {
   if (received.dst == plan_.vip()) {
     const uint32_t connection = connection_of(received);
-    return {towards_backend(connection), backend_mac((place_[connection] >> 16) / kSnatAddressCount)};
+    return {connection, towards_backend(connection), backend_mac((place_[connection] >> 16) / kSnatAddressCount)};
   }
   const Tuple asked = turned(received);
   uint32_t connection = 0;
-  if (mode_ == Mode::fullnat) {
+  if (mode_ != Mode::nat) {
     connection = holder_[place_of(asked)] - 1;
     if (connection == kNone) wrong("no connection: " + text_of(received));
   } else {
     connection = connection_of(asked);
   }
-  return {turned(plan_.from_client(connection)), kRouterMac};
+  return {connection, turned(plan_.from_client(connection)), kRouterMac};
 }
 
 }  // namespace millrace::perf

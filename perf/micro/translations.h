@@ -20,6 +20,7 @@ namespace millrace::perf {
 std::string text_of(const Tuple& tuple);
 
 struct Forwarded {
+  uint32_t connection = 0;
   Tuple tuple;
   MacAddr dst_mac;
 };
@@ -32,6 +33,9 @@ class Translations {
   void learn(const Tuple& from_client, const Tuple& towards_backend);
   void forget(uint32_t connection);
   Forwarded expected(const Tuple& received) const;
+
+  // Throws when the client is none of ours.
+  uint32_t connection_of(const Tuple& from_client) const;
 
   // Of a connection that is known.
   Tuple towards_backend(uint32_t connection) const;
@@ -46,7 +50,6 @@ class Translations {
   static uint32_t place(unsigned backend, unsigned snat, Be16 port) {
     return (backend * kSnatAddressCount + snat) << 16 | port.host();
   }
-  uint32_t connection_of(const Tuple& from_client) const;
   uint32_t place_of(const Tuple& towards_backend) const;
 
   FlowPlan plan_;
