@@ -300,6 +300,24 @@ FrameFields Bed::frame_of(uint32_t connection, bool from_client, uint32_t frame_
   return fields_of(tuple, kTcpAck, tcp, payload_bytes);
 }
 
+ConnIndex Bed::find(uint32_t connection) const {
+  const Tuple tuple = plan_.from_client(connection);
+  const ConnTable& table = workers_[0]->table;
+  const auto proto = static_cast<uint32_t>(tuple.proto);
+  if (tuple.src.is_ipv4())
+    return table.find4({tuple.src.ipv4(), tuple.dst.ipv4(), tuple.src_port, tuple.dst_port, proto}).index;
+  return table.find6({tuple.src.bytes, tuple.dst.bytes, tuple.src_port, tuple.dst_port, proto}).index;
+}
+
+void Bed::close(uint32_t first, uint32_t count) {
+  for (uint32_t i = first; i < first + count; ++i) {
+    const ConnIndex index = find(i);
+    if (index == kNoConn) wrong("not opened: " + text_of(plan_.from_client(i)));
+    close_connection(*workers_[0], index);
+    translations_.forget(i);
+  }
+}
+
 void Bed::rewind() { std::copy(rewound_.begin(), rewound_.end(), state_.splices.begin()); }
 
 void Bed::check_traffic() {

@@ -74,6 +74,8 @@ class Bed {
   // All flows, and traffic() with them. The constructor does so unless `opened` is false.
   void open_all();
   void forget_all();
+  // Connections of the only worker, at once and without a packet. Throws when one is not open.
+  void close(uint32_t first, uint32_t count);
 
   // What a worker's queue gets: packets of both directions of each of its connections, in random order.
   const FrameDeck& traffic(unsigned worker = 0) const { return traffic_[worker]; }
@@ -103,6 +105,7 @@ class Bed {
   void make_network();
   void make_workers();
   unsigned owner_of(uint32_t connection) const;
+  ConnIndex find(uint32_t connection) const;
   void open_connections(uint32_t first, uint32_t count);
   void make_traffic();
   FrameFields frame_of(uint32_t connection, bool from_client, uint32_t frame_bytes);

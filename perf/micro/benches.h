@@ -12,6 +12,7 @@ void register_handover_benches();
 void register_expiry_benches();
 void register_swap_benches();
 void register_syn_flood_benches();
+void register_cookie_benches();
 
 // Parts.
 void register_stage_benches();

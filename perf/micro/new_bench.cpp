@@ -3,9 +3,6 @@
 // slice opens some and closes them outside of the timing. Clients come round again only after many slices, so that
 // nothing of theirs is in a cache.
 
-#include <algorithm>
-
-#include "dataplane/stages/connection.h"
 #include "dataplane/tcp/tcp_state.h"
 #include "perf/micro/bed.h"
 #include "perf/micro/benches.h"
@@ -19,29 +16,12 @@ constexpr uint32_t kNewcomers = 262'144;
 constexpr uint32_t kNewcomersSmoke = 2048;
 constexpr uint32_t kPerSlice = 1024;  // room of the smallest table
 
-ConnIndex find(const Bed& bed, const Worker& worker, uint32_t connection) {
-  const Tuple tuple = bed.plan().from_client(connection);
-  const auto proto = static_cast<uint32_t>(tuple.proto);
-  if (tuple.src.is_ipv4())
-    return worker.table.find4({tuple.src.ipv4(), tuple.dst.ipv4(), tuple.src_port, tuple.dst_port, proto}).index;
-  return worker.table.find6({tuple.src.bytes, tuple.dst.bytes, tuple.src_port, tuple.dst_port, proto}).index;
-}
-
-void close_all(Bed& bed, uint32_t first) {
-  for (uint32_t i = first; i < first + kPerSlice; ++i) {
-    const ConnIndex index = find(bed, bed.worker(), i);
-    if (index == kNoConn) wrong("not opened: " + text_of(bed.plan().from_client(i)));
-    close_connection(bed.worker(), index);
-  }
-}
-
 // A slice more, whose packets are compared, and seen to lead to `flows` connections that still are as they were.
 void check_slice(Bed& bed, const BedOptions& options) {
   FrameDeck deck(options.family, options.proto);
   for (uint32_t i = 0; i < kPerSlice; ++i) deck.add(bed.fields_of(bed.plan().from_client(options.flows + i), kTcpSyn));
   bed.pass(deck, 0, true);
-  close_all(bed, options.flows);
-  for (uint32_t i = 0; i < kPerSlice; ++i) bed.translations().forget(options.flows + i);
+  bed.close(options.flows, kPerSlice);
   bed.check_traffic();
 }
 
@@ -68,7 +48,7 @@ Report run_new(const BedOptions& options) {
       }
     });
     play = queue.now_playing();
-    close_all(bed, first);
+    bed.close(first, kPerSlice);
     opened += kPerSlice;
     return Slice{seconds, kPerSlice};
   });
