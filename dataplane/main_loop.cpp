@@ -51,6 +51,7 @@ MainLoop::MainLoop(ProcessState& state, SegmentHost& segment, KernelMonitor& mon
       monitor_(monitor),
       steering_(steering),
       publisher_(publisher),
+      reader_(!state.splices.empty()),
       events_(segment.events(), segment.header()) {}
 
 void MainLoop::run(const std::atomic<bool>& stop) {

@@ -13,11 +13,33 @@ namespace millrace {
 namespace {
 
 bool valid(Proto proto) { return proto == Proto::tcp || proto == Proto::udp; }
-bool valid(Mode mode) { return mode == Mode::nat || mode == Mode::fullnat; }
+bool valid(Mode mode) { return mode >= Mode::nat && mode <= Mode::proxy; }
 bool valid(Balance balance) { return balance >= Balance::roundrobin && balance <= Balance::maglev; }
 bool valid(Health health) { return health == Health::down || health == Health::up; }
 bool valid(Admin admin) { return admin <= Admin::disabled; }
+bool valid(SynProxy syn_proxy) { return syn_proxy <= SynProxy::on; }
+bool valid(ProxyProtocol version) { return version <= ProxyProtocol::v2; }
+bool valid(HostMatching matching) { return matching <= HostMatching::regexp; }
+bool valid(UnexpectedHost who) { return who <= UnexpectedHost::any; }
 bool valid_timeout(uint32_t ms) { return ms >= kTimeoutMsMin && ms <= kTimeoutMsMax; }
+
+// In range where the field has a meaning, 0 elsewhere.
+bool valid_where(bool meant, uint32_t value, uint32_t min, uint32_t max) {
+  return meant ? value >= min && value <= max : value == 0;
+}
+
+// What only services with proxied connections have. The mode is valid.
+bool valid_proxying(const ServiceCommand& service) {
+  if (!valid(service.syn_proxy) || !valid(service.host_matching) || !valid(service.unexpected_host)) return false;
+  const bool proxied = may_proxy(service.mode, service.syn_proxy);
+  const bool reads_hello = service.host_matching != HostMatching::none;
+  if (proxied && service.proto != Proto::tcp) return false;
+  if (service.mode == Mode::proxy ? service.syn_proxy != SynProxy::off : reads_hello) return false;
+  if (!reads_hello && service.unexpected_host != UnexpectedHost{}) return false;
+  return valid_where(proxied, service.connect_timeout_ms, kHandshakeTimeoutMsMin, kHandshakeTimeoutMsMax) &&
+         valid_where(reads_hello, service.hello_timeout_ms, kHandshakeTimeoutMsMin, kHandshakeTimeoutMsMax) &&
+         valid_where(service.syn_proxy == SynProxy::automatic, service.syn_rate, 1, kSynRateMax);
+}
 
 constexpr IpAddr kBroadcast4 = IpAddr::from_ipv4(Be32{0xffff'ffff});
 
@@ -57,8 +79,9 @@ RejectReason check_envelope(const Command& command) {
   return command.reserved == 0 && rest_zero ? RejectReason::none : RejectReason::bad_field;
 }
 
-// The name of a service, or empty: not NUL-terminated, empty, unprintable, or with something behind its end.
-std::string_view checked_name(const char (&field)[kNameBytes]) {
+// The text of a field, or empty: not NUL-terminated, empty, unprintable, or with something behind its end.
+template <size_t kBytes>
+std::string_view checked_text(const char (&field)[kBytes]) {
   const char* end = std::find(std::begin(field), std::end(field), '\0');
   if (end == std::end(field) || std::any_of(end, std::end(field), [](char c) { return c != '\0'; })) return {};
   const auto unprintable = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
@@ -117,8 +140,9 @@ RejectReason CommandReader::begin(const Command& command, Generation applied) {
   const BeginCommand& counts = command.body.begin;
   if (command.generation <= applied) return RejectReason::bad_generation;
   if (counts.snat_range_count > kSnatPoolMax * kSnatRangePerPoolMax || counts.service_count > kServiceMax ||
-      counts.bind_count > kBindMax || counts.backend_count > kBackendMax)
+      counts.bind_count > kBindMax || counts.backend_count > kBackendMax || counts.backend_host_count > kBackendMax)
     return RejectReason::too_many;
+  if (counts.reserved != 0) return RejectReason::bad_field;
   pending_ = std::make_unique<Pending>();
   pending_->counts = counts;
   pending_->model.generation = command.generation;
@@ -147,9 +171,10 @@ RejectReason CommandReader::read_item(const Command& command) {
       return add_bind(command.body.bind);
     case CommandKind::backend:
       return add_backend(command.body.backend);
+    case CommandKind::backend_host:
+      return add_backend_host(command.body.backend_host);
     case CommandKind::commit:
       return check_commit();
-    case CommandKind::backend_host:
     case CommandKind::begin:
     case CommandKind::set_backend:
       break;  // read() has taken these
@@ -185,17 +210,18 @@ RejectReason CommandReader::add_snat_range(const SnatRangeCommand& range) {
 
 RejectReason CommandReader::add_service(const ServiceCommand& service) {
   Pending& pending = *pending_;
-  const std::string_view name = checked_name(service.name);
+  const std::string_view name = checked_text(service.name);
   if (name.empty() || !valid(service.proto) || !valid(service.mode) || !valid(service.balance) ||
       service.reserved != 0 || !valid_timeout(service.client_idle_timeout_ms) ||
-      !valid_timeout(service.backend_idle_timeout_ms))
+      !valid_timeout(service.backend_idle_timeout_ms) || !valid_proxying(service))
     return RejectReason::bad_field;
   if (pending.model.services.size() == pending.counts.service_count) return RejectReason::bad_count;
   if (raw(service.ordinal) != pending.model.services.size()) return RejectReason::bad_order;
   if (service.mode == Mode::nat && service.snat_pool != kNoSnatPool) return RejectReason::bad_field;
-  if (service.mode == Mode::fullnat &&
+  if (service.mode != Mode::nat &&
       (service.snat_pool >= kSnatPoolMax || pending.pool_range_count[service.snat_pool] == 0))
     return RejectReason::no_pool;
+  if (may_proxy(service.mode, service.syn_proxy) && !has_splices_) return RejectReason::no_splices;
   if (!pending.names.emplace(name).second) return RejectReason::duplicate_name;
   pending.model.services.push_back({.name = std::string(name),
                                     .proto = service.proto,
@@ -203,7 +229,13 @@ RejectReason CommandReader::add_service(const ServiceCommand& service) {
                                     .balance = service.balance,
                                     .snat_pool = service.snat_pool,
                                     .client_idle_timeout_ms = service.client_idle_timeout_ms,
-                                    .backend_idle_timeout_ms = service.backend_idle_timeout_ms});
+                                    .backend_idle_timeout_ms = service.backend_idle_timeout_ms,
+                                    .syn_proxy = service.syn_proxy,
+                                    .connect_timeout_ms = service.connect_timeout_ms,
+                                    .hello_timeout_ms = service.hello_timeout_ms,
+                                    .syn_rate = service.syn_rate,
+                                    .host_matching = service.host_matching,
+                                    .unexpected_host = service.unexpected_host});
   return RejectReason::none;
 }
 
@@ -226,13 +258,17 @@ RejectReason CommandReader::add_backend(const BackendCommand& backend) {
   Pending& pending = *pending_;
   const bool reserved_zero = std::ranges::all_of(backend.reserved, [](uint8_t byte) { return byte == 0; });
   if (backend.weight > kWeightMax || backend.priority > kPriorityMax || !valid(backend.health) ||
-      !valid(backend.admin) || backend.port.raw == 0 || !reserved_zero || !valid_unicast(backend.addr))
+      !valid(backend.admin) || backend.port.raw == 0 || !valid(backend.proxy_protocol) || !reserved_zero ||
+      !valid_unicast(backend.addr))
     return RejectReason::bad_field;
   if (pending.backend_count == pending.counts.backend_count) return RejectReason::bad_count;
   if (raw(backend.service) >= pending.model.services.size()) return RejectReason::bad_order;
   DesiredService& service = pending.model.services[raw(backend.service)];
   if (raw(backend.ordinal) != service.backends.size()) return RejectReason::bad_order;
   if (service.backends.size() == kBackendPerServiceMax) return RejectReason::too_many;
+  // A backend that expects a header must not see connections without one.
+  if (backend.proxy_protocol != ProxyProtocol::none && !always_proxies(service.mode, service.syn_proxy))
+    return RejectReason::bad_field;
   const Endpoint endpoint{backend.addr, backend.port};
   if (!pending.backends.insert({backend.service, endpoint}).second) return RejectReason::duplicate_backend;
   ++pending.backend_count;
@@ -240,7 +276,35 @@ RejectReason CommandReader::add_backend(const BackendCommand& backend) {
                               .weight = backend.weight,
                               .priority = backend.priority,
                               .health = backend.health,
-                              .admin = backend.admin});
+                              .admin = backend.admin,
+                              .proxy_protocol = backend.proxy_protocol});
+  return RejectReason::none;
+}
+
+RejectReason CommandReader::add_backend_host(const BackendHostCommand& host) {
+  Pending& pending = *pending_;
+  const std::string_view text = checked_text(host.pattern);
+  if (text.empty()) return RejectReason::bad_field;
+  if (pending.backend_host_count == pending.counts.backend_host_count) return RejectReason::bad_count;
+  if (raw(host.service) >= pending.model.services.size()) return RejectReason::bad_order;
+  DesiredService& service = pending.model.services[raw(host.service)];
+  if (raw(host.backend) >= service.backends.size()) return RejectReason::bad_order;
+  if (service.host_matching == HostMatching::none) return RejectReason::bad_field;
+  DesiredBackend& backend = service.backends[raw(host.backend)];
+  if (backend.host != kNoHost) return RejectReason::duplicate_backend;
+
+  const auto known =
+      std::ranges::find_if(service.hosts, [text](const DesiredHost& other) { return other.pattern->text() == text; });
+  if (known == service.hosts.end()) {
+    if (service.hosts.size() == kHostPatternMax) return RejectReason::too_many;
+    HostPattern::Compiled compiled = HostPattern::compile(service.host_matching, text);
+    if (!compiled.pattern) return RejectReason::bad_pattern;
+    backend.host = static_cast<uint16_t>(service.hosts.size());
+    service.hosts.push_back({std::move(compiled.pattern)});
+  } else {
+    backend.host = static_cast<uint16_t>(known - service.hosts.begin());
+  }
+  ++pending.backend_host_count;
   return RejectReason::none;
 }
 
@@ -249,7 +313,8 @@ RejectReason CommandReader::check_commit() const {
   const bool equal = pending.model.snat_ranges.size() == pending.counts.snat_range_count &&
                      pending.model.services.size() == pending.counts.service_count &&
                      pending.bind_count == pending.counts.bind_count &&
-                     pending.backend_count == pending.counts.backend_count;
+                     pending.backend_count == pending.counts.backend_count &&
+                     pending.backend_host_count == pending.counts.backend_host_count;
   return equal ? RejectReason::none : RejectReason::bad_count;
 }
 

@@ -5,7 +5,7 @@
 // Memory: one pending model, bounded by limits.h and desired_model.h.
 // Fails:  the first wrong message of a transaction is answered with its reason; the rest up to the next begin is
 //         skipped in silence. The applied configuration is never touched here.
-// Tests:  tests/unit/link/command_reader_test.cpp, tests/fuzz/command_fuzz.cpp
+// Tests:  tests/unit/link/{command_reader,proxied_commands}_test.cpp, tests/fuzz/command_fuzz.cpp
 #pragma once
 
 #include <array>
@@ -25,6 +25,9 @@ inline constexpr uint32_t kTimeoutMsMax = 7u * 24 * 3600 * 1000;
 
 class CommandReader {
  public:
+  // has_splices: this dataplane has room for proxied connections.
+  explicit CommandReader(bool has_splices = true) : has_splices_(has_splices) {}
+
   enum class Outcome {
     more,         // nothing to do yet
     commit,       // take() has a whole configuration
@@ -59,6 +62,7 @@ class CommandReader {
     uint32_t last_sequence = 0;
     uint32_t bind_count = 0;
     uint32_t backend_count = 0;
+    uint32_t backend_host_count = 0;
     uint32_t snat_address_count = 0;
     std::array<uint32_t, kSnatPoolMax> pool_range_count{};
     VipTable claimed;  // binds and SNAT ranges so far
@@ -73,11 +77,13 @@ class CommandReader {
   RejectReason add_service(const ServiceCommand& service);
   RejectReason add_bind(const BindCommand& bind);
   RejectReason add_backend(const BackendCommand& backend);
+  RejectReason add_backend_host(const BackendHostCommand& host);
   RejectReason check_commit() const;
   RejectReason check_set_backend(const Command& command, const DesiredModel& applied) const;
 
   std::unique_ptr<Pending> pending_;  // null: no transaction is open
-  bool skipping_ = false;             // the last transaction was rejected, its rest is skipped
+  const bool has_splices_;
+  bool skipping_ = false;  // the last transaction was rejected, its rest is skipped
 };
 
 }  // namespace millrace

@@ -51,7 +51,7 @@ bool DepartedRanges::sweep() {
   for (; next_entry_ < end; ++next_entry_) {
     ConnEntry copy;
     // An entry that is being opened now cannot use a departed range; one that is being closed no longer does.
-    if (read_conn(slab_[next_entry_], copy) && copy.mode == Mode::fullnat) mark_used(copy);
+    if (read_conn(slab_[next_entry_], copy) && copy.mode != Mode::nat) mark_used(copy);
   }
   if (next_entry_ < slab_.size()) return false;
   size_t index = 0;

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "contract/host_pattern.h"
 #include "millrace/addr.h"
 #include "millrace/ids.h"
 #include "millrace/messages.h"
@@ -18,12 +20,21 @@ inline constexpr uint32_t kSnatAddressMax = 65536;
 // Over all services, before wildcards are expanded: 24 B and two map entries each.
 inline constexpr uint32_t kBindMax = 65536;
 
+// A server name of a service, compiled once. Equal when they read the same, so that what is sent again is no change.
+struct DesiredHost {
+  std::shared_ptr<const HostPattern> pattern;
+  bool operator==(const DesiredHost& other) const { return pattern->text() == other.pattern->text(); }
+};
+inline constexpr uint16_t kNoHost = 0xffff;  // of a backend without a server name
+
 struct DesiredBackend {
   Endpoint endpoint;
   uint16_t weight = 1;
   uint16_t priority = 0;
   Health health{};
   Admin admin{};
+  ProxyProtocol proxy_protocol{};
+  uint16_t host = kNoHost;        // index of its service's hosts
   BackendSlot slot = kNoBackend;  // given by SlotTable::assign
 
   // May it get new connections?
@@ -39,10 +50,16 @@ struct DesiredService {
   uint16_t snat_pool = kNoSnatPool;
   uint32_t client_idle_timeout_ms = 0;
   uint32_t backend_idle_timeout_ms = 0;
+  SynProxy syn_proxy{};
   uint32_t connect_timeout_ms = 0;
+  uint32_t hello_timeout_ms = 0;
+  uint32_t syn_rate = 0;
+  HostMatching host_matching{};
+  UnexpectedHost unexpected_host{};
   std::vector<Endpoint> binds;
   std::vector<DesiredBackend> backends;
-  ServiceSlot slot = kNoService;  // given by SlotTable::assign
+  std::vector<DesiredHost> hosts;  // each once, in the order in which backends first name them
+  ServiceSlot slot = kNoService;   // given by SlotTable::assign
 
   bool operator==(const DesiredService&) const = default;
 };

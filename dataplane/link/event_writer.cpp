@@ -58,8 +58,9 @@ void EventWriter::rejected(Generation generation, uint32_t sequence, RejectReaso
 
 void EventWriter::note(const WorkerNote& note) {
   const EventKind kind = event_kind(note.kind);
-  const bool of_backend = kind != EventKind::slab_full;
-  const ServiceSlot service = of_backend ? note.service : kNoService;
+  const bool of_service = kind != EventKind::slab_full;
+  const bool of_backend = of_service && kind != EventKind::syn_proxy_on && kind != EventKind::syn_proxy_off;
+  const ServiceSlot service = of_service ? note.service : kNoService;
   const BackendSlot backend = of_backend ? note.backend : kNoBackend;
   const uint64_t key = uint64_t{static_cast<uint16_t>(kind)} << 32 | uint32_t{raw(service)} << 16 | raw(backend);
   Event& event = summed_[key];

@@ -2,6 +2,7 @@
 #include "dataplane/link/snapshot_builder.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -88,6 +89,27 @@ std::string fill_vips(VipTable& vips, const SnapshotInputs& inputs) {
   return conflict;
 }
 
+// Who gets which server name. `candidates` are the service's backends.
+std::shared_ptr<const HostTable> build_hosts(const DesiredService& service,
+                                             const std::vector<PickCandidate>& candidates) {
+  const auto tables_for = [&](auto&& chosen) {
+    std::vector<PickCandidate> some;
+    for (size_t b = 0; b < candidates.size(); ++b)
+      if (chosen(service.backends[b].host)) some.push_back(candidates[b]);
+    return HostTable::Targets{build_pick_table(service.balance, Family::ipv4, some),
+                              build_pick_table(service.balance, Family::ipv6, some)};
+  };
+  std::vector<HostTable::Row> rows;
+  for (size_t h = 0; h < service.hosts.size(); ++h)
+    rows.push_back({service.hosts[h].pattern, tables_for([h](uint16_t host) { return host == h; })});
+  std::optional<HostTable::Targets> unexpected;
+  if (service.unexpected_host == UnexpectedHost::fallback)
+    unexpected = tables_for([](uint16_t host) { return host == kNoHost; });
+  else if (service.unexpected_host == UnexpectedHost::any)
+    unexpected = tables_for([](uint16_t) { return true; });
+  return std::make_shared<const HostTable>(service.host_matching, std::move(rows), std::move(unexpected));
+}
+
 std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service) {
   std::vector<PickCandidate> candidates;
   candidates.reserve(service.backends.size());
@@ -95,7 +117,8 @@ std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service)
     candidates.push_back({.target = {.addr = backend.endpoint.addr,
                                      .port = backend.endpoint.port,
                                      .slot = backend.slot,
-                                     .weight = backend.weight},
+                                     .weight = backend.weight,
+                                     .proxy_protocol = backend.proxy_protocol},
                           .priority = backend.priority,
                           .eligible = backend.eligible()});
   auto tables = std::make_shared<ServiceTables>();
@@ -106,10 +129,14 @@ std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service)
   tables->snat_pool = service.snat_pool;
   tables->client_idle_timeout_ms = service.client_idle_timeout_ms;
   tables->backend_idle_timeout_ms = service.backend_idle_timeout_ms;
+  tables->syn_proxy = service.syn_proxy;
   tables->connect_timeout_ms = service.connect_timeout_ms;
+  tables->hello_timeout_ms = service.hello_timeout_ms;
+  tables->syn_rate = service.syn_rate;
   tables->name = service.name;
   tables->ipv4 = build_pick_table(service.balance, Family::ipv4, candidates);
   tables->ipv6 = build_pick_table(service.balance, Family::ipv6, candidates);
+  if (service.host_matching != HostMatching::none) tables->hosts = build_hosts(service, candidates);
   return tables;
 }
 
@@ -131,8 +158,8 @@ BuiltSnapshot SnapshotBuilder::build(const SnapshotInputs& inputs) {
   std::vector<bool> used(kServiceMax);
   const auto place = [&](const DesiredService& service) {
     snapshot->services[raw(service.slot)] = tables_of(service);
+    snapshot->any_spliced = snapshot->any_spliced || may_proxy(service.mode, service.syn_proxy);
     used[raw(service.slot)] = true;
-    snapshot->any_spliced |= service.mode == Mode::proxy;
   };
   for (const DesiredService& service : model.services) place(service);
   for (const DesiredService* service : inputs.slots.departed_services()) place(*service);

@@ -2,7 +2,8 @@
 // Route:  read_commands > build_snapshot > publish_snapshot
 // Thread: main lcore.
 // Memory: a snapshot owns its VIP table; the tables of a service are shared with the snapshot before while the service
-//         stays as it was, so that one health change among 10,000 services builds one.
+//         stays as it was, so that one health change among 10,000 services builds one. Compiled server names are the
+//         model's; every table that is built for them shares them.
 // Tests:  tests/unit/link/snapshot_builder_test.cpp
 #pragma once
 

@@ -28,4 +28,9 @@ inline constexpr uint32_t kEventRingSlots = 4096;    // x 64 B. A full ring drop
 inline constexpr uint32_t kBurstMax = 64;            // RTE_HASH_LOOKUP_BULK_MAX.
 inline constexpr uint32_t kMaglevSize = 65537;       // Prime; 128 KiB a service and family.
 
+// Of proxied connections: how long a backend that is tried, and a ClientHello, may take. A round trip; a client's patience.
+inline constexpr uint32_t kHandshakeTimeoutMsMin = 10;
+inline constexpr uint32_t kHandshakeTimeoutMsMax = 60'000;
+inline constexpr uint32_t kSynRateMax = 10'000'000;  // SYNs/s; more than a worker takes in.
+
 }  // namespace millrace

@@ -25,6 +25,11 @@ enum class Mode : uint8_t { nat = 1, fullnat = 2, proxy = 3 };
 enum class Balance : uint8_t { roundrobin = 1, weight = 2, leastconn = 3, maglev = 4 };
 // When a nat or fullnat service answers SYNs with cookies and splices, as mode proxy always does.
 enum class SynProxy : uint8_t { off = 0, automatic = 1, on = 2 };
+// Whether a service has proxied connections at all, and whether it has no others.
+constexpr bool may_proxy(Mode mode, SynProxy syn_proxy) { return mode == Mode::proxy || syn_proxy != SynProxy::off; }
+constexpr bool always_proxies(Mode mode, SynProxy syn_proxy) {
+  return mode == Mode::proxy || syn_proxy == SynProxy::on;
+}
 // What a backend hears of the client before its first byte (haproxy's proxy-protocol.txt).
 enum class ProxyProtocol : uint8_t { none = 0, v1 = 1, v2 = 2 };
 // How the server name of a ClientHello chooses among backends; none: it is not read.

@@ -25,10 +25,40 @@ void require(bool holds, const char* what) {
 
 bool same_family(const SnatRangeCommand& range) { return range.first.family() == range.last.family(); }
 
+bool within(uint32_t value, uint32_t min, uint32_t max) { return value >= min && value <= max; }
+
+void check_proxying(const DesiredService& service) {
+  const bool proxied = may_proxy(service.mode, service.syn_proxy);
+  const bool reads_hello = service.host_matching != HostMatching::none;
+  require(service.mode != Mode::proxy || service.syn_proxy == SynProxy::off, "mode proxy has no syn_proxy");
+  require(!proxied || service.proto == Proto::tcp, "proxied connections are TCP");
+  require(!reads_hello || service.mode == Mode::proxy, "only mode proxy reads names");
+  require(proxied ? within(service.connect_timeout_ms, kHandshakeTimeoutMsMin, kHandshakeTimeoutMsMax)
+                  : service.connect_timeout_ms == 0,
+          "connect timeout");
+  require(reads_hello ? within(service.hello_timeout_ms, kHandshakeTimeoutMsMin, kHandshakeTimeoutMsMax)
+                      : service.hello_timeout_ms == 0,
+          "hello timeout");
+  require(service.syn_proxy == SynProxy::automatic ? within(service.syn_rate, 1, kSynRateMax) : service.syn_rate == 0,
+          "SYN rate");
+  require(service.hosts.size() <= (reads_hello ? kHostPatternMax : 0), "names of a service");
+  HostMatcher matcher;
+  std::set<std::string> texts;
+  for (const DesiredHost& host : service.hosts) {
+    require(host.pattern != nullptr && texts.insert(host.pattern->text()).second, "each name once, and compiled");
+    host.pattern->matches("www.example.com", matcher);
+  }
+  for (const DesiredBackend& backend : service.backends) {
+    require(backend.host == kNoHost || backend.host < service.hosts.size(), "a backend's name");
+    require(backend.proxy_protocol == ProxyProtocol::none || always_proxies(service.mode, service.syn_proxy),
+            "a header for proxied connections");
+  }
+}
+
 void check_service(const DesiredService& service, const std::set<uint16_t>& pools) {
   require(!service.name.empty() && service.name.size() < kNameBytes, "a name fits its field");
   require(service.proto == Proto::tcp || service.proto == Proto::udp, "protocol");
-  require(service.mode == Mode::nat || pools.contains(service.snat_pool), "fullnat has a pool with addresses");
+  require(service.mode == Mode::nat || pools.contains(service.snat_pool), "other modes have a pool with addresses");
   require(service.binds.size() <= kBindPerServiceMax, "binds of a service");
   require(service.backends.size() <= kBackendPerServiceMax, "backends of a service");
   std::set<std::pair<IpAddr, uint16_t>> endpoints;
@@ -37,6 +67,7 @@ void check_service(const DesiredService& service, const std::set<uint16_t>& pool
     require(backend.endpoint.port.raw != 0 && !backend.endpoint.addr.is_any(), "endpoint");
     require(backend.weight <= kWeightMax && backend.priority <= kPriorityMax, "weight and priority");
   }
+  check_proxying(service);
 }
 
 void check_model(const DesiredModel& model, Generation applied) {

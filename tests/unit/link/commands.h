@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ class TestTransaction {
   TestTransaction& service(const std::string& name, Mode mode = Mode::fullnat, Balance balance = Balance::roundrobin,
                            Proto proto = Proto::tcp) {
     ServiceCommand service{.ordinal = static_cast<ServiceOrdinal>(counts_.service_count++),
-                           .snat_pool = mode == Mode::fullnat ? uint16_t{0} : kNoSnatPool,
+                           .snat_pool = mode == Mode::nat ? kNoSnatPool : uint16_t{0},
                            .proto = proto,
                            .mode = mode,
                            .balance = balance,
@@ -42,6 +43,23 @@ class TestTransaction {
     name.copy(service.name, sizeof service.name);
     add(CommandKind::service).body.service = service;
     return *this;
+  }
+  // A service of mode proxy; `change` sets what else it has.
+  TestTransaction& proxied(const std::string& name, const std::function<void(ServiceCommand&)>& change = {}) {
+    service(name, Mode::proxy);
+    ServiceCommand& made = items_.back().body.service;
+    made.connect_timeout_ms = 3000;
+    if (change) change(made);
+    return *this;
+  }
+  // The same, which reads server names.
+  TestTransaction& named(const std::string& name, HostMatching matching,
+                         UnexpectedHost unexpected = UnexpectedHost::fallback) {
+    return proxied(name, [=](ServiceCommand& made) {
+      made.hello_timeout_ms = 2000;
+      made.host_matching = matching;
+      made.unexpected_host = unexpected;
+    });
   }
   TestTransaction& bind(uint16_t service, const std::string& addr, uint16_t number) {
     ++counts_.bind_count;
@@ -58,6 +76,13 @@ class TestTransaction {
                                               .health = health,
                                               .port = port(80),
                                               .addr = ip(addr)};
+    return *this;
+  }
+  TestTransaction& host(uint16_t service, uint16_t backend, const std::string& pattern) {
+    ++counts_.backend_host_count;
+    BackendHostCommand& made = add(CommandKind::backend_host).body.backend_host;
+    made = {.service = static_cast<ServiceOrdinal>(service), .backend = static_cast<BackendOrdinal>(backend)};
+    pattern.copy(made.pattern, sizeof made.pattern);
     return *this;
   }
 

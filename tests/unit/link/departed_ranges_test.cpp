@@ -74,16 +74,18 @@ TEST_F(DepartedRanges_sweep, ends_those_without_a_connection_after_a_whole_pass)
   EXPECT_TRUE(departed_.ranges().empty());
 }
 
-TEST_F(DepartedRanges_sweep, only_ports_of_the_range_and_fullnat_connections_count) {
+TEST_F(DepartedRanges_sweep, only_ports_of_the_range_and_connections_with_our_address_count) {
   connect(0, "10.0.0.1", 2048);
   connect(1, "10.0.0.1", 1023);
   connect(2, "10.0.0.1", 1500, Mode::nat);
   connect(3, "fd00::1", 2047);
-  change({range("10.0.0.1"), range("fd00::1")}, {});
+  connect(4, "fd00::2", 2047, Mode::proxy);
+  change({range("10.0.0.1"), range("fd00::1"), range("fd00::2")}, {});
   departed_.sweep();
   EXPECT_TRUE(departed_.sweep());
-  ASSERT_EQ(departed_.ranges().size(), 1u);
+  ASSERT_EQ(departed_.ranges().size(), 2u);
   EXPECT_EQ(departed_.ranges()[0].first, ip("fd00::1"));
+  EXPECT_EQ(departed_.ranges()[1].first, ip("fd00::2"));
 }
 
 TEST_F(DepartedRanges_sweep, waits_for_workers_that_may_still_open_with_the_range) {

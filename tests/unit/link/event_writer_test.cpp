@@ -75,6 +75,21 @@ TEST_F(EventWriter_notes, are_added_up_by_kind_and_backend) {
   EXPECT_EQ(full, 2u);
 }
 
+TEST_F(EventWriter_notes, of_a_service_alone_name_no_backend) {
+  writer_.note({.kind = NoteKind::syn_proxy_on, .service = ServiceSlot{1}});
+  writer_.note({.kind = NoteKind::syn_proxy_off, .service = ServiceSlot{2}});
+  writer_.note({.kind = NoteKind::client_refused, .service = ServiceSlot{3}, .backend = kNoBackend});
+  writer_.flush_notes(1000);
+  const std::vector<Event> events = received();
+  ASSERT_EQ(events.size(), 3u);
+  for (const Event& event : events) {
+    EXPECT_EQ(event.backend, kNoBackend);
+    EXPECT_EQ(event.kind, event.service == ServiceSlot{1}   ? EventKind::syn_proxy_on
+                          : event.service == ServiceSlot{2} ? EventKind::syn_proxy_off
+                                                            : EventKind::client_refused);
+  }
+}
+
 TEST_F(EventWriter_notes, are_told_at_most_once_a_period) {
   const WorkerNote note{.kind = NoteKind::snat_exhausted, .service = ServiceSlot{1}, .backend = BackendSlot{2}};
   writer_.note(note);

@@ -41,6 +41,7 @@ using SnapshotBuilder_build = SnapshotBuilderTest;
 using SnapshotBuilder_wildcard = SnapshotBuilderTest;
 using SnapshotBuilder_departed = SnapshotBuilderTest;
 using SnapshotBuilder_with_changed = SnapshotBuilderTest;
+using SnapshotBuilder_proxied = SnapshotBuilderTest;
 
 TEST_F(SnapshotBuilder_build, carries_the_model_over) {
   SettingsCommand settings;
@@ -198,6 +199,94 @@ TEST_F(SnapshotBuilder_with_changed, builds_that_service_and_shares_the_rest) {
   EXPECT_EQ(after->services[raw(model_.services[0].slot)], before->services[raw(model_.services[0].slot)]);
   EXPECT_TRUE(tables(*after, 1).ipv4.targets.empty());
   EXPECT_EQ(tables(*before, 1).ipv4.targets.size(), 1u);
+}
+
+TEST_F(SnapshotBuilder_proxied, carries_the_options_over) {
+  const auto snapshot = build(transaction(1)
+                                  .service("plain")
+                                  .named("web", HostMatching::exact, UnexpectedHost::reject)
+                                  .backend(1, 0, "10.72.1.1")
+                                  .host(1, 0, "www.example.com")
+                                  .model());
+  EXPECT_TRUE(snapshot->any_spliced);
+  EXPECT_FALSE(tables(*snapshot, 0).hosts);
+  EXPECT_EQ(tables(*snapshot, 0).connect_timeout_ms, 0u);
+  const ServiceTables& web = tables(*snapshot, 1);
+  EXPECT_EQ(web.mode, Mode::proxy);
+  EXPECT_EQ(web.snat_pool, 0);
+  EXPECT_EQ(web.connect_timeout_ms, 3000u);
+  EXPECT_EQ(web.hello_timeout_ms, 2000u);
+  ASSERT_TRUE(web.hosts);
+
+  DesiredModel automatic = transaction(2).service("plain").backend(0, 0, "10.72.1.1").model();
+  automatic.services[0].syn_proxy = SynProxy::automatic;
+  automatic.services[0].syn_rate = 77;
+  automatic.services[0].backends[0].proxy_protocol = ProxyProtocol::v2;
+  const auto second = build(std::move(automatic));
+  EXPECT_TRUE(second->any_spliced);
+  EXPECT_EQ(tables(*second, 0).syn_proxy, SynProxy::automatic);
+  EXPECT_EQ(tables(*second, 0).syn_rate, 77u);
+  EXPECT_EQ(tables(*second, 0).ipv4.targets.at(0).proxy_protocol, ProxyProtocol::v2);
+  // What left it has its connections still.
+  EXPECT_TRUE(build(transaction(3).service("plain").model())->any_spliced);
+  EXPECT_FALSE(build(transaction(4).service("plain").service("web").model())->any_spliced);
+}
+
+TEST_F(SnapshotBuilder_proxied, names_lead_to_their_backends) {
+  HostMatcher matcher;
+  const auto slots = [&](const ServiceTables& web, const char* host) {
+    std::vector<BackendSlot> found;
+    const PickTable* table = web.hosts->find(host, Family::ipv4, matcher);
+    if (table == nullptr) return std::vector{kNoBackend};
+    for (const BackendTarget& target : table->targets) found.push_back(target.slot);
+    return found;
+  };
+  for (const UnexpectedHost unexpected : {UnexpectedHost::fallback, UnexpectedHost::reject, UnexpectedHost::any}) {
+    const auto snapshot = build(transaction(1)
+                                    .named("web", HostMatching::exact, unexpected)
+                                    .backend(0, 0, "10.72.1.1")
+                                    .backend(0, 1, "10.72.1.2")
+                                    .backend(0, 2, "10.72.1.3")
+                                    .backend(0, 3, "10.72.1.4")
+                                    .backend(0, 4, "10.72.1.5", 1, Health::down)
+                                    .host(0, 0, "a.example")
+                                    .host(0, 2, "a.example")
+                                    .host(0, 1, "b.example")
+                                    .host(0, 4, "c.example")
+                                    .model());
+    const ServiceTables& web = tables(*snapshot, 0);
+    const std::vector<DesiredBackend>& b = model_.services[0].backends;
+    EXPECT_EQ(slots(web, "a.example"), (std::vector{b[0].slot, b[2].slot}));
+    EXPECT_EQ(slots(web, "b.example"), std::vector{b[1].slot});
+    EXPECT_EQ(slots(web, "c.example"), std::vector<BackendSlot>{}) << "down is not unexpected";
+    EXPECT_EQ(slots(web, "d.example"), unexpected == UnexpectedHost::fallback ? std::vector{b[3].slot}
+                                       : unexpected == UnexpectedHost::reject
+                                           ? std::vector{kNoBackend}
+                                           : (std::vector{b[0].slot, b[1].slot, b[2].slot, b[3].slot}));
+  }
+}
+
+TEST_F(SnapshotBuilder_proxied, a_change_of_health_compiles_nothing_again) {
+  const auto before = build(transaction(1)
+                                .named("web", HostMatching::regexp)
+                                .backend(0, 0, "10.72.1.1")
+                                .backend(0, 1, "10.72.1.2")
+                                .host(0, 0, "^a")
+                                .host(0, 1, "^a")
+                                .model());
+  const HostPattern* pattern = model_.services[0].hosts[0].pattern.get();
+  const long holders = model_.services[0].hosts[0].pattern.use_count();
+  model_.services[0].backends[0].health = Health::down;
+  const auto after = builder_.with_changed(*before, {&model_.services[0]});
+  EXPECT_TRUE(after->any_spliced);
+  EXPECT_NE(tables(*after, 0).hosts, tables(*before, 0).hosts);
+  EXPECT_EQ(model_.services[0].hosts[0].pattern.get(), pattern);
+  EXPECT_EQ(model_.services[0].hosts[0].pattern.use_count(), holders + 1) << "held by the new table too";
+  HostMatcher matcher;
+  const PickTable* table = tables(*after, 0).hosts->find("abc", Family::ipv4, matcher);
+  ASSERT_NE(table, nullptr);
+  ASSERT_EQ(table->targets.size(), 1u);
+  EXPECT_EQ(table->targets[0].slot, model_.services[0].backends[1].slot);
 }
 
 }  // namespace
