@@ -86,8 +86,10 @@ HostPattern::~HostPattern() { pcre2_code_free(code_of(code_)); }
 HostPattern::Compiled HostPattern::compile(HostMatching matching, std::string_view text) {
   if (text.empty()) return {nullptr, "it is empty"};
   if (text.size() >= kHostPatternBytes)
-    return {nullptr, "it has " + std::to_string(text.size()) + " characters, at most " +
-                         std::to_string(kHostPatternBytes - 1) + " are possible"};
+    return {nullptr,
+            "it has " + std::to_string(text.size()) + " characters, at most " + std::to_string(kHostPatternBytes - 1) +
+                " are possible",
+            kHostPatternBytes - 1};
   const bool exact = matching == HostMatching::exact;
   const auto unfit = std::find_if_not(text.begin(), text.end(), exact ? is_name_character : is_printable);
   if (unfit != text.end())

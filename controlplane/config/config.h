@@ -72,6 +72,8 @@ struct BackendConfig {
   Endpoint endpoint;
   uint16_t weight = 1;
   uint16_t priority = 0;
+  ProxyProtocol proxy_protocol = ProxyProtocol::none;  // proxy_protocol=, or the service's
+  std::string host;                                    // sni=: by host_matching; empty: any name
   bool operator==(const BackendConfig&) const = default;
 };
 
@@ -95,9 +97,19 @@ struct ServiceConfig {
   std::string snat_pool;  // empty in mode nat
   uint32_t client_idle_timeout_ms = 0;
   uint32_t backend_idle_timeout_ms = 0;
-  uint32_t backend_connection_timeout_ms = 0;  // 0: no limit of its own; kept for mode proxy
+  // 10 ms .. 60 s where connections may be proxied; elsewhere it is kept, and 0 where there is none.
+  uint32_t backend_connection_timeout_ms = 0;
+  SynProxy syn_proxy = SynProxy::off;  // off in mode proxy, which always does
+  uint32_t syn_rate = 0;               // syn_proxy_rate; 0 unless automatic
+  HostMatching host_matching = HostMatching::none;
+  UnexpectedHost unexpected_host = UnexpectedHost::fallback;
+  uint32_t hello_timeout_ms = 0;  // read_timeout of [servers.NAME.sni]
+  ProxyProtocol proxy_protocol = ProxyProtocol::none;
   HealthcheckConfig healthcheck;
   std::vector<BackendConfig> backends;
+
+  bool may_proxy() const { return millrace::may_proxy(mode, syn_proxy); }
+  bool always_proxies() const { return millrace::always_proxies(mode, syn_proxy); }
 };
 
 struct ApiConfig {

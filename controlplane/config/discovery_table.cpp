@@ -11,7 +11,17 @@ namespace {
 
 enum class Kind { fixed };
 
-// Applies "weight=5" or "priority=1"; false after reporting.
+bool apply_proxy_protocol(std::string_view value, const Text& text, BackendConfig& backend, ErrorList& errors) {
+  if (value == "none" || value == "1" || value == "2") {
+    backend.proxy_protocol = value == "1" ? ProxyProtocol::v1 : value == "2" ? ProxyProtocol::v2 : ProxyProtocol::none;
+    return true;
+  }
+  errors.add(text.origin, quote(value) + " is no version of the PROXY protocol",
+             "write proxy_protocol=1, proxy_protocol=2 or proxy_protocol=none");
+  return false;
+}
+
+// Applies "weight=5", "priority=1", "proxy_protocol=2" or "sni=www.example.com"; false after reporting.
 bool apply_option(std::string_view word, const Text& text, BackendConfig& backend, ErrorList& errors) {
   const size_t equals = word.find('=');
   const std::string_view name = word.substr(0, equals);
@@ -28,18 +38,25 @@ bool apply_option(std::string_view word, const Text& text, BackendConfig& backen
   };
   if (name == "weight") return number(kWeightMax, backend.weight);
   if (name == "priority") return number(kPriorityMax, backend.priority);
-  if (name == "sni" || name == "max_connections") {
+  if (name == "proxy_protocol") return apply_proxy_protocol(value, text, backend, errors);
+  if (name == "sni") {
+    backend.host = value;
+    if (value.empty()) errors.add(text.origin, quote(word) + " names no server", "write sni=www.example.com");
+    return !value.empty();
+  }
+  if (name == "max_connections") {
     errors.add(text.origin, quote(name) + " of a backend is not available yet", "remove " + quote(word));
     return false;
   }
-  const std::string_view nearest = nearest_word(name, {"weight", "priority"});
+  const std::string_view nearest = nearest_word(name, {"weight", "priority", "sni", "proxy_protocol"});
   errors.add(text.origin, quote(word) + " is no option of a backend",
-             nearest.empty() ? "write weight=N or priority=N" : "did you mean " + std::string(nearest) + "?");
+             nearest.empty() ? "write weight=N, priority=N, sni=NAME or proxy_protocol=VERSION"
+                             : "did you mean " + std::string(nearest) + "?");
   return false;
 }
 
 // Reports and returns nullopt when the line is no backend.
-std::optional<BackendConfig> read_backend(const Text& text, ErrorList& errors) {
+std::optional<BackendConfig> read_backend(const Text& text, ProxyProtocol proxy_protocol, ErrorList& errors) {
   const std::vector<std::string_view> words = split_words(text.text);
   if (words.empty()) {
     errors.add(text.origin, "is empty", "write a backend, such as \"10.0.0.1:80 weight=5\"");
@@ -55,7 +72,7 @@ std::optional<BackendConfig> read_backend(const Text& text, ErrorList& errors) {
                "write the address that the machine has on the backends' network");
     return std::nullopt;
   }
-  BackendConfig backend{.endpoint = *endpoint.value};
+  BackendConfig backend{.endpoint = *endpoint.value, .proxy_protocol = proxy_protocol};
   std::set<std::string_view> given;
   for (const std::string_view word : std::vector(words.begin() + 1, words.end())) {
     if (!apply_option(word, text, backend, errors)) return std::nullopt;
@@ -77,7 +94,7 @@ void read_static_list(TableReader& table, ServiceConfig& service, ServiceOrigins
     return;
   }
   for (const Text& text : texts) {
-    if (const std::optional<BackendConfig> backend = read_backend(text, table.errors())) {
+    if (const std::optional<BackendConfig> backend = read_backend(text, service.proxy_protocol, table.errors())) {
       service.backends.push_back(*backend);
       origins.backends.push_back(text.origin);
     } else {

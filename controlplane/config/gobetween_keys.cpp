@@ -25,15 +25,11 @@ void refuse_global_tables(TableReader& root) {
 }
 
 void refuse_server_keys(TableReader& server) {
-  server.refuse("sni", "choosing backends by SNI comes with a later release",
-                "remove the table; use one service per address");
   server.refuse("tls", "TLS is not ended here yet", "remove the table; with protocol = \"tcp\" the backends speak TLS");
   server.refuse("backends_tls", "TLS towards backends comes with a later release",
                 "remove the table; with protocol = \"tcp\" clients and backends speak TLS with each other");
   server.refuse("access", "access rules come with a later release",
                 "remove the table; filter on the backends or in the network before this host");
-  server.refuse("proxy_protocol", "the PROXY protocol comes with a later release",
-                "remove the table; mode = \"nat\" keeps the client's address");
   server.refuse("udp", "options of UDP sessions come with a later release",
                 "remove the table; client_idle_timeout and backend_idle_timeout end sessions");
 }

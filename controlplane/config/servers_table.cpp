@@ -40,10 +40,10 @@ void read_forwarding(TableReader& table, ServiceConfig& service, ServiceOrigins&
       {"tcp", Proto::tcp},
       {"udp", Proto::udp},
       {"tls", std::nullopt, "with protocol = \"tcp\" TLS passes through and the backends end it"}};
-  static constexpr char kLaterMode[] = "use mode = \"fullnat\" or \"nat\"";
+  static constexpr char kLaterMode[] = "use mode = \"fullnat\", \"nat\" or \"proxy\"";
   static constexpr Choice<Mode> kModes[] = {{"fullnat", Mode::fullnat},
                                             {"nat", Mode::nat},
-                                            {"proxy", std::nullopt, kLaterMode},
+                                            {"proxy", Mode::proxy},
                                             {"dsr", std::nullopt, kLaterMode},
                                             {"tunnel", std::nullopt, kLaterMode}};
   static constexpr char kHash[] =
@@ -86,6 +86,7 @@ void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& d
   service.backend_connection_timeout_ms = own.backend_connection_timeout_ms
                                               ? *own.backend_connection_timeout_ms
                                               : defaults.backend_connection_timeout_ms.value_or(0);
+  read_proxy_options(table, own, service, origins);
 
   if (std::optional<TableReader> healthcheck = table.read_table("healthcheck"))
     read_healthcheck_table(*healthcheck, service.proto, service.healthcheck);
@@ -97,6 +98,7 @@ void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& d
       table.report_missing("discovery", "write [servers." + named.name +
                                             ".discovery] with kind = \"static\" and static_list = [\"10.0.0.1:80\"]");
   }
+  check_backend_options(table, service, origins);
   refuse_server_keys(table);
   table.finish();
   draft.config.services.push_back(std::move(service));

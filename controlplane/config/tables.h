@@ -21,6 +21,7 @@ struct ServiceOrigins {
   bool binds_complete = true;  // false: some were refused, so conclusions from what is missing would mislead
   bool backends_complete = true;
   bool mode_known = true;
+  std::optional<Origin> proxied;  // the key by which it may have proxied connections
 };
 
 // Where the parts of config.snat_pools[i] stand.
@@ -33,6 +34,7 @@ struct Draft {
   Config config;
   std::vector<ServiceOrigins> services;
   std::vector<PoolOrigins> pools;
+  Origin dataplane_proxy;      // [dataplane] proxy
   bool pools_complete = true;  // false: [snat] holds more than could be read
 };
 
@@ -47,6 +49,10 @@ void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane);
 void read_snat_table(TableReader& table, Draft& draft);
 void read_servers_table(TableReader& table, const ConnectionOptions& defaults, Draft& draft);
 void read_healthcheck_table(TableReader& table, Proto proto, HealthcheckConfig& healthcheck);
+// proxy_tables.cpp: before the backends are read, which take the service's proxy_protocol; and when they have been.
+void read_proxy_options(TableReader& server, const ConnectionOptions& own, ServiceConfig& service,
+                        ServiceOrigins& origins);
+void check_backend_options(TableReader& server, ServiceConfig& service, const ServiceOrigins& origins);
 void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins);
 
 // settings_tables.cpp

@@ -32,7 +32,10 @@ void read_root(TableReader& root, Draft& draft) {
   };
   Config& config = draft.config;
   if (!root.has("dataplane")) root.errors().add({{}, "dataplane"}, "the table is missing", kDataplaneExample);
-  read("dataplane", [&](TableReader& table) { read_dataplane_table(table, config.dataplane); });
+  read("dataplane", [&](TableReader& table) {
+    read_dataplane_table(table, config.dataplane);
+    draft.dataplane_proxy = table.origin_of("proxy");
+  });
   draft.pools_complete = !root.has("snat");
   read("snat", [&](TableReader& table) {
     draft.pools_complete = true;

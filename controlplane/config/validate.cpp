@@ -161,8 +161,8 @@ void check_families(const Draft& draft, ErrorList& errors) {
   }
 }
 
-// The pool a fullnat service uses; null after reporting.
-const SnatPoolConfig* choose_pool(const Draft& draft, const ServiceOrigins& origins, ErrorList& errors) {
+// The pool of a service in mode fullnat or proxy; null after reporting.
+const SnatPoolConfig* choose_pool(const Draft& draft, const ServiceOrigins& origins, Mode mode, ErrorList& errors) {
   const std::vector<SnatPoolConfig>& pools = draft.config.snat_pools;
   std::vector<std::string_view> names;
   for (const SnatPoolConfig& pool : pools) names.push_back(pool.name);
@@ -180,11 +180,13 @@ const SnatPoolConfig* choose_pool(const Draft& draft, const ServiceOrigins& orig
   const Origin missing{origins.service.at, join_key(origins.service.key, "snat")};
   if (!draft.pools_complete) return nullptr;
   if (pools.size() == 1) return &pools.front();
+  const bool proxy = mode == Mode::proxy;
   if (pools.empty())
     errors.add(
-        missing, "mode fullnat needs source addresses, and there is no SNAT pool",
-        "add [snat.lan] with addresses = [\"10.72.0.10-10.72.0.13\"], free addresses of the backends' network, or "
-        "write mode = \"nat\"");
+        missing,
+        "mode " + std::string(proxy ? "proxy" : "fullnat") + " needs source addresses, and there is no SNAT pool",
+        "add [snat.lan] with addresses = [\"10.72.0.10-10.72.0.13\"], free addresses of the backends' network" +
+            std::string(proxy ? "" : ", or write mode = \"nat\""));
   else
     errors.add(missing, "is missing, and there are several SNAT pools", "write snat = " + list_words(names));
   return nullptr;
@@ -201,7 +203,7 @@ void resolve_pools(Draft& draft, ErrorList& errors) {
                    "remove it or write mode = \"fullnat\"");
       continue;
     }
-    const SnatPoolConfig* pool = choose_pool(draft, origins, errors);
+    const SnatPoolConfig* pool = choose_pool(draft, origins, service.mode, errors);
     if (pool == nullptr) continue;
     service.snat_pool = pool->name;
     if (!draft.pools[static_cast<size_t>(pool - draft.config.snat_pools.data())].complete) continue;
@@ -217,6 +219,18 @@ void resolve_pools(Draft& draft, ErrorList& errors) {
   }
 }
 
+void check_room_for_splices(const Draft& draft, ErrorList& errors) {
+  if (draft.config.dataplane.proxy) return;
+  for (size_t s = 0; s < draft.services.size(); ++s) {
+    const std::optional<Origin>& proxied = draft.services[s].proxied;
+    if (!proxied) continue;
+    const bool by_mode = draft.config.services[s].mode == Mode::proxy;
+    errors.add(*proxied, place(draft.dataplane_proxy) + " is false: there is no room for proxied connections",
+               "write proxy = true there, or " + std::string(by_mode ? "mode = \"fullnat\"" : "syn_proxy = \"off\"") +
+                   " here");
+  }
+}
+
 }  // namespace
 
 void validate_draft(Draft& draft, ErrorList& errors) {
@@ -226,6 +240,7 @@ void validate_draft(Draft& draft, ErrorList& errors) {
   check_backends(draft, listeners, errors);
   check_families(draft, errors);
   resolve_pools(draft, errors);
+  check_room_for_splices(draft, errors);
 }
 
 }  // namespace millrace::config

@@ -26,6 +26,7 @@ TEST(Load_config, minimal_has_every_default) {
   EXPECT_FALSE(config.dataplane.workers.empty());
   EXPECT_FALSE(config.dataplane.idle_adaptive);
   EXPECT_EQ(config.dataplane.connections, 262'144u);
+  EXPECT_TRUE(config.dataplane.proxy);
   EXPECT_EQ(config.dataplane.segment, kDefaultSegmentPath);
   EXPECT_TRUE(config.dataplane.reta.empty());
   ASSERT_EQ(config.dataplane.ports.size(), 1u);
@@ -57,6 +58,7 @@ TEST(Load_config, every_key_of_dataplane_arrives) {
   EXPECT_EQ(dataplane.workers, (std::vector<unsigned>{3, 1, 2}));
   EXPECT_TRUE(dataplane.idle_adaptive);
   EXPECT_EQ(dataplane.connections, 1024u);
+  EXPECT_FALSE(dataplane.proxy);
   EXPECT_EQ(dataplane.segment, "/dev/shm/other.segment");
   EXPECT_EQ(dataplane.reta, (std::vector<uint8_t>{0, 2, 1}));
   ASSERT_EQ(dataplane.ports.size(), 8u);
@@ -105,6 +107,41 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(alpha.backend_idle_timeout_ms, 360'000u);
   EXPECT_EQ(alpha.backend_connection_timeout_ms, 7000u);
   EXPECT_FALSE(alpha.healthcheck.enabled);
+}
+
+TEST(Load_config, every_key_of_proxied_services_arrives) {
+  const Config config = load_good("proxied.toml");
+  ASSERT_EQ(config.services.size(), 5u);
+  const ServiceConfig& names = config.services[0];
+  EXPECT_EQ(names.mode, Mode::proxy);
+  EXPECT_EQ(names.syn_proxy, SynProxy::off) << "the mode says it";
+  EXPECT_EQ(names.snat_pool, "lan");
+  EXPECT_EQ(names.backend_connection_timeout_ms, 60'000u) << "from [defaults]";
+  EXPECT_EQ(names.host_matching, HostMatching::exact);
+  EXPECT_EQ(names.unexpected_host, UnexpectedHost::any);
+  EXPECT_EQ(names.hello_timeout_ms, 1500u);
+  EXPECT_EQ(names.backends,
+            (std::vector<BackendConfig>{{endpoint("10.0.0.1:443"), 3, 0, ProxyProtocol::v2, "www.example.com"},
+                                        {endpoint("10.0.0.2:443"), 1, 0, ProxyProtocol::v1, "api_1.example.com"},
+                                        {endpoint("10.0.0.3:443"), 1, 0, ProxyProtocol::none, ""}}));
+  const ServiceConfig& patterns = config.services[1];
+  EXPECT_EQ(patterns.backend_connection_timeout_ms, 3000u) << "\"0\" is the default";
+  EXPECT_EQ(patterns.host_matching, HostMatching::regexp);
+  EXPECT_EQ(patterns.unexpected_host, UnexpectedHost::reject);
+  EXPECT_EQ(patterns.hello_timeout_ms, 10u);
+  EXPECT_EQ(patterns.backends[0].host, "^(?P<Which>www|api)\\.example\\.(com|org)$");
+  EXPECT_EQ(patterns.backends[0].proxy_protocol, ProxyProtocol::none);
+  const ServiceConfig& shielded = config.services[2];
+  EXPECT_EQ(shielded.syn_proxy, SynProxy::automatic);
+  EXPECT_EQ(shielded.syn_rate, 123'456u);
+  EXPECT_EQ(shielded.backend_connection_timeout_ms, 10u);
+  EXPECT_TRUE(shielded.may_proxy());
+  EXPECT_FALSE(shielded.always_proxies());
+  const ServiceConfig& direct = config.services[3];
+  EXPECT_EQ(direct.syn_proxy, SynProxy::on);
+  EXPECT_EQ(direct.syn_rate, 0u);
+  EXPECT_EQ(direct.backends[0].proxy_protocol, ProxyProtocol::v1);
+  EXPECT_FALSE(config.services[4].may_proxy());
 }
 
 TEST(Load_config, every_key_of_the_other_tables_arrives) {
@@ -179,6 +216,23 @@ TEST(Parse_config, one_service_too_many) {
   ASSERT_EQ(result.errors.size(), 1u) << format_error(result.errors[0]) << format_error(result.errors[1]);
   EXPECT_EQ(result.errors[0].line, 6u + kServiceMax + 1);
   EXPECT_NE(result.errors[0].remedy.find("16384"), std::string::npos);
+}
+
+TEST(Parse_config, one_server_name_too_many) {
+  std::string backends;
+  for (unsigned i = 0; i <= kHostPatternMax; ++i)
+    backends += "\"10.0.0.1:" + std::to_string(i + 1) + " sni=N" + std::to_string(i) + "\",\n";
+  const std::string text =
+      "[dataplane]\nworkers=\"0\"\n[[dataplane.port]]\nname=\"a\"\ndevice=\"null\"\n"
+      "[snat.lan]\naddresses=[\"10.72.0.10\"]\n[servers.web]\nbind=\"203.0.113.1:443\"\nmode=\"proxy\"\n"
+      "[servers.web.sni]\nhostname_matching_strategy=\"exact\"\nunexpected_hostname_strategy=\"any\"\n"
+      "read_timeout=\"2s\"\n[servers.web.discovery]\nkind=\"static\"\nstatic_list=[\n";
+  // The same name a second time is no other one.
+  EXPECT_TRUE(parse_config(text + backends.substr(0, backends.rfind("\"10")) + "\"10.0.0.2:1 sni=n0\"]", "F").config);
+  const LoadResult result = parse_config(text + backends + "]", "F");
+  ASSERT_EQ(result.errors.size(), 1u);
+  EXPECT_EQ(result.errors[0].key, "servers.web.discovery.static_list[256]");
+  EXPECT_NE(result.errors[0].remedy.find("256"), std::string::npos);
 }
 
 TEST(Parse_config, too_many_of_each_list) {
