@@ -27,6 +27,12 @@ ServiceCommand service_command(const DesiredService& service, size_t ordinal) {
   command.balance = service.balance;
   command.client_idle_timeout_ms = service.client_idle_timeout_ms;
   command.backend_idle_timeout_ms = service.backend_idle_timeout_ms;
+  command.syn_proxy = service.syn_proxy;
+  command.connect_timeout_ms = service.connect_timeout_ms;
+  command.hello_timeout_ms = service.hello_timeout_ms;
+  command.syn_rate = service.syn_rate;
+  command.host_matching = service.host_matching;
+  command.unexpected_host = service.unexpected_host;
   std::memcpy(command.name, service.name.data(), std::min<size_t>(service.name.size(), kNameBytes - 1));
   return command;
 }
@@ -41,8 +47,19 @@ BackendCommand backend_command(const DesiredBackend& backend, size_t service, si
   command.admin = backend.admin;
   command.port = backend.endpoint.port;
   command.addr = backend.endpoint.addr;
+  command.proxy_protocol = backend.proxy_protocol;
   return command;
 }
+
+BackendHostCommand backend_host_command(const DesiredBackend& backend, size_t service, size_t ordinal) {
+  BackendHostCommand command;
+  command.service = ServiceOrdinal{static_cast<uint16_t>(service)};
+  command.backend = BackendOrdinal{static_cast<uint16_t>(ordinal)};
+  std::memcpy(command.pattern, backend.host.data(), std::min<size_t>(backend.host.size(), kHostPatternBytes - 1));
+  return command;
+}
+
+bool has_host(const DesiredBackend& backend) { return !backend.host.empty(); }
 
 const DesiredService* service_at(const DesiredState& state, ServiceOrdinal ordinal) {
   return raw(ordinal) < state.services.size() ? &state.services[raw(ordinal)] : nullptr;
@@ -63,9 +80,11 @@ std::vector<Command> make_transaction(const DesiredState& state, Generation gene
   for (const DesiredService& service : state.services) {
     begin.bind_count += static_cast<uint32_t>(service.binds.size());
     begin.backend_count += static_cast<uint32_t>(service.backends.size());
+    begin.backend_host_count += static_cast<uint32_t>(std::ranges::count_if(service.backends, has_host));
   }
   std::vector<Command> commands;
-  commands.reserve(3 + begin.snat_range_count + begin.service_count + begin.bind_count + begin.backend_count);
+  commands.reserve(3 + begin.snat_range_count + begin.service_count + begin.bind_count + begin.backend_count +
+                   begin.backend_host_count);
   append(commands, CommandKind::begin, generation, &Body::begin, begin);
   append(commands, CommandKind::settings, generation, &Body::settings, state.timeouts);
   for (const SnatRangeCommand& range : state.snat_ranges)
@@ -85,6 +104,11 @@ std::vector<Command> make_transaction(const DesiredState& state, Generation gene
     for (size_t b = 0; b < state.services[s].backends.size(); ++b)
       append(commands, CommandKind::backend, generation, &Body::backend,
              backend_command(state.services[s].backends[b], s, b));
+  for (size_t s = 0; s < state.services.size(); ++s)
+    for (size_t b = 0; b < state.services[s].backends.size(); ++b)
+      if (has_host(state.services[s].backends[b]))
+        append(commands, CommandKind::backend_host, generation, &Body::backend_host,
+               backend_host_command(state.services[s].backends[b], s, b));
   Command& commit = commands.emplace_back();
   commit.kind = CommandKind::commit;
   commit.generation = generation;
@@ -122,7 +146,9 @@ std::string describe_command(const Command& command, const DesiredState& state) 
     }
     case CommandKind::backend_host: {
       const BackendHostCommand& host = command.body.backend_host;
-      return fmt::format("a server name of {}", service_text(state, host.service));
+      return fmt::format("server name {} of {}",
+                         std::string_view(host.pattern, strnlen(host.pattern, kHostPatternBytes)),
+                         service_text(state, host.service));
     }
     case CommandKind::commit:
       return "the configuration as a whole";

@@ -23,6 +23,8 @@ struct DesiredBackend {
   uint16_t priority = 0;
   Health health = Health::up;
   Admin admin = Admin::enabled;
+  ProxyProtocol proxy_protocol = ProxyProtocol::none;
+  std::string host;  // by the service's host_matching; empty: any
 
   // Gets new connections, as far as its priority group is the one in use.
   bool eligible() const { return health == Health::up && admin == Admin::enabled && weight > 0; }
@@ -37,6 +39,13 @@ struct DesiredService {
   uint16_t snat_pool = kNoSnatPool;
   uint32_t client_idle_timeout_ms = 0;
   uint32_t backend_idle_timeout_ms = 0;
+  // As in ServiceCommand: 0 where there are no proxied connections.
+  SynProxy syn_proxy = SynProxy::off;
+  uint32_t connect_timeout_ms = 0;
+  uint32_t hello_timeout_ms = 0;
+  uint32_t syn_rate = 0;
+  HostMatching host_matching = HostMatching::none;
+  UnexpectedHost unexpected_host = UnexpectedHost::fallback;
   std::vector<Endpoint> binds;
   std::vector<DesiredBackend> backends;
 

@@ -29,6 +29,44 @@ TEST(compute_desired_state, takes_everything_over) {
   EXPECT_EQ(state.snat_ranges[0].port_first, 1024);
 }
 
+// sample_config() with web in mode proxy: two names, one header.
+config::Config proxied_config() {
+  config::Config config = sample_config();
+  config::ServiceConfig& web = config.services[0];
+  web.mode = Mode::proxy;
+  web.backend_connection_timeout_ms = 3000;
+  web.host_matching = HostMatching::regexp;
+  web.unexpected_host = UnexpectedHost::any;
+  web.hello_timeout_ms = 2000;
+  web.backends[0].host = "^www";
+  web.backends[0].proxy_protocol = ProxyProtocol::v2;
+  web.backends.push_back({endpoint("10.0.0.3:80"), 1, 0, ProxyProtocol::none, "^api"});
+  return config;
+}
+
+TEST(compute_desired_state, takes_proxied_services_over) {
+  config::Config config = proxied_config();
+  config.services[1].proto = Proto::tcp;
+  config.services[1].syn_proxy = SynProxy::automatic;
+  config.services[1].syn_rate = 55;
+  config.services[1].backend_connection_timeout_ms = 700;
+  const DesiredState state = desired(config);
+  const DesiredService& web = state.services[0];
+  EXPECT_EQ(web.snat_pool, 0);
+  EXPECT_EQ(web.connect_timeout_ms, 3000u);
+  EXPECT_EQ(web.hello_timeout_ms, 2000u);
+  EXPECT_EQ(web.host_matching, HostMatching::regexp);
+  EXPECT_EQ(web.unexpected_host, UnexpectedHost::any);
+  EXPECT_EQ(web.backends[0].host, "^www");
+  EXPECT_EQ(web.backends[0].proxy_protocol, ProxyProtocol::v2);
+  EXPECT_EQ(web.backends[1].host, "");
+  EXPECT_EQ(state.services[1].syn_proxy, SynProxy::automatic);
+  EXPECT_EQ(state.services[1].syn_rate, 55u);
+  EXPECT_EQ(state.services[1].connect_timeout_ms, 700u);
+  config.services[1].syn_proxy = SynProxy::off;
+  EXPECT_EQ(desired(config).services[1].connect_timeout_ms, 0u) << "nothing is proxied";
+}
+
 TEST(compute_desired_state, health_counts_only_with_a_check) {
   config::Config config = sample_config();
   const HealthTable down = {{BackendKey("web", endpoint("10.0.0.1:80")), Health::down}};
@@ -106,6 +144,15 @@ TEST(diff_state, everything_else_needs_a_snapshot) {
       [](DesiredState& s) { std::swap(s.services[0], s.services[1]); },
       [](DesiredState& s) { s.snat_ranges[0].port_first = 2000; },
       [](DesiredState& s) { s.timeouts.time_wait_timeout_ms = 1; },
+      [](DesiredState& s) { s.services[0].mode = Mode::proxy; },
+      [](DesiredState& s) { s.services[0].syn_proxy = SynProxy::on; },
+      [](DesiredState& s) { s.services[0].connect_timeout_ms = 1; },
+      [](DesiredState& s) { s.services[0].hello_timeout_ms = 1; },
+      [](DesiredState& s) { s.services[0].syn_rate = 1; },
+      [](DesiredState& s) { s.services[0].host_matching = HostMatching::exact; },
+      [](DesiredState& s) { s.services[0].unexpected_host = UnexpectedHost::any; },
+      [](DesiredState& s) { s.services[0].backends[0].proxy_protocol = ProxyProtocol::v1; },
+      [](DesiredState& s) { s.services[0].backends[0].host = "a.example"; },
   };
   for (size_t i = 0; i < changes.size(); ++i) {
     DesiredState to = from;
@@ -134,6 +181,31 @@ TEST(make_transaction, order_counts_and_ordinals) {
   EXPECT_EQ(commands[10].body.backend.ordinal, BackendOrdinal{0});
 }
 
+TEST(make_transaction, names_come_after_every_backend) {
+  const std::vector<Command> commands = make_transaction(desired(proxied_config()), 7);
+  std::vector<CommandKind> kinds;
+  for (const Command& command : commands) kinds.push_back(command.kind);
+  using enum CommandKind;
+  EXPECT_EQ(kinds, (std::vector{begin, settings, snat_range, service, service, bind, bind, bind, backend, backend,
+                                backend, backend, backend_host, backend_host, commit}));
+  EXPECT_EQ(commands[0].body.begin.backend_host_count, 2u);
+  const ServiceCommand& web = commands[3].body.service;
+  EXPECT_EQ(web.mode, Mode::proxy);
+  EXPECT_EQ(web.snat_pool, 0);
+  EXPECT_EQ(web.syn_proxy, SynProxy::off);
+  EXPECT_EQ(web.connect_timeout_ms, 3000u);
+  EXPECT_EQ(web.hello_timeout_ms, 2000u);
+  EXPECT_EQ(web.syn_rate, 0u);
+  EXPECT_EQ(web.host_matching, HostMatching::regexp);
+  EXPECT_EQ(web.unexpected_host, UnexpectedHost::any);
+  EXPECT_EQ(commands[8].body.backend.proxy_protocol, ProxyProtocol::v2);
+  EXPECT_EQ(commands[9].body.backend.proxy_protocol, ProxyProtocol::none);
+  EXPECT_STREQ(commands[12].body.backend_host.pattern, "^www");
+  EXPECT_EQ(commands[13].body.backend_host.service, ServiceOrdinal{0});
+  EXPECT_EQ(commands[13].body.backend_host.backend, BackendOrdinal{2});
+  EXPECT_EQ(describe_command(commands[13], desired(proxied_config())), "server name ^api of service web");
+}
+
 TEST(describe_command, names_the_item) {
   const DesiredState state = desired(sample_config());
   const std::vector<Command> commands = make_transaction(state, 1);
@@ -153,13 +225,15 @@ TEST(restart_notices, only_what_a_reload_cannot_do) {
   loaded.services.pop_back();
   EXPECT_TRUE(restart_notices(running, loaded).empty());
   loaded.dataplane.connections = 5000;
+  loaded.dataplane.proxy = false;
   loaded.dataplane.ports.push_back({.name = "front", .device_kind = "null"});
   loaded.api.socket = "/tmp/other.sock";
   loaded.logging.json = true;
   const std::vector<std::string> notices = restart_notices(running, loaded);
-  ASSERT_EQ(notices.size(), 4u);
+  ASSERT_EQ(notices.size(), 5u);
   EXPECT_EQ(notices[0], "[dataplane] connections changed: restart millrace-dataplane to put it in force");
-  EXPECT_EQ(notices[2], "[api] socket changed: restart millraced to put it in force");
+  EXPECT_EQ(notices[1], "[dataplane] proxy changed: restart millrace-dataplane to put it in force");
+  EXPECT_EQ(notices[3], "[api] socket changed: restart millraced to put it in force");
 }
 
 }  // namespace
