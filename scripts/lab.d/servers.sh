@@ -1,15 +1,19 @@
-# Part of scripts/lab: what runs in each backend: nginx that answers with the backend's name, iperf3, a UDP echo.
+# Part of scripts/lab: what runs in each backend: nginx that answers with the backend's name, iperf3, a UDP echo,
+# a server that speaks first.
 
 start_servers() {
   local role
   mkdir -p "$run_dir/www"
   head -c 64M /dev/urandom >"$run_dir/www/big.bin"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=lab.test \
+    -keyout "$run_dir/lab.key" -out "$run_dir/lab.crt" 2>/dev/null
   for role in $backends; do
     mkdir -p "$run_dir/$role"
     sed -e "s|@ROLE@|$role|g" -e "s|@DIR@|$run_dir/$role|g" -e "s|@WWW@|$run_dir/www|g" \
       "$lab_d/nginx.conf.in" >"$run_dir/$role/nginx.conf"
     in_ns "$role" nginx -p "$run_dir/$role" -e "$run_dir/$role/error.log" -c "$run_dir/$role/nginx.conf"
     serve "$role" iperf3 iperf3 --server --port 5201
+    serve "$role" greeter "$lab_d/greeter" "$role" 25
     serve "$role" udp_echo "$lab_d/udp_echo" "$role" 53
   done
   for role in $backends; do

@@ -14,8 +14,8 @@ import urllib.parse
 TIMEOUT_SECONDS = 3
 
 
-def one_request(host, port):
-    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+def one_request(host, port, timeout=TIMEOUT_SECONDS):
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
         connection.request("GET", "/", headers={"Connection": "close"})
         answer = connection.getresponse()
