@@ -8,8 +8,18 @@
 namespace millrace::control {
 namespace {
 
-const char* proto_name(Proto proto) { return proto == Proto::tcp ? "tcp" : "udp"; }
-const char* mode_name(Mode mode) { return mode == Mode::nat ? "nat" : "fullnat"; }
+const char* syn_proxy_name(SynProxy syn_proxy) {
+  switch (syn_proxy) {
+    case SynProxy::off:
+      return "off";
+    case SynProxy::automatic:
+      return "auto";
+    case SynProxy::on:
+      return "on";
+  }
+  return "unknown";
+}
+
 const char* health_name(Health health) { return health == Health::up ? "up" : "down"; }
 
 const char* balance_name(Balance balance) {
@@ -70,6 +80,9 @@ Json backend_row(const Daemon& daemon, const Slots& slots, const std::string& se
   view["admin"] = admin_name(backend.admin);
   view["weight"] = backend.weight;
   view["priority"] = backend.priority;
+  if (!backend.host.empty()) view["sni"] = backend.host;
+  if (backend.proxy_protocol != ProxyProtocol::none)
+    view["proxy_protocol"] = static_cast<unsigned>(backend.proxy_protocol);
   const CheckState* check = daemon.health().find(key);
   view["checked"] = check != nullptr;
   if (check != nullptr && !check->cause.empty()) view["cause"] = check->cause;
@@ -85,6 +98,7 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   view["up"] = service.up();
   view["protocol"] = proto_name(service.proto);
   view["mode"] = mode_name(service.mode);
+  if (service.proto == Proto::tcp && service.mode != Mode::proxy) view["syn_proxy"] = syn_proxy_name(service.syn_proxy);
   view["balance"] = balance_name(service.balance);
   if (config != nullptr && !config->snat_pool.empty()) view["snat"] = config->snat_pool;
   Json binds = Json::array();
@@ -99,10 +113,26 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   view["no_backend"] = live.no_backend;
   view["no_snat_port"] = live.no_snat_port;
   view["no_slot"] = live.no_slot;
+  view["refused"] = live.refused;
+  view["syn_floods"] = live.syn_floods;
   return view;
 }
 
 }  // namespace
+
+const char* proto_name(Proto proto) { return proto == Proto::tcp ? "tcp" : "udp"; }
+
+const char* mode_name(Mode mode) {
+  switch (mode) {
+    case Mode::nat:
+      return "nat";
+    case Mode::fullnat:
+      return "fullnat";
+    case Mode::proxy:
+      return "proxy";
+  }
+  return "unknown";
+}
 
 const char* admin_name(Admin admin) {
   switch (admin) {
@@ -151,27 +181,6 @@ Json backend_view(const Daemon& daemon, const BackendKey& key) {
   const DesiredBackend* backend = service == nullptr ? nullptr : find_backend(*service, key.endpoint());
   if (backend == nullptr) return Json::object();
   return backend_row(daemon, Slots(daemon.link().segment()), key.service, *backend);
-}
-
-Json connections_view(const ConnScan& scan, bool count_only) {
-  if (count_only) return {{"count", scan.matched}};
-  Json rows = Json::array();
-  for (const ConnRow& row : scan.rows) {
-    rows.push_back({{"index", raw(row.index)},
-                    {"service", row.service},
-                    {"protocol", proto_name(row.proto)},
-                    {"mode", mode_name(row.mode)},
-                    {"state", conn_state_name(row.state)},
-                    {"worker", raw(row.owner)},
-                    {"client", format_endpoint(row.client)},
-                    {"vip", format_endpoint(row.vip)},
-                    {"snat", format_endpoint(row.snat)},
-                    {"backend", format_endpoint(row.backend)},
-                    {"age_ms", row.age_ms},
-                    {"client_idle_ms", row.client_idle_ms},
-                    {"backend_idle_ms", row.backend_idle_ms}});
-  }
-  return {{"connections", std::move(rows)}, {"complete", scan.complete}};
 }
 
 }  // namespace millrace::control

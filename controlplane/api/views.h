@@ -28,6 +28,8 @@ Json stages_view(const std::vector<StagesLive>& workers, uint64_t tsc_hz, std::o
 Json connections_view(const ConnScan& scan, bool count_only);
 Json reload_view(const ReloadReport& report);
 
+const char* proto_name(Proto proto);
+const char* mode_name(Mode mode);
 const char* admin_name(Admin admin);
 
 }  // namespace millrace::control

@@ -23,7 +23,7 @@ bool is_plausible(const ConnEntry& entry) {
   return static_cast<unsigned>(entry.state) < kConnStateCount &&
          (entry.family == Family::ipv4 || entry.family == Family::ipv6) &&
          (entry.proto == Proto::tcp || entry.proto == Proto::udp) &&
-         (entry.mode == Mode::nat || entry.mode == Mode::fullnat);
+         (entry.mode == Mode::nat || entry.mode == Mode::fullnat || entry.mode == Mode::proxy) && entry.spliced <= 1;
 }
 
 Endpoint endpoint_of(Family family, Be32 addr4, const std::array<uint8_t, 16>& addr6, Be16 port) {
@@ -74,30 +74,43 @@ class Matcher {
   uint32_t now_ms_;
 };
 
+// Whether entry `index` matches. A connection that closes while it is read is none.
+bool read_match(const Segment& segment, const Matcher& matcher, size_t index, ConnRow& row) {
+  ConnEntry entry;
+  if (!read_conn(segment.slab()[index], entry) || !matcher.match(entry, row)) return false;
+  if (entry.spliced == 0 || segment.splices().empty()) return true;
+  row.splice.emplace();
+  return read_conn_splice(segment.slab()[index], segment.splices()[index], entry, *row.splice) &&
+         matcher.match(entry, row);
+}
+
+// Adds the matches among [first, end) to `scan`; false: stopped at the limit.
+bool scan_piece(const Segment& segment, const Matcher& matcher, size_t first, size_t end, size_t limit, bool count_all,
+                ConnScan& scan) {
+  for (size_t index = first; index < end; ++index) {
+    ConnRow row;
+    if (!read_match(segment, matcher, index, row)) continue;
+    if (scan.rows.size() == limit && !count_all) return false;
+    ++scan.matched;
+    if (scan.rows.size() == limit) continue;
+    row.index = ConnIndex{static_cast<uint32_t>(index)};
+    scan.rows.push_back(std::move(row));
+  }
+  return true;
+}
+
 }  // namespace
 
 boost::asio::awaitable<ConnScan> scan_connections(std::shared_ptr<const Segment> segment, ConnFilter filter,
                                                   size_t limit, bool count_all) {
   const auto executor = co_await boost::asio::this_coro::executor;
-  const std::span<const ConnEntry> slab = segment->slab();
+  const size_t count = segment->slab().size();
   const Matcher matcher(*segment, std::move(filter));
   ConnScan scan;
-  for (size_t first = 0; first < slab.size(); first += kEntriesPerTurn) {
+  for (size_t first = 0; first < count && scan.complete; first += kEntriesPerTurn) {
     if (first != 0) co_await boost::asio::post(executor, boost::asio::use_awaitable);
-    const size_t end = std::min(first + kEntriesPerTurn, slab.size());
-    for (size_t index = first; index < end; ++index) {
-      ConnEntry entry;
-      ConnRow row;
-      if (!read_conn(slab[index], entry) || !matcher.match(entry, row)) continue;
-      if (scan.rows.size() == limit && !count_all) {
-        scan.complete = false;
-        co_return scan;
-      }
-      ++scan.matched;
-      if (scan.rows.size() == limit) continue;
-      row.index = ConnIndex{static_cast<uint32_t>(index)};
-      scan.rows.push_back(std::move(row));
-    }
+    const size_t end = std::min(first + kEntriesPerTurn, count);
+    scan.complete = scan_piece(*segment, matcher, first, end, limit, count_all, scan);
   }
   co_return scan;
 }

@@ -1,6 +1,6 @@
 // conn_scan.h: finds connections in the slab by service, backend and client.
 // Thread: the event loop; a scan of a large slab gives way to others every few milliseconds.
-// Bound:  128 bytes of slab a connection, read once; at most `limit` rows are kept.
+// Bound:  128 bytes of slab a connection, read once, and the splices of matches; at most `limit` rows are kept.
 // Tests:  tests/unit/control/segment_test.cpp
 #pragma once
 
@@ -33,11 +33,12 @@ struct ConnRow {
   WorkerIndex owner{};
   Endpoint client;
   Endpoint vip;
-  Endpoint snat;
-  Endpoint backend;
+  Endpoint snat;     // port 0: none yet
+  Endpoint backend;  // likewise
   uint32_t age_ms = 0;
   uint32_t client_idle_ms = 0;
   uint32_t backend_idle_ms = 0;
+  std::optional<Splice> splice;  // of a proxied connection
 };
 
 struct ConnScan {

@@ -8,6 +8,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "controlplane/link/directory.h"
 #include "controlplane/link/monotonic.h"
 #include "controlplane/link/transaction.h"
 #include "controlplane/state/diff.h"
@@ -39,6 +40,11 @@ uint64_t age_ms(uint64_t now_ms, uint64_t then_ms) { return now_ms > then_ms ? n
 // A beat from the future is no beat.
 bool is_fresh(uint64_t now_ms, uint64_t beat_ms) {
   return beat_ms <= now_ms + kHeartbeatLateMs && age_ms(now_ms, beat_ms) <= kHeartbeatLateMs;
+}
+
+std::string service_name(const Segment& segment, ServiceSlot slot) {
+  const std::optional<ServiceRow> row = read_service(segment, slot);
+  return row ? row->name : "(unknown)";
 }
 
 }  // namespace
@@ -122,6 +128,7 @@ void DataplaneLink::leave(const std::string& why, uint64_t pause_ms) {
   spdlog::warn("dataplane (pid {}) is gone: {}", peer_->segment->dataplane_pid(), why);
   malformed_before_ += peer_->reader.malformed_count();
   peer_.reset();
+  clients_refused_.clear();  // their slots were that dataplane's
   problem_ = why;
   join_not_before_ms_ = monotonic_ms() + pause_ms;
   settle_signal_.cancel();
@@ -183,11 +190,13 @@ void DataplaneLink::take_event(const Event& event, uint64_t now_ms) {
     case EventKind::slab_full:
     case EventKind::snat_exhausted:
       return warn_full(event, now_ms);
-    case EventKind::connect_failed:
-    case EventKind::backend_reset:
     case EventKind::client_refused:
+      return warn_refused(event, now_ms);
     case EventKind::syn_proxy_on:
     case EventKind::syn_proxy_off:
+      return tell_syn_proxy(event);
+    case EventKind::connect_failed:
+    case EventKind::backend_reset:
       // Counted per backend in the segment, where the API reads them.
       return;
   }
@@ -249,6 +258,23 @@ void DataplaneLink::warn_full(const Event& event, uint64_t now_ms) {
     spdlog::warn("dataplane refused {} connections: every slot is in use; raise [dataplane] connections", event.count);
   else
     spdlog::warn("dataplane refused {} connections: no SNAT port is free; add addresses to the SNAT pool", event.count);
+}
+
+void DataplaneLink::warn_refused(const Event& event, uint64_t now_ms) {
+  clients_refused_[event.service] += event.count;
+  if (refused_warned_ms_ != 0 && age_ms(now_ms, refused_warned_ms_) < kWarnPauseMs) return;
+  refused_warned_ms_ = now_ms;
+  for (const auto& [service, count] : clients_refused_)
+    spdlog::warn("service {}: no backend took {} proven clients", service_name(*peer_->segment, service), count);
+  clients_refused_.clear();
+}
+
+void DataplaneLink::tell_syn_proxy(const Event& event) {
+  const std::string name = service_name(*peer_->segment, event.service);
+  if (event.kind == EventKind::syn_proxy_on)
+    spdlog::warn("service {}: SYNs come faster than its syn_proxy_rate, clients must prove themselves", name);
+  else
+    spdlog::info("service {}: SYNs come slowly again, clients need no proof any more", name);
 }
 
 void DataplaneLink::push() {

@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -110,6 +111,8 @@ class DataplaneLink {
   void push();
   void send_snapshot(uint64_t now_ms);
   void warn_full(const Event& event, uint64_t now_ms);
+  void warn_refused(const Event& event, uint64_t now_ms);
+  void tell_syn_proxy(const Event& event);
   void set_problem(const std::string& problem);
 
   boost::asio::any_io_executor executor_;
@@ -133,7 +136,9 @@ class DataplaneLink {
   Generation generation_sent_ = 0;
   std::optional<Rejection> rejection_;
   uint64_t full_warned_ms_ = 0;
-  uint64_t malformed_before_ = 0;  // by peers of the past
+  uint64_t refused_warned_ms_ = 0;
+  std::map<ServiceSlot, uint64_t> clients_refused_;  // since the last warning
+  uint64_t malformed_before_ = 0;                    // by peers of the past
 };
 
 }  // namespace millrace::control

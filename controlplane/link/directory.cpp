@@ -26,17 +26,20 @@ bool is_printable(char c) { return c > ' ' && c < 0x7f; }
 
 }  // namespace
 
+std::optional<ServiceRow> read_service(const Segment& segment, ServiceSlot slot) {
+  const std::span<const ServiceInfo> directory = segment.services();
+  if (raw(slot) >= directory.size() || directory[raw(slot)].in_use == 0) return std::nullopt;
+  ServiceInfo info;
+  if (!read_row(directory[raw(slot)], info) || info.in_use == 0 || info.in_use > 2) return std::nullopt;
+  const std::string name(info.name, strnlen(info.name, kNameBytes));
+  if (name.empty() || name.size() == kNameBytes || !std::ranges::all_of(name, is_printable)) return std::nullopt;
+  return ServiceRow{slot, info.in_use == 1, name};
+}
+
 std::vector<ServiceRow> read_services(const Segment& segment) {
   std::vector<ServiceRow> rows;
-  const std::span<const ServiceInfo> directory = segment.services();
-  for (size_t slot = 0; slot < directory.size(); ++slot) {
-    if (directory[slot].in_use == 0) continue;
-    ServiceInfo info;
-    if (!read_row(directory[slot], info) || info.in_use == 0 || info.in_use > 2) continue;
-    const std::string name(info.name, strnlen(info.name, kNameBytes));
-    if (name.empty() || name.size() == kNameBytes || !std::ranges::all_of(name, is_printable)) continue;
-    rows.push_back({ServiceSlot{static_cast<uint16_t>(slot)}, info.in_use == 1, name});
-  }
+  for (uint16_t slot = 0; slot < kServiceMax; ++slot)
+    if (std::optional<ServiceRow> row = read_service(segment, ServiceSlot{slot})) rows.push_back(std::move(*row));
   return rows;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct BackendRow {
 };
 
 std::vector<ServiceRow> read_services(const Segment& segment);
+// Of one slot; nullopt: nothing stands behind it.
+std::optional<ServiceRow> read_service(const Segment& segment, ServiceSlot slot);
 std::vector<BackendRow> read_backends(const Segment& segment);
 
 }  // namespace millrace::control

@@ -32,6 +32,8 @@ ServiceLive sum_service(const Segment& segment, ServiceSlot slot) {
     sum.no_backend += part.no_backend.read();
     sum.no_snat_port += part.no_snat_port.read();
     sum.no_slot += part.no_slot.read();
+    sum.refused += part.refused.read();
+    sum.syn_floods += part.syn_floods.read();
   }
   return sum;
 }

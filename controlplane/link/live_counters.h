@@ -29,6 +29,8 @@ struct ServiceLive {
   uint64_t no_backend = 0;
   uint64_t no_snat_port = 0;
   uint64_t no_slot = 0;
+  uint64_t refused = 0;
+  uint64_t syn_floods = 0;
 };
 
 // A worker's counters as plain numbers.

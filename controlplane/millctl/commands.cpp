@@ -61,7 +61,8 @@ Exit run_connections(const Options& options, const ConnectionOptions& which) {
   if (!which.service.empty()) target += "&service=" + percent_encode(which.service);
   if (!which.backend.empty()) target += "&backend=" + percent_encode(which.backend);
   if (!which.client.empty()) target += "&client=" + percent_encode(which.client);
-  return finish(options, Client(options.socket).get(target), show_connections);
+  return finish(options, Client(options.socket).get(target),
+                which.verbose ? show_connections_verbose : show_connections);
 }
 
 Exit run_counters(const Options& options) {

@@ -20,6 +20,7 @@ struct ConnectionOptions {
   std::string client;
   uint32_t limit = 100;
   bool count = false;
+  bool verbose = false;
 };
 
 struct StageOptions {

@@ -53,11 +53,11 @@ void add_views(CLI::App& app, Arguments& a) {
                                    "  millctl backends\n  millctl backends --service web",
                                    [&a] { return run_backends(a.options, a.service); });
   backends->add_option("--service", a.service, "only of this service");
-  CLI::App* connections =
-      add_command(app, a, "connections", "Connections in the slab",
-                  "  millctl connections\n  millctl connections --service web --limit 1000\n"
-                  "  millctl connections --backend 10.0.0.1:80 --count\n  millctl connections --client 192.0.2.7",
-                  [&a] { return run_connections(a.options, a.connections); });
+  CLI::App* connections = add_command(
+      app, a, "connections", "Connections in the slab",
+      "  millctl connections\n  millctl connections --service web --limit 1000\n"
+      "  millctl connections --backend 10.0.0.1:80 --count\n  millctl connections --client 192.0.2.7 --verbose",
+      [&a] { return run_connections(a.options, a.connections); });
   connections->add_option("--service", a.connections.service, "only of this service");
   connections->add_option("--backend", a.connections.backend, "only to this backend, 10.0.0.1:80 or [fd00::1]:80");
   connections->add_option("--client", a.connections.client, "only from this address, or address:port");
@@ -65,6 +65,7 @@ void add_views(CLI::App& app, Arguments& a) {
       ->check(CLI::Range(1u, kListMax))
       ->capture_default_str();
   connections->add_flag("--count", a.connections.count, "only say how many there are");
+  connections->add_flag("--verbose", a.connections.verbose, "both halves of proxied ones, and what translates them");
   add_command(app, a, "counters", "Every counter of every worker", "  millctl counters\n  millctl --json counters",
               [&a] { return run_counters(a.options); });
   CLI::App* stages =

@@ -9,11 +9,6 @@ namespace {
 
 const Json kNothing = Json::object();
 
-const Json& part(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() ? kNothing : *found;
-}
-
 std::string of(const Json& object, const char* count, const char* total) {
   return fmt::format("{} of {}", field(object, count), field(object, total));
 }
@@ -78,6 +73,11 @@ std::string field(const Json& object, const char* key) {
   return found == object.end() || found->is_null() ? "-" : as_text(*found);
 }
 
+const Json& part(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() ? kNothing : *found;
+}
+
 uint64_t number(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
@@ -116,18 +116,22 @@ std::string show_services(const Json& body) {
                {"BACKENDS UP", Align::right},
                {"PROTOCOL"},
                {"MODE"},
+               {"SYN PROXY"},
                {"BALANCE"},
                {"ACTIVE", Align::right},
                {"CONNECTIONS", Align::right},
                {"REFUSED", Align::right},
+               {"SYN FLOODS", Align::right},
                {"BIND"}});
   for (const Json& row : part(body, "services")) {
     const Json& backends = part(row, "backends");
-    const uint64_t refused = number(row, "no_backend") + number(row, "no_snat_port") + number(row, "no_slot");
+    uint64_t refused = 0;
+    for (const char* reason : {"no_backend", "no_snat_port", "no_slot", "refused"}) refused += number(row, reason);
     table.add({field(row, "service"), field(row, "up") == "true" ? "up" : "down",
                fmt::format("{}/{}", field(backends, "up"), field(backends, "total")), field(row, "protocol"),
-               field(row, "mode"), field(row, "balance"), field(row, "active"), field(row, "connections"),
-               row.contains("active") ? std::to_string(refused) : "-", join(part(row, "bind"), ", ")});
+               field(row, "mode"), field(row, "syn_proxy"), field(row, "balance"), field(row, "active"),
+               field(row, "connections"), row.contains("active") ? std::to_string(refused) : "-",
+               field(row, "syn_floods"), join(part(row, "bind"), ", ")});
   }
   return table.text();
 }

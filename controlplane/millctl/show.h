@@ -14,6 +14,7 @@ std::string show_services(const Json& body);
 std::string show_backends(const Json& body);
 std::string show_backend(const Json& body);
 std::string show_connections(const Json& body);
+std::string show_connections_verbose(const Json& body);  // with both halves of proxied ones
 std::string show_drops(const Json& body);
 std::string show_counters(const Json& body);
 std::string show_stages(const Json& body);
@@ -22,6 +23,8 @@ std::string show_reload(const Json& body);
 std::string as_text(const Json& value);
 // A field as text, "-" where it is missing.
 std::string field(const Json& object, const char* key);
+// A field that is an object or a list; an empty object where it is missing.
+const Json& part(const Json& object, const char* key);
 uint64_t number(const Json& object, const char* key);
 double real(const Json& object, const char* key);
 

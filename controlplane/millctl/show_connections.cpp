@@ -6,8 +6,31 @@
 #include "controlplane/millctl/table.h"
 
 namespace millrace::millctl {
+namespace {
 
-std::string show_connections(const Json& body) {
+std::string yes_no(const Json& object, const char* key) { return field(object, key) == "true" ? "yes" : "no"; }
+
+std::string show_half(const char* title, const std::string& from, const std::string& to, const Json& half) {
+  return fmt::format("    {:<8}{} > {}: timestamps {}, SACK {}, next {}, acknowledged {}\n", title, from, to,
+                     yes_no(half, "timestamps"), yes_no(half, "sack"), field(half, "next"), field(half, "acked"));
+}
+
+// The two TCP connections of a proxied one, and how the numbers of one become those of the other.
+std::string show_splice(const Json& row) {
+  const Json& splice = part(row, "splice");
+  return show_half("client", field(row, "client"), field(row, "vip"), part(splice, "client")) +
+         show_half("backend", field(row, "snat"), field(row, "backend"), part(splice, "backend")) +
+         fmt::format(
+             "    {:<8}sequence +{} forward, +{} reverse; timestamps +{} forward, +{} reverse; window shift {} "
+             "forward, {} reverse\n",
+             "splice", field(splice, "forward_seq_delta"), field(splice, "reverse_seq_delta"),
+             field(splice, "forward_ts_delta"), field(splice, "reverse_ts_delta"),
+             field(splice, "forward_window_shift"), field(splice, "reverse_window_shift")) +
+         fmt::format("    {:<8}client MSS {}, window scale {}; backends tried {}\n", "", field(splice, "client_mss"),
+                     field(splice, "client_window_scale"), field(splice, "tries"));
+}
+
+std::string show(const Json& body, bool verbose) {
   if (field(body, "connected") != "true") return "no dataplane is connected\n";
   if (body.contains("count")) return field(body, "count") + "\n";
   Table table({{"SERVICE"},
@@ -27,6 +50,7 @@ std::string show_connections(const Json& body) {
     table.add({field(row, "service"), field(row, "protocol"), field(row, "state"), field(row, "client"),
                field(row, "vip"), field(row, "mode") == "nat" ? "-" : field(row, "snat"), field(row, "backend"),
                field(row, "worker"), format_duration_ms(number(row, "age_ms")), format_duration_ms(idle_ms)});
+    if (verbose && row.contains("splice")) table.add_below(show_splice(row));
   }
   if (table.empty()) return "no connections\n";
   std::string text = table.text();
@@ -34,5 +58,10 @@ std::string show_connections(const Json& body) {
     text += fmt::format("the first {}; --limit shows more, --count counts them all\n", rows->size());
   return text;
 }
+
+}  // namespace
+
+std::string show_connections(const Json& body) { return show(body, false); }
+std::string show_connections_verbose(const Json& body) { return show(body, true); }
 
 }  // namespace millrace::millctl

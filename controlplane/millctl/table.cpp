@@ -9,8 +9,8 @@ namespace millrace::millctl {
 std::string Table::text() const {
   std::vector<size_t> widths;
   for (const Column& column : columns_) widths.push_back(column.title.size());
-  for (const auto& row : rows_)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  for (const Row& row : rows_)
+    for (size_t i = 0; i < row.cells.size(); ++i) widths[i] = std::max(widths[i], row.cells[i].size());
   const auto line = [&](const auto& cell_at) {
     std::string text;
     for (size_t i = 0; i < columns_.size(); ++i) {
@@ -22,7 +22,7 @@ std::string Table::text() const {
     return text + "\n";
   };
   std::string text = line([&](size_t i) { return columns_[i].title; });
-  for (const auto& row : rows_) text += line([&](size_t i) { return row[i]; });
+  for (const Row& row : rows_) text += line([&](size_t i) { return row.cells[i]; }) + row.below;
   return text;
 }
 

@@ -20,13 +20,19 @@ class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
   // As many cells as there are columns.
-  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void add(std::vector<std::string> cells) { rows_.push_back({std::move(cells), {}}); }
+  // Text under the last row, as it is: whole lines.
+  void add_below(const std::string& lines) { rows_.back().below += lines; }
   bool empty() const { return rows_.empty(); }
   std::string text() const;
 
  private:
+  struct Row {
+    std::vector<std::string> cells;
+    std::string below;
+  };
   std::vector<Column> columns_;
-  std::vector<std::vector<std::string>> rows_;
+  std::vector<Row> rows_;
 };
 
 std::string format_duration_s(uint64_t seconds);  // "3d 4h", "2m 5s", "7s"

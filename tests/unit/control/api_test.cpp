@@ -93,6 +93,69 @@ TEST_F(Api, views_carry_live_numbers) {
   EXPECT_EQ(counters["drops"].size(), kDropReasonCount);
 }
 
+TEST_F(Api, proxied_services_and_connections) {
+  write_file(running.file,
+             sample_toml(running.dir,
+                         "[servers.tls]\nbind = \"203.0.113.10:443\"\nmode = \"proxy\"\n"
+                         "[servers.tls.sni]\nhostname_matching_strategy = \"exact\"\n"
+                         "unexpected_hostname_strategy = \"any\"\nread_timeout = \"2s\"\n"
+                         "[servers.tls.discovery]\nkind = \"static\"\n"
+                         "static_list = [\"10.0.0.4:443 sni=a.example proxy_protocol=2\", \"10.0.0.5:443\"]\n"
+                         "[servers.flood]\nbind = \"203.0.113.10:81\"\nsyn_proxy = \"auto\"\n"
+                         "[servers.flood.discovery]\nkind = \"static\"\nstatic_list = [\"10.0.0.6:80\"]\n"));
+  running.start_dataplane();
+  EXPECT_EQ(post("/v1/reload", "").status, 200);
+  running.with([&] {
+    running.fake->set_service(5, "tls");
+    auto& counters = running.fake->section<ServiceCounters>(SectionKind::service_counters)[5];
+    counters.refused.set(7);
+    counters.syn_floods.set(2);
+    ConnEntry& entry = running.fake->section<ConnEntry>(SectionKind::slab)[3];
+    entry.state = ConnState::hello;
+    entry.family = Family::ipv4;
+    entry.proto = Proto::tcp;
+    entry.mode = Mode::proxy;
+    entry.spliced = 1;
+    entry.service = ServiceSlot{5};
+    entry.backend = kNoBackend;
+    entry.client_port = Be16::from_host(4000);
+    Splice& splice = running.fake->section<Splice>(SectionKind::splices)[3];
+    splice.forward_window_shift = -2;
+    splice.client_mss = 1460;
+    splice.client_has = kSpliceTimestamps | kSpliceSack;
+    splice.backend_has = kSpliceSack;
+    splice.client_window_scale = kNoWindowScale;
+    entry.generation.store(2);
+  });
+  const Json services = get("/v1/services").body["services"];
+  EXPECT_EQ(services[0]["syn_proxy"], "off");
+  EXPECT_FALSE(services[1].contains("syn_proxy")) << "UDP";
+  EXPECT_EQ(services[2]["mode"], "proxy");
+  EXPECT_EQ(services[2]["refused"], 7);
+  EXPECT_EQ(services[2]["syn_floods"], 2);
+  EXPECT_FALSE(services[2].contains("syn_proxy")) << "the mode says it";
+  EXPECT_EQ(services[3]["syn_proxy"], "auto");
+  const Json backends = get("/v1/backends?service=tls").body["backends"];
+  EXPECT_EQ(backends[0]["sni"], "a.example");
+  EXPECT_EQ(backends[0]["proxy_protocol"], 2);
+  EXPECT_FALSE(backends[1].contains("sni") || backends[1].contains("proxy_protocol"));
+  const Json rows = get("/v1/connections?service=tls").body["connections"];
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0]["state"], "hello");
+  EXPECT_FALSE(rows[0].contains("backend") || rows[0].contains("snat")) << "none is chosen yet";
+  const Json& splice = rows[0]["splice"];
+  EXPECT_EQ(splice["state"], "hello");
+  EXPECT_EQ(splice["forward_window_shift"], -2);
+  EXPECT_EQ(splice["client_mss"], 1460);
+  EXPECT_EQ(splice["timestamps"], false);
+  EXPECT_EQ(splice["sack"], true);
+  EXPECT_EQ(splice["client"]["timestamps"], true);
+  EXPECT_FALSE(splice.contains("client_window_scale"));
+  for (const char* field : {"forward_seq_delta", "reverse_seq_delta", "forward_ts_delta", "reverse_ts_delta", "tries",
+                            "reverse_window_shift"})
+    EXPECT_EQ(splice[field], 0) << field;
+}
+
 TEST_F(Api, refusals_say_what_would_be_right) {
   EXPECT_EQ(get("/v1/nothing").status, 404);
   EXPECT_EQ(get("/").status, 404);

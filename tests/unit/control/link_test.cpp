@@ -2,11 +2,14 @@
 // death and replacement, nonsense.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <cstring>
 #include <filesystem>
+#include <sstream>
 
 #include "controlplane/link/dataplane_link.h"
 #include "controlplane/link/event_reader.h"
@@ -25,6 +28,24 @@ OwnerLock take_lock(const std::string& path) {
   EXPECT_TRUE(lock) << problem;
   return std::move(*lock);
 }
+
+// What is logged while it lives.
+class LogCapture {
+ public:
+  LogCapture() : before_(spdlog::default_logger()) {
+    spdlog::set_default_logger(
+        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
+  }
+  ~LogCapture() { spdlog::set_default_logger(before_); }
+  LogCapture(const LogCapture&) = delete;
+  LogCapture& operator=(const LogCapture&) = delete;
+  std::string text() const { return text_.str(); }
+  bool says(const std::string& text) const { return text_.str().find(text) != std::string::npos; }
+
+ private:
+  std::ostringstream text_;
+  std::shared_ptr<spdlog::logger> before_;
+};
 
 struct DataplaneLink_ : testing::Test {
   TempDir dir;
@@ -281,6 +302,44 @@ TEST_F(DataplaneLink_, impossible_events_are_counted_not_followed) {
   EXPECT_TRUE(link.status().connected);
 }
 
+TEST_F(DataplaneLink_, refused_clients_are_told_by_service_and_not_too_often) {
+  settle();
+  fake->set_service(3, "web");
+  const LogCapture log;
+  const auto tell = [&](uint16_t service, uint32_t count) {
+    Event event;
+    event.kind = EventKind::client_refused;
+    event.service = ServiceSlot{service};
+    event.backend = kNoBackend;
+    event.count = count;
+    fake->tell(event);
+  };
+  tell(3, 5);
+  ASSERT_TRUE(until([&] { return log.says("service web: no backend took 5 proven clients"); })) << log.text();
+  tell(3, 70);
+  tell(4, 71);
+  turn_for(std::chrono::milliseconds(100));
+  EXPECT_FALSE(log.says("70") || log.says("71")) << "added up until the next warning";
+  EXPECT_THAT(log.text(), HasSubstr("[warning]"));
+}
+
+TEST_F(DataplaneLink_, syn_floods_are_told) {
+  settle();
+  fake->set_service(3, "web");
+  const LogCapture log;
+  Event event;
+  event.service = ServiceSlot{3};
+  event.backend = kNoBackend;
+  event.count = 1;
+  event.kind = EventKind::syn_proxy_on;
+  fake->tell(event);
+  ASSERT_TRUE(until([&] { return log.says("[warning] service web: SYNs come faster than its syn_proxy_rate"); }))
+      << log.text();
+  event.kind = EventKind::syn_proxy_off;
+  fake->tell(event);
+  EXPECT_TRUE(until([&] { return log.says("[info] service web: SYNs come slowly again"); })) << log.text();
+}
+
 TEST_F(DataplaneLink_, corrupt_rings_are_left) {
   settle();
   auto* ring = fake->section<rte_ring>(SectionKind::event_ring);
@@ -325,6 +384,16 @@ TEST(is_valid_event, checks_every_field) {
   EXPECT_TRUE(is_valid_event(failed));
   failed.service = kNoService;
   EXPECT_FALSE(is_valid_event(failed));
+  for (const EventKind kind : {EventKind::client_refused, EventKind::syn_proxy_on, EventKind::syn_proxy_off}) {
+    Event of_service;
+    of_service.kind = kind;
+    of_service.backend = kNoBackend;
+    EXPECT_FALSE(is_valid_event(of_service)) << "of nobody";
+    of_service.count = 1;
+    EXPECT_TRUE(is_valid_event(of_service));
+    of_service.service = kNoService;
+    EXPECT_FALSE(is_valid_event(of_service));
+  }
 }
 
 }  // namespace

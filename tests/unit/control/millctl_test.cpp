@@ -133,7 +133,7 @@ TEST_F(Millctl, tables) {
   const Json counters = Json::parse(ask({"--json", "drops"}).out);
   EXPECT_EQ(counters["workers"][1]["rx_packets"], 77);
   EXPECT_EQ(counters["workers"][1]["dropped_total"], 4);
-  for (const char* term : {"handed_in", "originated", "tx_packets", "handed_out", "diverted", "held"})
+  for (const char* term : {"handed_in", "originated", "tx_packets", "handed_out", "diverted", "absorbed", "held"})
     EXPECT_TRUE(counters["workers"][0].contains(term)) << term;
 }
 
@@ -184,6 +184,48 @@ TEST_F(Millctl, connections) {
       "1\n");
   EXPECT_EQ(ask({"connections", "--client", "192.0.2.8"}).out, "no connections\n");
   EXPECT_EQ(ask({"connections", "--client", "nobody"}).exit, 1);
+}
+
+TEST_F(Millctl, connections_that_are_proxied) {
+  running.start_dataplane();
+  running.with([&] {
+    running.fake->set_service(0, "web");
+    ConnEntry& entry = running.fake->section<ConnEntry>(SectionKind::slab)[3];
+    entry.state = ConnState::established;
+    entry.family = Family::ipv4;
+    entry.proto = Proto::tcp;
+    entry.mode = Mode::proxy;
+    entry.spliced = 1;
+    entry.client4 = endpoint("192.0.2.7:1").addr.ipv4();
+    entry.client_port = Be16::from_host(4000);
+    entry.vip4 = endpoint("203.0.113.10:1").addr.ipv4();
+    entry.vip_port = Be16::from_host(80);
+    entry.snat4 = endpoint("10.9.0.1:1").addr.ipv4();
+    entry.snat_port = Be16::from_host(5000);
+    entry.backend4 = endpoint("10.0.0.1:80").addr.ipv4();
+    entry.backend_port = Be16::from_host(80);
+    Splice& splice = running.fake->section<Splice>(SectionKind::splices)[3];
+    splice.forward_seq_delta = 4'000'000'000;
+    splice.reverse_seq_delta = 7;
+    splice.reverse_window_shift = -3;
+    splice.client_has = splice.backend_has = kSpliceSack;
+    splice.client_next = 77;
+    splice.client_mss = 1460;
+    splice.client_window_scale = 9;
+    splice.tries = 2;
+    entry.generation.store(2);
+  });
+  const std::string brief = ask({"connections"}).out;
+  EXPECT_EQ(std::count(brief.begin(), brief.end(), '\n'), 2) << "one line a connection";
+  const std::string whole = ask({"connections", "--verbose"}).out;
+  EXPECT_EQ(whole.find(brief), 0u);
+  EXPECT_THAT(whole, HasSubstr("client  192.0.2.7:4000 > 203.0.113.10:80: timestamps no, SACK yes, next 77,"));
+  EXPECT_THAT(whole, HasSubstr("backend 10.9.0.1:5000 > 10.0.0.1:80: "));
+  EXPECT_THAT(whole, HasSubstr("splice  sequence +4000000000 forward, +7 reverse; "));
+  EXPECT_THAT(whole, HasSubstr("window shift 0 forward, -3 reverse"));
+  EXPECT_THAT(whole, HasSubstr("client MSS 1460, window scale 9; backends tried 2"));
+  const Json json = Json::parse(ask({"--json", "connections"}).out);
+  EXPECT_EQ(json["connections"][0]["splice"]["forward_seq_delta"], 4'000'000'000);
 }
 
 TEST_F(Millctl, changes_and_their_refusals) {

@@ -174,6 +174,9 @@ TEST_F(directory_, rows_by_slot) {
   EXPECT_EQ(services[0].slot, ServiceSlot{3});
   EXPECT_EQ(services[0].name, "web");
   EXPECT_TRUE(services[0].configured);
+  EXPECT_EQ(read_service(*joined.segment, ServiceSlot{4})->name, "old");
+  EXPECT_FALSE(read_service(*joined.segment, ServiceSlot{5}));
+  EXPECT_FALSE(read_service(*joined.segment, kNoService));
   EXPECT_FALSE(services[1].configured);
   const std::vector<BackendRow> backends = read_backends(*joined.segment);
   ASSERT_EQ(backends.size(), 1u);
@@ -200,6 +203,10 @@ TEST_F(live_counters_, sum_over_workers) {
   fake.backend_counters(0, 7).connections.add(3);
   fake.backend_counters(1, 7).connections.add(4);
   fake.backend_counters(1, 8).connections.add(100);
+  auto* services = fake.section<ServiceCounters>(SectionKind::service_counters);
+  services[3].refused.add(2);
+  services[kServiceMax + 3].refused.add(3);
+  services[kServiceMax + 3].syn_floods.add(1);
   auto* workers = fake.section<WorkerCounters>(SectionKind::worker_counters);
   workers[1].dropped[static_cast<size_t>(DropReason::land)].add(5);
   workers[1].connections_opened.add(9);
@@ -208,6 +215,8 @@ TEST_F(live_counters_, sum_over_workers) {
   const SegmentJoin joined = join_segment(path);
   EXPECT_EQ(sum_backend(*joined.segment, BackendSlot{7}).connections, 7u);
   EXPECT_EQ(sum_backend(*joined.segment, kNoBackend).connections, 0u);
+  EXPECT_EQ(sum_service(*joined.segment, ServiceSlot{3}).refused, 5u);
+  EXPECT_EQ(sum_service(*joined.segment, ServiceSlot{3}).syn_floods, 1u);
   const std::vector<WorkerLive> live = read_workers(*joined.segment);
   ASSERT_EQ(live.size(), 2u);
   EXPECT_EQ(live[1].dropped_total(), 5u);
@@ -333,6 +342,37 @@ TEST_F(scan_connections_, limit_and_count) {
   EXPECT_TRUE(counted.rows.empty());
 }
 
+TEST_F(scan_connections_, proxied_ones_come_with_their_splice) {
+  ConnEntry& entry = open_entry(fake, 7, 1, "192.0.2.7:4000", "10.0.0.1:80");
+  entry.mode = Mode::proxy;
+  entry.spliced = 1;
+  entry.state = ConnState::connect;
+  Splice& splice = fake.section<Splice>(SectionKind::splices)[7];
+  splice.forward_seq_delta = 0xffff'fff0;
+  splice.reverse_window_shift = -3;
+  splice.tries = 2;
+  open_entry(fake, 8, 1, "192.0.2.7:4001", "10.0.0.1:80");
+  const auto segment = std::shared_ptr<const Segment>(join_segment(path).segment);
+  const ConnScan result = scan(segment, {.client = parse_ip("192.0.2.7")}, 100, false);
+  ASSERT_EQ(result.rows.size(), 2u);
+  EXPECT_EQ(result.rows[0].mode, Mode::proxy);
+  EXPECT_EQ(conn_state_name(result.rows[0].state), "connect");
+  ASSERT_TRUE(result.rows[0].splice);
+  EXPECT_EQ(result.rows[0].splice->forward_seq_delta, 0xffff'fff0u);
+  EXPECT_EQ(result.rows[0].splice->reverse_window_shift, -3);
+  EXPECT_EQ(result.rows[0].splice->tries, 2);
+  EXPECT_FALSE(result.rows[1].splice);
+}
+
+TEST_F(scan_connections_, entries_that_claim_a_splice_where_there_is_none) {
+  FakeDataplane plain(dir.path("plain"), 2, 2048, false);
+  open_entry(plain, 7, 1, "192.0.2.7:4000", "10.0.0.1:80").spliced = 1;
+  const auto segment = std::shared_ptr<const Segment>(join_segment(dir.path("plain")).segment);
+  const ConnScan result = scan(segment, {}, 100, false);
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_FALSE(result.rows[0].splice);
+}
+
 TEST_F(scan_connections_, impossible_entries_are_left_out) {
   open_entry(fake, 0, 1, "192.0.2.7:4000", "10.0.0.1:80").generation.store(3);
   open_entry(fake, 1, 1, "192.0.2.7:4000", "10.0.0.1:80").state = ConnState{200};
@@ -340,6 +380,8 @@ TEST_F(scan_connections_, impossible_entries_are_left_out) {
   open_entry(fake, 3, 1, "192.0.2.7:4000", "10.0.0.1:80").proto = Proto{9};
   open_entry(fake, 4, 1, "192.0.2.7:4000", "10.0.0.1:80").state = ConnState::free;
   open_entry(fake, 5, 0xffff, "192.0.2.7:4000", "10.0.0.1:80");
+  open_entry(fake, 6, 1, "192.0.2.7:4000", "10.0.0.1:80").mode = Mode{4};
+  open_entry(fake, 7, 1, "192.0.2.7:4000", "10.0.0.1:80").spliced = 2;
   const auto segment = std::shared_ptr<const Segment>(join_segment(path).segment);
   const ConnScan result = scan(segment, {}, 100, false);
   ASSERT_EQ(result.rows.size(), 1u);
