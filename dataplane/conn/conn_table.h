@@ -14,7 +14,9 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <type_traits>
 
@@ -44,11 +46,22 @@ FlowKey6 reverse_key6(const ConnEntry& entry);
 // True when `key` is the one of `entry` in that direction. Always asked of IPv6 hits: their key in the table is a
 // digest.
 inline bool is_key_of(const FlowKey6& key, const ConnEntry& entry, Direction direction) {
-  const bool forward = direction == Direction::forward;
-  return entry.family == Family::ipv6 && IpAddr{key.src} == IpAddr{forward ? entry.client6 : entry.backend6} &&
-         IpAddr{key.dst} == IpAddr{forward ? entry.vip6 : entry.snat6} &&
-         key.src_port == (forward ? entry.client_port : entry.backend_port) &&
-         key.dst_port == (forward ? entry.vip_port : entry.snat_port) &&
+  // The entry's pairs, destination first: the forward key's, then the reverse key's. Without a branch: directions change
+  // from packet to packet.
+  struct Addresses {
+    std::array<uint8_t, 16> dst, src;
+  } addresses;
+  struct Ports {
+    Be16 dst, src;
+  } ports;
+  static_assert(offsetof(ConnEntry, snat6) == offsetof(ConnEntry, vip6) + sizeof addresses &&
+                offsetof(ConnEntry, snat_port) == offsetof(ConnEntry, vip_port) + sizeof ports);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&entry);
+  const auto place = static_cast<size_t>(direction);
+  std::memcpy(&addresses, bytes + offsetof(ConnEntry, vip6) + place * sizeof addresses, sizeof addresses);
+  std::memcpy(&ports, bytes + offsetof(ConnEntry, vip_port) + place * sizeof ports, sizeof ports);
+  return entry.family == Family::ipv6 && IpAddr{key.src} == IpAddr{addresses.src} &&
+         IpAddr{key.dst} == IpAddr{addresses.dst} && key.src_port == ports.src && key.dst_port == ports.dst &&
          key.proto == static_cast<uint32_t>(entry.proto);
 }
 
