@@ -9,9 +9,9 @@ namespace millrace {
 namespace {
 
 // RFC 5961 section 3: the number that the receiver expects. It has acknowledged that much, or all that was sent.
-bool is_exact_reset(Splice& splice, Direction from, const TcpSegment& segment) {
-  const SenderView view = sender_view(splice, from);
-  return segment.seq == view.next || segment.seq == view.peer_acked;
+bool is_exact_reset(const Splice& splice, Direction from, const TcpSegment& segment) {
+  const uint32_t peer_acked = numbers_of(splice, opposite(from)).acked - seq_delta_of(splice, from);
+  return segment.seq == numbers_of(splice, from).next || segment.seq == peer_acked;
 }
 
 // Our ACK did not reach the backend, and nothing of the client did either.

@@ -6,6 +6,10 @@
 // Tests:  tests/unit/stages/proxy_test.cpp, tests/tcp
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
 #include "dataplane/stages/tcp_segment.h"
 #include "dataplane/stages/worker_context.h"
 #include "dataplane/tcp/splice_translate.h"
@@ -17,30 +21,36 @@ inline constexpr uint32_t kPlausibleDistance = 1u << 24;
 
 inline bool is_near(uint32_t a, uint32_t b) { return a - b + kPlausibleDistance <= 2 * kPlausibleDistance; }
 
-// Both fields of a sender's side of the splice.
-struct SenderView {
-  uint32_t& next;      // Splice::client_next or backend_next
-  uint32_t& acked;     // of the peer's, by this sender
-  uint32_t peer_next;  // as this sender numbers it
-  uint32_t peer_acked;
+// What is remembered of one side.
+struct SideNumbers {
+  uint32_t next;   // Splice::client_next or backend_next
+  uint32_t acked;  // of the peer's, by this side
 };
-inline SenderView sender_view(Splice& splice, Direction from) {
-  if (from == Direction::forward)
-    return {splice.client_next, splice.client_acked, splice.backend_next + splice.reverse_seq_delta,
-            splice.backend_acked - splice.forward_seq_delta};
-  return {splice.backend_next, splice.backend_acked, splice.client_next + splice.forward_seq_delta,
-          splice.client_acked - splice.reverse_seq_delta};
+static_assert(offsetof(Splice, client_acked) == offsetof(Splice, client_next) + offsetof(SideNumbers, acked));
+static_assert(offsetof(Splice, backend_next) == offsetof(Splice, client_next) + sizeof(SideNumbers));
+static_assert(offsetof(Splice, backend_acked) == offsetof(Splice, backend_next) + offsetof(SideNumbers, acked));
+
+inline SideNumbers numbers_of(const Splice& splice, Direction sender) {
+  return field_of<SideNumbers>(splice, offsetof(Splice, client_next), sender);
 }
+inline void set_numbers(Splice& splice, Direction sender, const SideNumbers& numbers) {
+  const size_t offset = offsetof(Splice, client_next) + static_cast<size_t>(sender) * sizeof numbers;
+  std::memcpy(reinterpret_cast<uint8_t*>(&splice) + offset, &numbers, sizeof numbers);
+}
+
+constexpr uint32_t later_of(uint32_t a, uint32_t b) { return seq_before(a, b) ? b : a; }
 
 // False: it was sent blindly, and nothing is remembered of it.
 inline bool track_segment(Splice& splice, Direction from, const TcpSegment& segment) {
-  const SenderView view = sender_view(splice, from);
-  if (!is_near(segment.seq, view.next)) return false;
+  SideNumbers numbers = numbers_of(splice, from);
+  if (!is_near(segment.seq, numbers.next)) return false;
   if (segment.has(kTcpAck)) {
-    if (!is_near(segment.ack, view.peer_next)) return false;
-    if (seq_before(view.acked, segment.ack)) view.acked = segment.ack;
+    const Direction peer = opposite(from);
+    if (!is_near(segment.ack, numbers_of(splice, peer).next + seq_delta_of(splice, peer))) return false;
+    numbers.acked = later_of(numbers.acked, segment.ack);
   }
-  if (seq_before(view.next, segment.end())) view.next = segment.end();
+  numbers.next = later_of(numbers.next, segment.end());
+  set_numbers(splice, from, numbers);
   return true;
 }
 

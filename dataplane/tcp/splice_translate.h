@@ -8,23 +8,46 @@
 
 #include <rte_tcp.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "dataplane/conn/conn_table.h"
 #include "millrace/splice.h"
 
 namespace millrace {
 
+// What a Splice has for each direction lies side by side, the forward one first. No branch: directions change from
+// packet to packet, and a branch on them would be mispredicted every other time.
+template <typename T>
+T field_of(const Splice& splice, size_t forward_offset, Direction direction) {
+  T value;
+  const size_t offset = forward_offset + static_cast<size_t>(direction) * sizeof value;
+  std::memcpy(&value, reinterpret_cast<const uint8_t*>(&splice) + offset, sizeof value);
+  return value;
+}
+constexpr Direction opposite(Direction direction) {
+  return static_cast<Direction>(static_cast<uint8_t>(direction) ^ 1);
+}
+
 // What is added to a value of that direction's sender on its way (forward: the client's), and taken from its receiver's
 // echo of it.
 inline uint32_t seq_delta_of(const Splice& splice, Direction direction) {
-  return direction == Direction::forward ? splice.forward_seq_delta : splice.reverse_seq_delta;
+  static_assert(offsetof(Splice, reverse_seq_delta) == offsetof(Splice, forward_seq_delta) + sizeof(uint32_t));
+  return field_of<uint32_t>(splice, offsetof(Splice, forward_seq_delta), direction);
 }
 inline uint32_t ts_delta_of(const Splice& splice, Direction direction) {
-  return direction == Direction::forward ? splice.forward_ts_delta : splice.reverse_ts_delta;
+  static_assert(offsetof(Splice, reverse_ts_delta) == offsetof(Splice, forward_ts_delta) + sizeof(uint32_t));
+  return field_of<uint32_t>(splice, offsetof(Splice, forward_ts_delta), direction);
 }
-constexpr Direction opposite(Direction direction) {
-  return direction == Direction::forward ? Direction::reverse : Direction::forward;
+inline int8_t window_shift_of(const Splice& splice, Direction direction) {
+  static_assert(offsetof(Splice, reverse_window_shift) == offsetof(Splice, forward_window_shift) + sizeof(int8_t));
+  return field_of<int8_t>(splice, offsetof(Splice, forward_window_shift), direction);
+}
+// kSplice… of the side that the direction comes from.
+inline uint8_t sender_has(const Splice& splice, Direction direction) {
+  static_assert(offsetof(Splice, backend_has) == offsetof(Splice, client_has) + sizeof(uint8_t));
+  return field_of<uint8_t>(splice, offsetof(Splice, client_has), direction);
 }
 
 inline constexpr int8_t kWindowShiftMax = 14;  // RFC 7323 section 2.3
