@@ -24,7 +24,7 @@ Json splice_view(const ConnRow& row) {
                {"sack", (both_have & kSpliceSack) != 0},
                {"forward_window_shift", splice.forward_window_shift},
                {"reverse_window_shift", splice.reverse_window_shift},
-               {"client_mss", splice.client_mss}};
+               {"mss", splice.mss}};
   if (splice.client_window_scale != kNoWindowScale) view["client_window_scale"] = splice.client_window_scale;
   view["client"] = half_view(splice.client_next, splice.client_acked, splice.client_has);
   view["backend"] = half_view(splice.backend_next, splice.backend_acked, splice.backend_has);

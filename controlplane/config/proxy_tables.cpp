@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "contract/host_pattern.h"
+#include "controlplane/config/host_pattern.h"
 #include "controlplane/config/tables.h"
 #include "millrace/limits.h"
 

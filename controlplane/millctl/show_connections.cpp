@@ -26,7 +26,7 @@ std::string show_splice(const Json& row) {
              "splice", field(splice, "forward_seq_delta"), field(splice, "reverse_seq_delta"),
              field(splice, "forward_ts_delta"), field(splice, "reverse_ts_delta"),
              field(splice, "forward_window_shift"), field(splice, "reverse_window_shift")) +
-         fmt::format("    {:<8}client MSS {}, window scale {}; backends tried {}\n", "", field(splice, "client_mss"),
+         fmt::format("    {:<8}MSS {}, window scale {}; backends tried {}\n", "", field(splice, "mss"),
                      field(splice, "client_window_scale"), field(splice, "tries"));
 }
 

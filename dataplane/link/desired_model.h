@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "contract/host_pattern.h"
+#include "controlplane/config/host_pattern.h"
 #include "millrace/addr.h"
 #include "millrace/ids.h"
 #include "millrace/messages.h"

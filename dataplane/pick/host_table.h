@@ -13,7 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "contract/host_pattern.h"
+#include "controlplane/config/host_pattern.h"
 #include "dataplane/pick/pick_table.h"
 #include "millrace/addr.h"
 

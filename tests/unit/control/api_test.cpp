@@ -121,7 +121,7 @@ TEST_F(Api, proxied_services_and_connections) {
     entry.client_port = Be16::from_host(4000);
     Splice& splice = running.fake->section<Splice>(SectionKind::splices)[3];
     splice.forward_window_shift = -2;
-    splice.client_mss = 1460;
+    splice.mss = 1460;
     splice.client_has = kSpliceTimestamps | kSpliceSack;
     splice.backend_has = kSpliceSack;
     splice.client_window_scale = kNoWindowScale;
@@ -146,7 +146,7 @@ TEST_F(Api, proxied_services_and_connections) {
   const Json& splice = rows[0]["splice"];
   EXPECT_EQ(splice["state"], "hello");
   EXPECT_EQ(splice["forward_window_shift"], -2);
-  EXPECT_EQ(splice["client_mss"], 1460);
+  EXPECT_EQ(splice["mss"], 1460);
   EXPECT_EQ(splice["timestamps"], false);
   EXPECT_EQ(splice["sack"], true);
   EXPECT_EQ(splice["client"]["timestamps"], true);

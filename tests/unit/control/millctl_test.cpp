@@ -210,7 +210,7 @@ TEST_F(Millctl, connections_that_are_proxied) {
     splice.reverse_window_shift = -3;
     splice.client_has = splice.backend_has = kSpliceSack;
     splice.client_next = 77;
-    splice.client_mss = 1460;
+    splice.mss = 1460;
     splice.client_window_scale = 9;
     splice.tries = 2;
     entry.generation.store(2);
@@ -223,7 +223,7 @@ TEST_F(Millctl, connections_that_are_proxied) {
   EXPECT_THAT(whole, HasSubstr("backend 10.9.0.1:5000 > 10.0.0.1:80: "));
   EXPECT_THAT(whole, HasSubstr("splice  sequence +4000000000 forward, +7 reverse; "));
   EXPECT_THAT(whole, HasSubstr("window shift 0 forward, -3 reverse"));
-  EXPECT_THAT(whole, HasSubstr("client MSS 1460, window scale 9; backends tried 2"));
+  EXPECT_THAT(whole, HasSubstr("MSS 1460, window scale 9; backends tried 2"));
   const Json json = Json::parse(ask({"--json", "connections"}).out);
   EXPECT_EQ(json["connections"][0]["splice"]["forward_seq_delta"], 4'000'000'000);
 }

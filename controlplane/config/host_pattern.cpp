@@ -1,5 +1,5 @@
 // host_pattern.cpp: PCRE2 kept to a bounded effort, without memory of its own while it matches.
-#include "contract/host_pattern.h"
+#include "controlplane/config/host_pattern.h"
 
 #include <algorithm>
 #include <array>

@@ -6,7 +6,7 @@
 // Bound:  kPatternCodeBytesMax a pattern; kMatchStepsMax from each place of the name. A pattern that gets no further
 //         does not match.
 // Fails:  compile() says what is wrong, and where.
-// Tests:  tests/unit/contract/host_pattern_test.cpp
+// Tests:  tests/unit/config/host_pattern_test.cpp
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-#include "contract/host_pattern.h"
+#include "controlplane/config/host_pattern.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
