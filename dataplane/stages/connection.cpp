@@ -127,6 +127,13 @@ void count_attached(Worker& worker, BackendSlot backend) {
   worker.backend_counters[raw(backend)].active.add(1);
 }
 
+void leave_backend(Worker& worker, const ConnEntry& entry) {
+  if (entry.backend == kNoBackend) return;
+  worker.table.erase(entry, Direction::reverse);
+  worker.closed_in_burst = true;
+  worker.backend_counters[raw(entry.backend)].active.sub(1);
+}
+
 }  // namespace
 
 std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
@@ -191,18 +198,15 @@ std::optional<DropReason> attach_backend(Worker& worker, ConnIndex index, const 
 }
 
 void detach_backend(Worker& worker, ConnIndex index) {
-  ConnEntry& entry = worker.slab[index];
-  if (entry.backend == kNoBackend) return;
-  worker.table.erase(entry, Direction::reverse);
-  worker.closed_in_burst = true;
-  worker.backend_counters[raw(entry.backend)].active.sub(1);
-  entry.backend = kNoBackend;
+  leave_backend(worker, worker.slab[index]);
+  worker.slab[index].backend = kNoBackend;
 }
 
 void close_connection(Worker& worker, ConnIndex index) {
   const ConnEntry& entry = worker.slab[index];
   if (entry.spliced != 0) release_hello(worker, index);
-  detach_backend(worker, index);
+  // The entry keeps what it says: packets of this burst may still be on their way to its backend, a reset for one.
+  leave_backend(worker, entry);
   worker.table.erase(entry, Direction::forward);
   worker.wheel.cancel(index);
   worker.closed_in_burst = true;

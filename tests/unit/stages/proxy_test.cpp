@@ -209,6 +209,22 @@ TEST_P(Proxy, late_syn_does_not_end_what_both_sides_have_closed) {
   EXPECT_EQ(heard_one(kFront).flags, kSynAck);
 }
 
+// The SYN ends the old connection while the reset is still on its way in the same burst.
+TEST_P(Proxy, reset_reaches_the_backend_although_a_new_connection_follows) {
+  splice();
+  const BackendSlot backend = bed_.only_connection()->backend;
+  const uint64_t before = bed_.backend_total(backend, &BackendCounters::forward_packets);
+  bed_.send(kFront, from_client(packet_of(client_talk(kRst, kClientIsn + 1, 0))));
+  send_syn();
+  const Talk reset = heard_one(kBack);
+  EXPECT_EQ(reset.flags, kRst);
+  EXPECT_EQ(reset.seq, our_isn_ + 1);
+  EXPECT_EQ(bed_.backend_total(backend, &BackendCounters::forward_packets), before + 1);
+  EXPECT_EQ(bed_.backend_total(backend, &BackendCounters::active), 0u);
+  send_ack();
+  EXPECT_EQ(state(), ConnState::connect);
+}
+
 TEST_P(Proxy, half_close_lets_the_other_side_go_on) {
   splice();
   client_says(client_talk(kFinAck, kClientIsn + 1, cookie_ + 1));
