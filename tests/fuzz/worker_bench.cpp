@@ -24,7 +24,8 @@ constexpr uint32_t kTimeoutMs = 1000;
 constexpr uint16_t kSnatPort = 1024;
 constexpr unsigned kEndTurnsMin = 2;
 constexpr unsigned kEndTurnsMinProxied = 16;  // until a gate for SYNs forgets that it was open
-constexpr unsigned kEndTurnsMax = 64;
+// A round of the timer wheel: a connection finds out only there that its timeout is shorter now.
+constexpr unsigned kEndTurnsMax = 256;
 constexpr const char* kBackends[] = {"10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"};
 
 void start_eal() {
@@ -84,12 +85,11 @@ WorkerBench::WorkerBench(const BenchOptions& options) {
   worker_->announce_next = UINT32_MAX;
 }
 
-void WorkerBench::send(unsigned port, std::span<const uint8_t> frame) {
+void WorkerBench::put(unsigned port, std::span<const uint8_t> frame) {
   rte_mbuf* mbuf = rte_pktmbuf_alloc(state_.mbuf_pool);
   REQUIRE(mbuf != nullptr);
   std::copy(frame.begin(), frame.end(), rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size())));
   REQUIRE(rte_ring_enqueue(rx_[port], mbuf) == 0);
-  turn();
 }
 
 void WorkerBench::pass(uint32_t ms) {
@@ -97,7 +97,12 @@ void WorkerBench::pass(uint32_t ms) {
   turn();
 }
 
+void WorkerBench::configure(bool services) {
+  state_.snapshot.store(services ? &snapshot_ : &empty_, std::memory_order_release);
+}
+
 void WorkerBench::end_input() {
+  configure(true);
   const unsigned turns_min = snapshot_.any_spliced ? kEndTurnsMinProxied : kEndTurnsMin;
   for (unsigned i = 0; i < kEndTurnsMax && (i < turns_min || worker_->slab.used() != 0); ++i) pass(2 * kHoldMs);
   worker_->cursors = {};
@@ -172,11 +177,14 @@ void WorkerBench::add_service(unsigned number, const BenchService& service) {
 }
 
 void WorkerBench::fill_snapshot(const BenchOptions& options) {
-  snapshot_.generation = 1;
+  // The same generation, since what a new one announces is no matter here.
+  snapshot_.generation = empty_.generation = 1;
   snapshot_.services.resize(kServiceMax);
+  empty_.services.resize(kServiceMax);
   SettingsCommand& settings = snapshot_.settings;
   settings.syn_sent_timeout_ms = settings.syn_received_timeout_ms = settings.fin_wait_timeout_ms = kTimeoutMs;
   settings.time_wait_timeout_ms = settings.closed_timeout_ms = kTimeoutMs;
+  empty_.settings = settings;
   for (unsigned number = 0; number < options.services.size(); ++number) add_service(number, options.services[number]);
   for (const char* text : {"10.0.0.100", "fd00::100"}) {
     const IpAddr addr = parse_ip(text).value();

@@ -58,9 +58,16 @@ class WorkerBench {
   WorkerBench(const WorkerBench&) = delete;
   WorkerBench& operator=(const WorkerBench&) = delete;
 
-  // One turn with one frame.
-  void send(unsigned port, std::span<const uint8_t> frame);
+  // Comes in with the next turn.
+  void put(unsigned port, std::span<const uint8_t> frame);
+  void turn();
+  void send(unsigned port, std::span<const uint8_t> frame) {
+    put(port, frame);
+    turn();
+  }
   void pass(uint32_t ms);
+  // Without services, and with them again.
+  void configure(bool services);
   // Lets everything run out, so that the next input finds the same state.
   void end_input();
 
@@ -72,7 +79,6 @@ class WorkerBench {
   void resolve(unsigned port, const std::string& addr);
   void add_service(unsigned number, const BenchService& service);
   void fill_snapshot(const BenchOptions& options);
-  void turn();
   void check_equation() const;
   void hear(unsigned port, rte_mbuf* mbuf);
 
@@ -86,6 +92,7 @@ class WorkerBench {
   rte_ring* rx_[2] = {};
   rte_ring* tx_[2] = {};
   Snapshot snapshot_;
+  Snapshot empty_;
   std::unique_ptr<RouteTable> routes_;
   ProcessState state_;
   std::unique_ptr<Worker> worker_;
