@@ -172,12 +172,18 @@ Testbed::Testbed(const TestbedOptions& options) : options_(options) {
   make_port(kFront, "front", kFrontMac);
   make_port(kBack, "back", kBackMac);
 
-  slab_.reset(new ConnEntry[options_.connections]());
-  splices_.reset(new Splice[options_.connections]());
+  if (options_.slab.empty()) {
+    slab_.reset(new ConnEntry[options_.connections]());
+    options_.slab = {slab_.get(), options_.connections};
+  }
+  if (options_.splices.empty()) {
+    splices_.reset(new Splice[options_.connections]());
+    options_.splices = {splices_.get(), options_.connections};
+  }
   worker_info_.reset(new WorkerInfo[workers]());
   worker_counters_.reset(new WorkerCounters[workers]());
-  state_.slab = {slab_.get(), options_.connections};
-  state_.splices = {splices_.get(), options_.connections};
+  state_.slab = options_.slab;
+  state_.splices = options_.splices;
   state_.worker_info = {worker_info_.get(), workers};
   state_.worker_counters = {worker_counters_.get(), workers};
   for (unsigned i = 0; i < workers; ++i) {

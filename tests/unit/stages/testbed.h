@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,9 @@ struct TestbedOptions {
   uint16_t mtu_bytes = 1500;
   unsigned tx_ring_slots = 1024;
   std::vector<TestService> services = {TestService{}};
+  // Zeroed, `connections` each, that outlive the testbed; empty: its own.
+  std::span<ConnEntry> slab = {};
+  std::span<Splice> splices = {};
 };
 
 class Testbed {
