@@ -21,11 +21,6 @@ MacAddr mac_of(const rte_ether_addr& addr) {
   return mac;
 }
 
-uint16_t mss_of(const TcpOptions& options, Family family) {
-  if (options.mss != 0) return options.mss;
-  return family == Family::ipv4 ? kDefaultMss4 : kDefaultMss6;
-}
-
 // The client's initial sequence number and what its cookie tells.
 struct Proof {
   uint32_t client_isn = 0;

@@ -8,6 +8,7 @@
 #include "dataplane/stages/proxy_handshake.h"
 #include "dataplane/stages/proxy_hello.h"
 #include "dataplane/stages/proxy_say.h"
+#include "dataplane/stages/splice_timestamps.h"
 #include "dataplane/tcp/proxy_header.h"
 #include "dataplane/tcp/splice_translate.h"
 
@@ -87,11 +88,18 @@ class FirstWords {
   uint32_t header_count_;
 };
 
+constexpr uint32_t kPartBytesMax = 1400;  // fits into one packet buffer
+
+// Payload of a segment to the backend. An MSS counts as if there were no options (RFC 9293 section 3.7.1).
+uint32_t part_bytes(const Splice& splice) {
+  const uint32_t option_bytes = (splice.backend_has & kSpliceTimestamps) != 0 ? kTimestampOptionBytes : 0u;
+  return std::min(kPartBytesMax, splice.mss - std::min<uint32_t>(option_bytes, splice.mss - 1u));
+}
+
 enum class Saying : uint8_t { on, again };
 
 // On: what was not said yet, as far as the backend's window goes. Again: all that is not acknowledged.
 void say_first(Worker& worker, ConnIndex index, Saying saying) {
-  constexpr uint32_t kPartBytes = 1400;  // fits into one packet buffer
   const FirstWords words(worker, index);
   Splice& splice = worker.splice(index);
   const uint32_t count = words.count();
@@ -103,8 +111,8 @@ void say_first(Worker& worker, ConnIndex index, Saying saying) {
   splice.first_said = static_cast<uint16_t>(std::max<uint32_t>(splice.first_said, end));
   if (count == 0) return say_to_backend(worker, index, splice.backend_acked, {});
   while (at < end) {
-    std::array<uint8_t, kPartBytes> bytes;
-    const std::span<uint8_t> part(bytes.data(), std::min({end - at, uint32_t{splice.mss}, kPartBytes}));
+    std::array<uint8_t, kPartBytesMax> bytes;
+    const std::span<uint8_t> part(bytes.data(), std::min(end - at, part_bytes(splice)));
     words.copy(at, part);
     say_to_backend(worker, index, splice.backend_acked + (at - acked), part);
     at += static_cast<uint32_t>(part.size());
@@ -141,7 +149,7 @@ void set_window_shifts(Splice& splice, uint8_t backend_scale) {
   }
 }
 
-void take_syn_ack_numbers(Splice& splice, const TcpSegment& segment) {
+void take_syn_ack_numbers(Splice& splice, const TcpSegment& segment, Family family) {
   const TcpOptions options = read_tcp_options(*segment.header);
   splice.backend_has =
       static_cast<uint8_t>((options.timestamps ? kSpliceTimestamps : 0) | (options.sack_permitted ? kSpliceSack : 0)) &
@@ -151,7 +159,7 @@ void take_syn_ack_numbers(Splice& splice, const TcpSegment& segment) {
   splice.backend_window = segment.window;
   splice.reverse_seq_delta = splice.client_acked - splice.backend_next;
   splice.reverse_ts_delta = splice.client_ts_echo - options.ts_value;
-  if (options.mss != 0) splice.mss = std::min(splice.mss, options.mss);
+  splice.mss = std::min(splice.mss, mss_of(options, family));
   set_window_shifts(splice, options.window_scale);
 }
 
@@ -170,7 +178,7 @@ uint16_t opening_window(const Splice& splice) {
 
 void accept_syn_ack(Worker& worker, ConnIndex index, const TcpSegment& segment) {
   Splice& splice = worker.splice(index);
-  take_syn_ack_numbers(splice, segment);
+  take_syn_ack_numbers(splice, segment, worker.slab[index].family);
   if ((splice.client_has & kSpliceTimestamps) != 0)
     worker.has_timestamps[raw(worker.slab[index].backend)] = (splice.backend_has & kSpliceTimestamps) != 0;
   if (first_end(splice) == splice.backend_acked) {

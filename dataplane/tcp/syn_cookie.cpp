@@ -8,6 +8,8 @@
 #include <span>
 #include <stdexcept>
 
+#include "dataplane/tcp/tcp_options.h"
+
 namespace millrace {
 namespace {
 
@@ -23,7 +25,7 @@ constexpr unsigned kEpochShift = 8;
 
 // What Ethernet, tunnels, PPPoE and jumbo frames leave in either family; the lowest is for whoever asks for less than
 // every host takes.
-constexpr std::array<uint16_t, 1u << kMssBits> kMssTable = {216, 536, 1220, 1360, 1400, 1440, 1460, 8940};
+constexpr std::array<uint16_t, 1u << kMssBits> kMssTable = {kMssMin, 536, 1220, 1360, 1400, 1440, 1460, 8940};
 
 uint64_t siphash(const CookieSecret& secret, std::span<const uint8_t> bytes) {
   uint8_t out[crypto_shorthash_BYTES];

@@ -7,9 +7,11 @@
 
 #include <rte_tcp.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
+#include "millrace/addr.h"
 #include "millrace/splice.h"
 
 namespace millrace {
@@ -25,6 +27,8 @@ inline constexpr uint8_t kOptionTimestamps = 8;
 inline constexpr uint8_t kWindowScaleMax = 14;  // RFC 7323 section 2.3: what says more means 14
 inline constexpr uint16_t kDefaultMss4 = 536;   // RFC 9293 section 3.7.1: of who says nothing
 inline constexpr uint16_t kDefaultMss6 = 1220;
+inline constexpr uint16_t kMssMin =
+    216;  // less would only make many small segments of what we say; no host asks for it
 
 struct TcpOptions {
   uint16_t mss = 0;                       // 0: none
@@ -39,6 +43,12 @@ inline unsigned tcp_header_bytes(const rte_tcp_hdr& tcp) { return (tcp.data_off 
 
 // The whole header, by its data offset, lies in the frame.
 TcpOptions read_tcp_options(const rte_tcp_hdr& tcp);
+
+// What who sent these with its SYN or SYN-ACK wants to be sent at most.
+inline uint16_t mss_of(const TcpOptions& options, Family family) {
+  if (options.mss != 0) return std::max(options.mss, kMssMin);
+  return family == Family::ipv4 ? kDefaultMss4 : kDefaultMss6;
+}
 
 // How a SYN or a segment says them, padded to whole words with NOPs, in the layout that Linux uses: a receiver that has
 // a fast path for timestamps takes it. Returns the bytes written, at most kOptionBytesMax.

@@ -137,6 +137,31 @@ TEST_P(ProxyHello, silence_ends_it) {
   EXPECT_EQ(state(), ConnState::closed);
 }
 
+// Options count with the payload; a backend that asks for next to nothing gets segments that are small, not tiny.
+TEST_P(ProxyHello, parts_fit_what_the_backend_takes) {
+  for (const uint16_t mss : {300, 1}) {
+    send_syn();
+    say_stream(kNamed, 0, kNamed.size());
+    take_syn();
+    heard(kFront);
+    Talk answer = backend_talk(kSynAck, kBackendIsn, our_isn_ + 1);
+    answer.window = 65160;
+    answer.options.mss = mss;
+    backend_says(answer);
+    const size_t part_bytes = std::max<size_t>(mss, kMssMin) - 12;
+    Bytes said;
+    for (const Talk& part : heard(kBack)) {
+      EXPECT_EQ(part.seq, our_isn_ + 1 + said.size());
+      EXPECT_EQ(part.payload.size(), std::min(part_bytes, kNamed.size() - said.size()));
+      said = wire::joined(said, part.payload);
+    }
+    EXPECT_EQ(said, kNamed);
+    client_says(client_talk(kRst, kNamedEnd, 0));
+    heard(kBack);
+    EXPECT_EQ(state(), ConnState::free);
+  }
+}
+
 TEST_P(ProxyHello, a_lost_part_is_said_again) {
   send_syn();
   say_stream(kNamed, 0, kNamed.size());

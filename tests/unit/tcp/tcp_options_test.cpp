@@ -241,6 +241,16 @@ TEST(read_tcp_options, agrees_with_a_slow_reader_on_random_lists) {
   }
 }
 
+TEST(mss_of, is_what_was_said_or_what_every_host_takes) {
+  EXPECT_EQ(mss_of({}, Family::ipv4), 536);
+  EXPECT_EQ(mss_of({}, Family::ipv6), 1220);
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    EXPECT_EQ(mss_of({.mss = 8960}, family), 8960);
+    EXPECT_EQ(mss_of({.mss = 216}, family), 216);
+    EXPECT_EQ(mss_of({.mss = 1}, family), 216);
+  }
+}
+
 TEST(TcpOptionWalk, stops_in_every_place_where_a_list_may_be_cut) {
   const Bytes list = joined(joined(joined(kMssBytes, {1}), kTimestampBytes), {1, 4, 2});
   for (size_t bytes = 0; bytes <= list.size(); ++bytes) {
