@@ -67,6 +67,11 @@ class Wire:
                         break
                     self.changed.wait(end_of_turn - now)
 
+    def put_back(self, frame):
+        """A frame that was only looked at."""
+        with self.changed:
+            self.frames.insert(0, frame)
+
     def take_all(self, wanted):
         with self.changed:
             taken = [frame for frame in self.frames if wanted(frame)]
@@ -92,6 +97,7 @@ class Wire:
             except OSError:
                 return  # the namespace is gone
             frame = Ether(data)
+            frame.time = time.monotonic()
             with self.changed:
                 self._answer(frame, data)
                 self.frames.append(frame)
