@@ -141,13 +141,13 @@ class Backend(End):
         self.ends = None
 
     def is_mine(self, frame):
-        if TCP not in frame:
+        if TCP not in frame or self.family.layer not in frame:
             return False
         ends = self.ends_of(frame)
         return ends == self.ends if self.ends else ends not in self.known
 
     def ends_of(self, frame):
-        packet = frame[self.family.layer] if self.family.layer in frame else frame[1]
+        packet = frame[self.family.layer]
         return packet.dst, frame[TCP].dport, packet.src, frame[TCP].sport
 
     def learn(self, got, wanted, new_clock):
