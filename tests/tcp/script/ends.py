@@ -179,7 +179,7 @@ class Backend(End):
         return self.ends[3], self.ends[1]
 
 
-def passes(sender, receiver, flags, seq, ack, arrives=None, **fields):
+def passes(sender, receiver, flags, seq, ack=0, arrives=None, **fields):
     """A segment that arrives as it was sent, but for what `arrives` names."""
     sender.send(flags, seq, ack, **fields)
     return receiver.expect_passed(flags, **{"seq": seq, "ack": ack} | fields | (arrives or {}))

@@ -3,6 +3,7 @@ import socket
 import struct
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+FIXED_BYTES = 16
 UNIQUE_ID_BYTES = 16
 CRC32C = 0x82f63b78  # Castagnoli's polynomial, bits reversed
 
@@ -26,23 +27,19 @@ def tlv(kind, value):
     return struct.pack("!BH", kind, len(value)) + value
 
 
-def header2(client, unique_id, authority=b""):
-    """unique_id: the one thing that only the balancer knows."""
+def header2(client, said, authority=b""):
+    """Made anew, but for the connection's id, which only the balancer knows: that is taken from where it must be in what
+    was said."""
     family = client.family
     kind, code = (socket.AF_INET, 0x11) if family.name == "v4" else (socket.AF_INET6, 0x21)
-    body = socket.inet_pton(kind, family.client) + socket.inet_pton(kind, family.vip)
-    body += struct.pack("!HH", client.client_port, client.port)
+    before = socket.inet_pton(kind, family.client) + socket.inet_pton(kind, family.vip)
+    before += struct.pack("!HH", client.client_port, client.port)
     if authority:
-        body += tlv(2, authority)
-    body += tlv(5, unique_id) + tlv(3, bytes(4))
+        before += tlv(2, authority)
+    at = FIXED_BYTES + len(before) + len(tlv(5, b""))
+    body = before + tlv(5, said[at:at + UNIQUE_ID_BYTES]) + tlv(3, bytes(4))
     whole = SIGNATURE + struct.pack("!BBH", 0x21, code, len(body)) + body
     return whole[:-4] + struct.pack("!I", crc32c(whole))
-
-
-def unique_id_of(payload, header_bytes):
-    """From a v2 header, whose last two parts are the id and the checksum."""
-    end = header_bytes - len(tlv(3, bytes(4)))
-    return payload[end - UNIQUE_ID_BYTES:end]
 
 
 def vector(width, data):

@@ -114,9 +114,8 @@ class Script:
             seen = wire.take_all(unwanted)
             assert not seen, f"nothing should come, but: {[frame.summary() for frame in seen]}"
 
-    def abort(self, backend=None, seq=1, **arrives):
-        """The client resets, so that nothing is left that speaks by itself."""
-        self.client.send("R", seq, options=[])
-        if backend:
-            backend.expect("R", 1, window=0, options=[])
+    def abort(self, backend):
+        """The client resets while the backend has not answered, so that nothing is left that speaks by itself."""
+        self.client.send("R", 1, options=[])
+        backend.expect("R", 1, window=0, options=[])
         self.expect_silence()

@@ -1,5 +1,5 @@
 """Two connections as one: every number of a segment in the receiver's own terms, and nothing else of it changed."""
-from scapy.layers.inet import ICMP
+from scapy.layers.inet import ICMP, TCP
 from scapy.layers.inet6 import ICMPv6PacketTooBig
 from scapy.layers.l2 import Ether
 
@@ -203,17 +203,30 @@ def is_error(frame):
     return ICMPv6PacketTooBig in frame or (ICMP in frame and frame[ICMP].type == 3)
 
 
+def quoted(sent, arrived, family):
+    """What the sender is shown: its own packet and numbers again, but the TTL and the options of what arrived."""
+    shown = Ether(bytes(sent))
+    shown[TCP].options = arrived[TCP].options
+    del shown[TCP].chksum
+    if family is V4:
+        shown[1].ttl -= 1
+        del shown[1].chksum
+    else:
+        shown[1].hlim -= 1
+    return bytes(shown[1])
+
+
 def test_too_big_for_the_way_to_the_backend(script, bench, family):
-    """The error quotes what the client itself sent, in its own numbers."""
+    """The error quotes what the client itself sent, in its own numbers: a sender looks for them in what it has in
+    flight."""
     client, backend = script(80).splice()
     sent = client.send("A", 1, 1, payload=b"x" * 1300)
     arrived = backend.expect_passed("A", 1, 1, payload=b"x" * 1300)
     bench.backend.send(Ether(src=host_mac(backend.address), dst=BACK_MAC) /
                        icmp_error(family, backend.address, backend.ends[2], TTL) / arrived.original[14:])
-    quoted = Ether(bytes(sent))
-    decrement_ttl(quoted, family)
     assert_same(bench.client.take(is_error), Ether(src=FRONT_MAC, dst=CLIENT_MAC) /
-                icmp_error(family, family.vip, family.client, TTL - 1) / bytes(quoted[1]), "at the client")
+                icmp_error(family, family.vip, family.client, TTL - 1) / quoted(sent, arrived, family), "at the client")
+    passes(client, backend, "A", 1, 1, payload=b"x" * 1000)
 
 
 def test_too_big_for_the_way_to_the_client(script, bench, family):
@@ -222,15 +235,7 @@ def test_too_big_for_the_way_to_the_client(script, bench, family):
     arrived = client.expect_passed("A", 1, 1, payload=b"x" * 1300)
     bench.client.send(Ether(src=CLIENT_MAC, dst=FRONT_MAC) /
                       icmp_error(family, family.client, family.vip, TTL) / arrived.original[14:])
-    quoted = Ether(bytes(sent))
-    decrement_ttl(quoted, family)
     assert_same(bench.backend.take(is_error), Ether(src=BACK_MAC, dst=host_mac(backend.address)) /
-                icmp_error(family, backend.ends[2], backend.address, TTL - 1) / bytes(quoted[1]), "at the backend")
-
-
-def decrement_ttl(frame, family):
-    if family is V4:
-        frame[1].ttl -= 1
-        del frame[1].chksum
-    else:
-        frame[1].hlim -= 1
+                icmp_error(family, backend.ends[2], backend.address, TTL - 1) / quoted(sent, arrived, family),
+                "at the backend")
+    passes(backend, client, "A", 1, 1, payload=b"x" * 1000)
