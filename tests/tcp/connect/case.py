@@ -73,7 +73,7 @@ def test_silent_backend(script, bench):
     made = script(83).prove()
     first = made.expect_syn()
     made.expect_syn(first, after_ms=250)
-    first.expect("R", 1, window=0, options=[], after_ms=350)
+    first.expect("R", 1, window=0, options=[], after_ms=600, since=first.begun_at)
     second = made.expect_syn()
     assert second.address != first.address
     client = made.client
@@ -129,7 +129,7 @@ def test_nobody_else_to_ask(script, bench, wait):
     backend = made.expect_syn()
     if wait:
         made.expect_syn(backend, after_ms=250)
-        backend.expect("R", 1, window=0, options=[], after_ms=350)
+        backend.expect("R", 1, window=0, options=[], after_ms=600, since=backend.begun_at)
         expect_refusal(made.client)
     else:
         refuse(backend)
@@ -143,7 +143,7 @@ def test_late_answer(script, bench):
     made = script(83).prove()
     first = made.expect_syn()
     made.expect_syn(first, after_ms=250)
-    first.expect("R", 1, window=0, options=[], after_ms=350)
+    first.expect("R", 1, window=0, options=[], after_ms=600, since=first.begun_at)
     second = made.expect_syn()
     made.answer_syn(first)
     bench.expect_drops("no_connection")

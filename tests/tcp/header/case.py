@@ -216,7 +216,7 @@ def test_backend_that_does_not_take_it(script, reset):
     else:
         backend.expect("PA", 1, 1, payload=header, after_ms=250)
         backend.expect("PA", 1, 1, payload=header, after_ms=500)
-        backend.expect("RA", 1, 1, window=0, options=[], after_ms=750)
+        backend.expect("RA", 1, 1, window=0, options=[], after_ms=1500, since=backend.begun_at)
     second = made.expect_syn()
     assert second.address != backend.address
     made.answer_syn(second)

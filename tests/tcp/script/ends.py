@@ -21,7 +21,7 @@ class End:
         self.bench, self.wire, self.family = bench, wire, family
         self.own, self.peer = start, Start()
         self.timestamps = False
-        self.heard_at = None  # when the last frame came
+        self.begun_at = self.heard_at = None  # when the first frame came, and the last
 
     def send(self, flags, seq, ack=0, payload=b"", window=WINDOW, options=None, urgent=0, ecn=0):
         made = segment(self.own, self.peer, flags, seq, ack, window, self._options(options), payload, urgent)
@@ -64,6 +64,7 @@ class End:
         got = self.wire.take(self.is_mine, 3 + (after_ms or 0) / 1000)
         self.learn(got, wanted, new_clock)
         self.heard_at = got.time
+        self.begun_at = self.begun_at or got.time
         made = segment(self.peer, self.own, *wanted)
         expected = bytes(self.link_in() / self.ip_in(*ip_fields) / with_ports(made, *self.ports_in()))
         assert got.original == expected, (f"not what should come next at the {self.name}\n got: {self.shown(got.original)}"
