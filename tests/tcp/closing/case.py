@@ -6,8 +6,7 @@ from script.ends import passes
 
 def state_of(bench, client):
     """As the balancer has it; None without a connection."""
-    address = client.family.client if client.family.name == "v4" else f"[{client.family.client}]"
-    found = bench.balancer.get(f"/v1/connections?client={address}:{client.client_port}")["connections"]
+    found = bench.connections(client)
     return found[0]["state"] if found else None
 
 
@@ -117,7 +116,7 @@ def test_blind_syn_to_the_client(ends):
 
 @pytest.mark.parametrize("swap", [False, True], ids=["client", "backend"])
 def test_blind_data_and_fin(bench, ends, swap):
-    """From far off the window: passed on, and it moves nothing here: not the state, not the number a reset must have."""
+    """From far off the window: passed on, and it moves nothing here, neither the state nor a good reset's number."""
     sender, other = reversed(ends) if swap else ends
     passes(sender, other, "PA", 1 << 30, 1, payload=b"injected")
     passes(sender, other, "FA", 1 << 30, 1)

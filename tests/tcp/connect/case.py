@@ -2,13 +2,10 @@
 import pytest
 
 from script.ends import passes
+from script.play import service_counter
 from script.segment import Offer
 
 refusals = pytest.mark.parametrize("wait", [False, True], ids=["refused", "silent"])
-
-
-def service(bench, name, counter):
-    return next(row for row in bench.balancer.get("/v1/services")["services"] if row["service"] == name)[counter]
 
 
 def refuse(backend):
@@ -104,7 +101,7 @@ def test_reset_without_ack_is_no_refusal(script):
 
 def test_all_refuse(script, bench):
     """Four tries, never the same twice in a row; the client is reset, and so is whatever it still sends."""
-    refused = service(bench, "plain", "refused")
+    refused = service_counter(bench, "plain", "refused")
     made = script(80).prove()
     asked = []
     for _ in range(4):
@@ -118,13 +115,13 @@ def test_all_refuse(script, bench):
     expect_refusal(made.client)
     made.client.send("R", 1)
     made.expect_silence()
-    bench.wait_for(lambda: service(bench, "plain", "refused") == refused + 1)
+    bench.wait_for(lambda: service_counter(bench, "plain", "refused") == refused + 1)
 
 
 @refusals
 def test_nobody_else_to_ask(script, bench, wait):
     """A single backend is not asked again."""
-    refused = service(bench, "lone", "refused")
+    refused = service_counter(bench, "lone", "refused")
     made = script(81).prove()
     backend = made.expect_syn()
     if wait:
@@ -134,7 +131,7 @@ def test_nobody_else_to_ask(script, bench, wait):
     else:
         refuse(backend)
         expect_refusal(made.client)
-    bench.wait_for(lambda: service(bench, "lone", "refused") == refused + 1)
+    bench.wait_for(lambda: service_counter(bench, "lone", "refused") == refused + 1)
     bench.wait_for(lambda: "no backend took" in bench.balancer.logs())
 
 

@@ -3,6 +3,7 @@ import pytest
 from scapy.layers.inet import TCP
 
 from script.ends import passes
+from script.play import service_counter
 from script.segment import Offer
 
 every_mode = pytest.mark.parametrize("service", [{"port": 8080}, {"port": 8081, "nat": True}], ids=["fullnat", "nat"])
@@ -61,7 +62,7 @@ def test_backend_without_anything(guarded):
 
 def test_flood(script, bench):
     """The fifth SYN within 100 ms opens the gate: cookies from then on, for this service alone, until 10 s of calm."""
-    floods = flood_count(bench)
+    floods = service_counter(bench, "flooded", "syn_floods")
     made = [script(8082) for _ in range(12)]
     for one in made:
         one.syn()
@@ -70,13 +71,9 @@ def test_flood(script, bench):
         one.expect_cookie()
     for _ in range(len(made) - len(answered)):
         bench.backend.take(lambda frame: TCP in frame and frame[TCP].flags == "S")
-    assert flood_count(bench) == 1
+    assert service_counter(bench, "flooded", "syn_floods") == 1
     bench.wait_for(lambda: "service flooded: SYNs come faster" in bench.balancer.logs())
     last = made[-1]
     last.client.send("A", 1, 1)
     last.accept(last.expect_syn())
     made[0].expect_silence()
-
-
-def flood_count(bench):
-    return next(row for row in bench.balancer.get("/v1/services")["services"] if row["service"] == "flooded")["syn_floods"]

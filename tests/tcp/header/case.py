@@ -1,5 +1,5 @@
-"""The PROXY protocol header: the first bytes on the backend's connection, until they are acknowledged. The client's window
-stays closed so long, and its bytes come behind the header."""
+"""The PROXY protocol header: the first bytes on the backend's connection, until they are acknowledged. The client's
+window stays closed so long, and its bytes come behind the header."""
 import pytest
 
 from script.ends import passes

@@ -67,8 +67,8 @@ class End:
         self.begun_at = self.begun_at or got.time
         made = segment(self.peer, self.own, *wanted)
         expected = bytes(self.link_in() / self.ip_in(*ip_fields) / with_ports(made, *self.ports_in()))
-        assert got.original == expected, (f"not what should come next at the {self.name}\n got: {self.shown(got.original)}"
-                                          f"\nwant: {self.shown(expected)}")
+        assert got.original == expected, (f"not what should come next at the {self.name}\n"
+                                          f" got: {self.shown(got.original)}\nwant: {self.shown(expected)}")
         if after_ms is not None:
             waited_ms = (got.time - since) * 1000
             assert after_ms - EARLY_MS <= waited_ms <= after_ms + LATE_MS, (
@@ -90,7 +90,8 @@ class End:
         tcp = frame[TCP]
         seq = relative((tcp.seq - (self.peer.isn or 0)) % MODULUS)
         ack = relative((tcp.ack - self.own.isn) % MODULUS)
-        return f"{tcp.flags} seq={seq} ack={ack} win={tcp.window} {tcp.options} {bytes(tcp.payload)[:60]!r}\n      {frame!r}"
+        said = f"{tcp.flags} seq={seq} ack={ack} win={tcp.window} {tcp.options} {bytes(tcp.payload)[:60]!r}"
+        return f"{said}\n      {frame!r:.1500}"
 
 
 def marked(family, ecn):

@@ -28,7 +28,7 @@ def tlv(kind, value):
 
 
 def header2(client, said, authority=b""):
-    """Made anew, but for the connection's id, which only the balancer knows: that is taken from where it must be in what
+    """Made anew, but for the connection's id, which only the balancer knows: it is taken from where it must be in what
     was said."""
     family = client.family
     kind, code = (socket.AF_INET, 0x11) if family.name == "v4" else (socket.AF_INET6, 0x21)

@@ -12,6 +12,11 @@ TIMESTAMP_BYTES = 12
 QUIET_MS = 60  # a frame that was caused by the last one has come by then
 
 
+def service_counter(bench, service, counter):
+    rows = bench.balancer.get("/v1/services")["services"]
+    return next(row for row in rows if row["service"] == service)[counter]
+
+
 class Script:
     def __init__(self, bench, family, port, offer=Offer(), nat=False, hello_window=0, client_port=None):
         self.bench, self.family, self.port, self.offer, self.nat = bench, family, port, offer, nat
@@ -110,9 +115,8 @@ class Script:
 
     def expect_silence(self, milliseconds=QUIET_MS):
         wait_ms(milliseconds)
-        for wire, unwanted in ((self.client.wire, self.client.is_mine), (self.bench.backend, lambda frame: TCP in frame)):
-            seen = wire.take_all(unwanted)
-            assert not seen, f"nothing should come, but: {[frame.summary() for frame in seen]}"
+        seen = self.bench.client.take_all(self.client.is_mine) + self.bench.backend.take_all(lambda frame: TCP in frame)
+        assert not seen, f"nothing should come, but: {[frame.summary() for frame in seen]}"
 
     def abort(self, backend):
         """The client resets while the backend has not answered, so that nothing is left that speaks by itself."""
