@@ -34,7 +34,8 @@ Conversation::Conversation(const Script& script, const ModeFacts& facts, Judge& 
                                               .peer_urgent = script_.server.urgent,
                                               .family = script_.family,
                                               .witness = witness("client"),
-                                              .is_transparent = facts_.is_transparent});
+                                              .is_transparent = facts_.is_transparent,
+                                              .had_predecessor = script_.life != 0});
 }
 
 Stream Conversation::client_stream() const { return {stream_key(script_, true), script_.client.talk.byte_count()}; }
@@ -44,7 +45,7 @@ int Conversation::add_server(const Endpoint& source, const Endpoint& backend) {
   const auto attempt = static_cast<uint32_t>(servers_.size());
   const bool accepts = attempt >= script_.failing_attempts;
   if (attempt != 0) ++judge_.tally.further_servers;
-  std::vector<uint8_t> header = proxy_header(facts_.header, client_path_.src, client_path_.dst);
+  std::vector<int16_t> header = proxy_header(facts_.header, client_path_.src, client_path_.dst);
   Server server;
   server.path = {kBackendMac, kBackMac, backend, source};
   server.script = std::make_unique<EndScript>(script_.server);
@@ -75,14 +76,15 @@ void Conversation::match_peers() {
   client_->set_peer(found->end.get());
 }
 
-void Conversation::note_given(bool from_client, const Segment& segment) {
-  const bool has_ended = reset_given_ || (fin_from_client_ && fin_from_server_);
-  if (from_client && segment.has(kSyn) && has_ended) {
-    ++judge_.tally.late_syns;
-    is_muted_ = facts_.is_transparent;
-  }
+void Conversation::note_given(bool from_client, const Segment& segment, VirtualMs now_ms) {
   if (segment.has(kRst)) reset_given_ = true;
   if (segment.has(kFin)) (from_client ? fin_from_client_ : fin_from_server_) = true;
+  if (from_client && segment.has(kSyn)) syn_given_ms_ = now_ms;
+  // Of what is given in the same millisecond, the middle may see either first.
+  const bool has_ended = reset_given_ || (fin_from_client_ && fin_from_server_);
+  if (!has_ended || syn_given_ms_ != now_ms) return;
+  ++judge_.tally.late_syns;
+  if (facts_.reopens) mute();
 }
 
 bool Conversation::is_over() const {

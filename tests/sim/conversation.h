@@ -19,7 +19,9 @@ namespace millrace::sim {
 struct ModeFacts {
   // The two ends speak to each other; the middle changes addresses and ports alone.
   bool is_transparent = true;
-  ProxyHeader header = ProxyHeader::none;
+  // A late SYN of the client's makes a new connection of one that has ended.
+  bool reopens = true;
+  ProxyProtocol header = ProxyProtocol::none;
 };
 
 inline constexpr int kClientEnd = -1;  // servers count from 0
@@ -44,7 +46,7 @@ class Conversation {
   void match_peers();
   // What the middle is given. A SYN that was under way for longer than the connection lived makes a new one of it, to
   // which the old one's last segments go: no mistake of a NAT's, so nothing of that is reported.
-  void note_given(bool from_client, const Segment& segment);
+  void note_given(bool from_client, const Segment& segment, VirtualMs now_ms);
 
   bool is_over() const;
   // Once, when it is over.
@@ -86,6 +88,7 @@ class Conversation {
   std::array<Link, kHopCount> links_;
   bool is_retiring_ = false;
   bool fin_from_client_ = false, fin_from_server_ = false, reset_given_ = false;
+  VirtualMs syn_given_ms_ = kNever;
   bool is_muted_ = false;
 };
 

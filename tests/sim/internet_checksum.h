@@ -23,11 +23,11 @@ inline uint16_t folded(uint64_t sum) {
 inline uint16_t internet_checksum(std::span<const uint8_t> bytes) { return folded(add_words(0, bytes)); }
 
 // With the pseudo header of RFC 9293 section 3.1, RFC 8200 section 8.1.
-inline uint16_t tcp_checksum(const IpAddr& src, const IpAddr& dst, std::span<const uint8_t> tcp) {
-  uint64_t sum = 6 + tcp.size();
+inline uint16_t upper_checksum(const IpAddr& src, const IpAddr& dst, uint8_t proto, std::span<const uint8_t> bytes) {
+  uint64_t sum = proto + bytes.size();
   for (const IpAddr* addr : {&src, &dst})
     sum = add_words(sum, std::span(addr->bytes).subspan(addr->is_ipv4() ? 12 : 0));
-  return folded(add_words(sum, tcp));
+  return folded(add_words(sum, bytes));
 }
 
 }  // namespace millrace::sim

@@ -1,8 +1,9 @@
-// judge.h: keeps what went against the rules: the first ones in words, the others as a number.
+// judge.h: keeps what went against the rules: the first of each kind in words, the others as a number.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,18 +35,32 @@ class Judge {
 
   void add(Violation violation) {
     ++count_;
-    if (kept_.size() < kKeptMax) kept_.push_back(std::move(violation));
+    if (++kinds_[kind_of(violation)] <= kKeptPerKind) kept_.push_back(std::move(violation));
   }
   uint64_t count() const { return count_; }
+  // At most kKeptPerKind of a kind.
   const std::vector<Violation>& kept() const { return kept_; }
+  // How many of each kind: their text without its numbers.
+  const std::map<std::string, uint64_t>& kinds() const { return kinds_; }
 
   const Leniency lenient;
   Tally tally;
   VirtualMs now_ms = 0;
 
  private:
-  static constexpr size_t kKeptMax = 200;
+  static constexpr uint64_t kKeptPerKind = 2;
+  static constexpr size_t kKindBytes = 90;
+  static std::string kind_of(const Violation& violation) {
+    std::string kind;
+    for (const char c : violation.text) {
+      const bool digit = c >= '0' && c <= '9';
+      if (kind.size() < kKindBytes && !(digit && kind.ends_with('#'))) kind += digit ? '#' : c;
+    }
+    return violation.life == 0 ? kind : kind + " (of a port used before)";
+  }
+
   uint64_t count_ = 0;
+  std::map<std::string, uint64_t> kinds_;
   std::vector<Violation> kept_;
 };
 

@@ -14,7 +14,7 @@
 namespace millrace::sim {
 namespace {
 
-constexpr size_t kShownMax = 20;
+constexpr size_t kShownMax = 40;
 
 bool start_eal() {
   static char arguments[][16] = {"sim",         "--no-huge",      "-m", "512", "--no-pci",
@@ -39,8 +39,9 @@ void show_violations(const Options& options, const Judge& judge) {
                  draw_script(options.simulation.scripts, violation.connection, violation.life).text(), options.again,
                  violation.connection);
   }
-  if (judge.count() != 0)
-    fmt::print("{} violations, of {} connections among those kept\n", judge.count(), described.size());
+  if (judge.count() == 0) return;
+  fmt::print("{} violations\n", judge.count());
+  for (const auto& [kind, count] : judge.kinds()) fmt::print("  {:>9} {}\n", count, kind);
 }
 
 int run(const Options& options) {

@@ -5,6 +5,7 @@
 #include <rte_random.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "tests/sim/random.h"
@@ -54,6 +55,10 @@ TestbedOptions bed_options(const MiddleSettings& settings) {
   options.snat_port_last = 59'999;
   TestService& service = options.services[0];
   service.mode = settings.mode;
+  service.syn_proxy = settings.syn_proxy;
+  if (settings.syn_proxy == SynProxy::automatic) service.syn_rate = settings.syn_rate;
+  service.proxy_protocol = settings.proxy_protocol;
+  service.connect_timeout_ms = settings.connect_timeout_ms;
   service.backends.clear();
   for (const Family family : {Family::ipv4, Family::ipv6})
     for (unsigned i = 0; i < settings.backends; ++i)
@@ -99,13 +104,25 @@ Middle::Middle(const MiddleSettings& settings) : settings_(settings), bed_(bed_o
     anchor(clock_ms);
     bed_.run();
   }
+  // Every worker accepts every other's cookies, and they are the same in the next run.
+  CookieSecret secret{};
+  std::memcpy(secret.data(), &settings.seed, sizeof settings.seed);
+  for (unsigned i = 0; i < settings.workers; ++i) bed_.worker(i).cookies = SynCookies(secret, start_ms_);
 }
 
 void Middle::anchor(uint64_t clock_ms) {
   for (unsigned i = 0; i < settings_.workers; ++i) bed_.worker(i).clock.anchor(rte_rdtsc(), clock_ms);
 }
 
-void Middle::set_time(VirtualMs now_ms) { anchor(start_ms_ + now_ms); }
+void Middle::set_time(VirtualMs now_ms) {
+  anchor(start_ms_ + now_ms);
+  // Whose packets come first in this turn depends on the time alone, so that it is the same when one connection is
+  // played again.
+  for (unsigned i = 0; i < settings_.workers; ++i) {
+    Worker& worker = bed_.worker(i);
+    worker.source_next = static_cast<unsigned>(scramble(now_ms) % worker.sources.size());
+  }
+}
 
 void Middle::put(PortIndex port, const Bytes& frame) {
   // Any queue, as a NIC that does not know the owner.

@@ -22,6 +22,11 @@ struct MiddleSettings {
   unsigned workers = 1;
   unsigned backends = 1;
   uint32_t entries = 8192;
+  // Of connections that the middle makes itself.
+  SynProxy syn_proxy = SynProxy::off;
+  uint32_t syn_rate = 100;  // automatic
+  ProxyProtocol proxy_protocol = ProxyProtocol::none;
+  uint32_t connect_timeout_ms = 4000;
   uint64_t seed = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <ctime>
 #include <iostream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,21 +22,14 @@ constexpr char kExamples[] =
 
 struct Words {
   std::string seed;
-  std::string mode = "fullnat";
   std::string family = "both";
-  std::string header = "none";
   std::string plant = "none";
   std::vector<std::string> tolerated;
 };
 
-// Modes that this tree's contract has: a name that is not among them is refused, not a compile error.
-template <typename AnyMode>
-std::optional<AnyMode> mode_of(const std::string& name) {
-  if (name == "nat") return AnyMode::nat;
-  if (name == "fullnat") return AnyMode::fullnat;
-  if constexpr (requires { AnyMode::proxy; })
-    if (name == "proxy") return AnyMode::proxy;
-  return std::nullopt;
+template <typename Enum>
+CLI::CheckedTransformer words_of(const std::map<std::string, Enum>& map) {
+  return CLI::CheckedTransformer(map, CLI::ignore_case);
 }
 
 uint64_t read_seed(const std::string& text) {
@@ -66,15 +60,13 @@ Plant read_plant(const std::string& text) {
 
 void read_words(const Words& words, SimulationSettings& settings) {
   settings.scripts.seed = settings.middle.seed = read_seed(words.seed);
-  const std::optional<Mode> mode = mode_of<Mode>(words.mode);
-  if (!mode) throw UsageError("--mode " + words.mode + ": this dataplane has no such mode");
-  settings.middle.mode = *mode;
-  settings.facts.is_transparent = *mode == Mode::nat || *mode == Mode::fullnat;
+  // Who answers SYNs by itself translates more than addresses; who does so now and then, sometimes.
+  const bool splices = settings.middle.mode == Mode::proxy || settings.middle.syn_proxy == SynProxy::on;
+  settings.facts.is_transparent = !splices && settings.middle.syn_proxy == SynProxy::off;
+  settings.facts.reopens = !splices;
+  settings.facts.header = settings.middle.proxy_protocol;
   settings.scripts.ipv4 = words.family != "ipv6";
   settings.scripts.ipv6 = words.family != "ipv4";
-  settings.facts.header = words.header == "v1"   ? ProxyHeader::v1
-                          : words.header == "v2" ? ProxyHeader::v2
-                                                 : ProxyHeader::none;
   settings.plant = read_plant(words.plant);
   for (const std::string& word : words.tolerated) {
     if (word == "missing-timestamps") settings.leniency.missing_timestamps = true;
@@ -100,7 +92,13 @@ void add_options(CLI::App& app, Options& options, Words& words) {
   SimulationSettings& settings = options.simulation;
   app.add_option("--connections", settings.connections, "how many")->check(CLI::Range(1u, kClientMax));
   app.add_option("--seed", words.seed, "number, or today (the date); without one it is drawn, and printed");
-  app.add_option("--mode", words.mode, "nat | fullnat | proxy")->check(CLI::IsMember({"nat", "fullnat", "proxy"}));
+  app.add_option("--mode", settings.middle.mode, "nat | fullnat | proxy")
+      ->transform(words_of<Mode>({{"nat", Mode::nat}, {"fullnat", Mode::fullnat}, {"proxy", Mode::proxy}}));
+  app.add_option("--syn-proxy", settings.middle.syn_proxy, "off | auto | on: who answers the SYNs of nat and fullnat")
+      ->transform(words_of<SynProxy>({{"off", SynProxy::off}, {"auto", SynProxy::automatic}, {"on", SynProxy::on}}));
+  app.add_option("--syn-rate", settings.middle.syn_rate, "SYNs a second from which auto answers them");
+  app.add_option("--connect-timeout", settings.middle.connect_timeout_ms, "ms that a proxied backend has to answer")
+      ->check(CLI::Range(10u, 60'000u));
   app.add_option("--family", words.family, "ipv4 | ipv6 | both")->check(CLI::IsMember({"ipv4", "ipv6", "both"}));
   app.add_option("--workers", settings.middle.workers, "of the middle")->check(CLI::Range(1u, 4u));
   app.add_option("--backends", settings.middle.backends, "of the service, each of both families")
@@ -112,8 +110,9 @@ void add_options(CLI::App& app, Options& options, Words& words) {
   app.add_option("--failing-attempts", settings.scripts.failing_attempts_max,
                  "servers that refuse or are silent before one accepts, at most; for modes that try again")
       ->check(CLI::Range(0u, 15u));
-  app.add_option("--proxy-header", words.header, "none | v1 | v2: what servers expect before the client's first byte")
-      ->check(CLI::IsMember({"none", "v1", "v2"}));
+  app.add_option("--proxy-protocol", settings.middle.proxy_protocol, "none | v1 | v2: what backends are told first")
+      ->transform(words_of<ProxyProtocol>(
+          {{"none", ProxyProtocol::none}, {"v1", ProxyProtocol::v1}, {"v2", ProxyProtocol::v2}}));
   app.add_option("--tolerate", words.tolerated, "missing-timestamps | unagreed-options | large-segments")
       ->delimiter(',')
       ->check(CLI::IsMember({"missing-timestamps", "unagreed-options", "large-segments"}));

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "millrace/addr.h"
+#include "millrace/messages.h"
 
 namespace millrace::sim {
 
-enum class ProxyHeader : uint8_t { none, v1, v2 };
-
-std::vector<uint8_t> proxy_header(ProxyHeader version, const Endpoint& client, const Endpoint& vip);
+// kAnyByte (stream.h) where the middle is free.
+std::vector<int16_t> proxy_header(ProxyProtocol version, const Endpoint& client, const Endpoint& vip);
 
 }  // namespace millrace::sim

@@ -79,7 +79,7 @@ std::string read_options(std::span<const uint8_t> bytes, TcpOptions& options) {
 
 std::string read_tcp(std::span<const uint8_t> tcp, Arrival& out) {
   if (tcp.size() < 20) return "TCP header cut short";
-  if (tcp_checksum(out.path.src.addr, out.path.dst.addr, tcp) != 0) return "TCP checksum";
+  if (upper_checksum(out.path.src.addr, out.path.dst.addr, 6, tcp) != 0) return "TCP checksum";
   const size_t header_bytes = (tcp[12] >> 4) * 4u;
   if (header_bytes < 20 || header_bytes > tcp.size()) return "TCP data offset";
   if ((tcp[12] & 15) != 0) return "reserved bits of the TCP header";
@@ -96,15 +96,41 @@ std::string read_tcp(std::span<const uint8_t> tcp, Arrival& out) {
   return read_options(tcp.subspan(20, header_bytes - 20), segment.options);
 }
 
+// What an error message quotes: the IP header and at least the first eight bytes behind it.
+std::string read_quote(std::span<const uint8_t> quote, TooBig& out) {
+  const bool ipv4 = !quote.empty() && quote[0] == 0x45;
+  const size_t ip_bytes = ipv4 ? 20 : 40;
+  if (quote.size() < ip_bytes + 8 || (!ipv4 && quote[0] >> 4 != 6)) return "quote cut short";
+  if (quote[ipv4 ? 9 : 6] != 6) return "quote of something else than TCP";
+  const size_t address_bytes = ipv4 ? 4 : 16, at = ipv4 ? 12 : 8;
+  out.src = {read_address(quote.subspan(at, address_bytes)), Be16::from_host(get16(quote, ip_bytes))};
+  out.dst = {read_address(quote.subspan(at + address_bytes, address_bytes)),
+             Be16::from_host(get16(quote, ip_bytes + 2))};
+  out.seq = get32(quote, ip_bytes + 4);
+  return "";
+}
+
+// The only message that the middle has a reason to send.
+std::string read_icmp(std::span<const uint8_t> icmp, bool ipv4, Arrival& out) {
+  if (icmp.size() < 8) return "ICMP cut short";
+  const uint16_t sum = ipv4 ? internet_checksum(icmp) : upper_checksum(out.path.src.addr, out.path.dst.addr, 58, icmp);
+  if (sum != 0) return "ICMP checksum";
+  if (ipv4 ? icmp[0] != 3 || icmp[1] != 4 : icmp[0] != 2) return fmt::format("ICMP type {} code {}", icmp[0], icmp[1]);
+  out.too_big.emplace();
+  out.too_big->mtu_bytes = ipv4 ? get16(icmp, 6) : get32(icmp, 4);
+  return read_quote(icmp.subspan(8), *out.too_big);
+}
+
 std::string read_ipv4(std::span<const uint8_t> packet, Arrival& out) {
   if (packet.size() < 20 || packet[0] != 0x45) return "IPv4 header";
   if (get16(packet, 2) != packet.size()) return "IPv4 length";
   if (internet_checksum(packet.first(20)) != 0) return "IPv4 header checksum";
   if ((get16(packet, 6) & 0x3fff) != 0) return "a fragment";
   if (packet[8] == 0) return "TTL 0";
-  if (packet[9] != 6) return fmt::format("IP protocol {} instead of TCP", packet[9]);
   out.path.src.addr = read_address(packet.subspan(12, 4));
   out.path.dst.addr = read_address(packet.subspan(16, 4));
+  if (packet[9] == 1) return read_icmp(packet.subspan(20), true, out);
+  if (packet[9] != 6) return fmt::format("IP protocol {} instead of TCP", packet[9]);
   return read_tcp(packet.subspan(20), out);
 }
 
@@ -112,9 +138,10 @@ std::string read_ipv6(std::span<const uint8_t> packet, Arrival& out) {
   if (packet.size() < 40 || packet[0] >> 4 != 6) return "IPv6 header";
   if (get16(packet, 4) + 40u != packet.size()) return "IPv6 length";
   if (packet[7] == 0) return "hop limit 0";
-  if (packet[6] != 6) return fmt::format("IP protocol {} instead of TCP", packet[6]);
   out.path.src.addr = read_address(packet.subspan(8, 16));
   out.path.dst.addr = read_address(packet.subspan(24, 16));
+  if (packet[6] == 58) return read_icmp(packet.subspan(40), false, out);
+  if (packet[6] != 6) return fmt::format("IP protocol {} instead of TCP", packet[6]);
   return read_tcp(packet.subspan(40), out);
 }
 

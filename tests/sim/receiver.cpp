@@ -66,7 +66,7 @@ void Receiver::check_content(Place begin, const Segment& segment) const {
     const uint64_t at = offset + right;
     witness_.report(at >= expected_.byte_count()
                         ? fmt::format("byte {} of a stream of {}", at, expected_.byte_count())
-                        : fmt::format("byte {} of {} is {:#04x}", at, expected_.byte_count(), segment.payload[right]));
+                        : fmt::format("byte {} of {} is {}", at, expected_.byte_count(), segment.payload[right]));
   }
   const uint64_t fin_offset = offset + segment.payload.size();
   if (segment.has(kFin) && fin_offset != expected_.byte_count())

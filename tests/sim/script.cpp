@@ -193,7 +193,7 @@ Script draw_script(const ScriptSettings& settings, uint32_t number, uint32_t lif
   script.kind = draw_kind(random);
   draw_links(random, settings, script);
   draw_options(random, script.client);
-  draw_options(random, script.server); script.server.timestamps = false;
+  draw_options(random, script.server);
   draw_habits(random, script.client);
   draw_habits(random, script.server);
   draw_dialogue(random, script, draw_byte_budget(random, script.links[0]));

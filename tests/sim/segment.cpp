@@ -100,7 +100,7 @@ Bytes tcp_bytes(const Path& path, const Segment& segment) {
   put16(out, segment.urgent);
   out.insert(out.end(), options.begin(), options.end());
   out.insert(out.end(), segment.payload.begin(), segment.payload.end());
-  set16(out, 16, tcp_checksum(path.src.addr, path.dst.addr, out));
+  set16(out, 16, upper_checksum(path.src.addr, path.dst.addr, 6, out));
   return out;
 }
 

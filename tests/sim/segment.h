@@ -63,8 +63,8 @@ struct Segment {
 
 // Bytes that the options take in the header, padding included.
 unsigned option_bytes(const TcpOptions& options, OptionLayout layout);
-// The largest TCP segment in one packet of kMtuBytes, header without options taken off.
-constexpr unsigned segment_bytes_max(Family family) { return kMtuBytes - (family == Family::ipv4 ? 40u : 60u); }
+// IP and TCP headers without options.
+constexpr unsigned header_bytes(Family family) { return family == Family::ipv4 ? 40 : 60; }
 
 // Both ends of a hop.
 struct Path {
@@ -74,11 +74,19 @@ struct Path {
 
 Bytes make_frame(const Path& path, const Segment& segment);
 
+// "Fragmentation needed" (RFC 1191) or "packet too big" (RFC 4443) about a segment of the receiver's own.
+struct TooBig {
+  Endpoint src, dst;  // of the segment
+  uint32_t seq = 0;
+  uint32_t mtu_bytes = 0;
+};
+
 struct Arrival {
   Path path;
   Segment segment;
+  std::optional<TooBig> too_big;  // then there is no segment, and `path` has no ports
   unsigned option_bytes = 0;
-  std::string wrong;  // empty: a sound TCP segment
+  std::string wrong;  // empty: a sound TCP segment or error message
 };
 Arrival read_frame(const Bytes& frame);
 

@@ -30,6 +30,22 @@ void Sender::begin_window(uint16_t window, int64_t begin, bool is_syn) {
   window_from_ack_ = 1;
 }
 
+void Sender::shrink(unsigned payload_max) {
+  payload_max_ = payload_max;
+  cut_ = 0;
+  for (size_t i = 0; i < flight_.size(); ++i) {
+    InFlight& sent = flight_[i];
+    if (sent.sacked || sent.end - sent.begin - (sent.fin ? 1 : 0) <= payload_max_) continue;
+    InFlight rest = sent;
+    rest.begin = sent.end = sent.begin + payload_max_;
+    sent.fin = false;
+    sent.lost = rest.lost = true;
+    const auto at = std::ranges::lower_bound(edges_, sent.end, {}, &Edge::end);
+    if (at->end != sent.end) edges_.insert(at, {sent.end, sent.first_ms});
+    flight_.insert(flight_.begin() + static_cast<long>(i) + 1, rest);
+  }
+}
+
 std::optional<Piece> Sender::next_piece(VirtualMs now_ms, uint64_t written, bool has_closed) {
   if (old_byte_probe_due_) {
     old_byte_probe_due_ = false;

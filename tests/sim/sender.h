@@ -1,6 +1,7 @@
 // sender.h: one direction of a connection at its sending end: cuts the stream into segments, sends them again until they
 // are acknowledged (RFC 6298, 5681, 2018), probes closed windows. Checks every acknowledgment and SACK block.
-// Holds:  segments are never cut anew: every ACK and every edge of a SACK block is an edge of one of them.
+// Holds:  what was sent is cut anew only into smaller parts: every ACK and every edge of a SACK block is an edge of
+//         something that was sent.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,8 @@ class Sender {
 
   // The handshake is done. `payload_max`: bytes of data in a segment without SACK blocks.
   void begin(unsigned peer_shift, unsigned payload_max, bool sack, VirtualMs now_ms);
+  // The path lets less through than was thought: what is too large is cut anew and goes out at once.
+  void shrink(unsigned payload_max);
   // Of the segment that ended the handshake; SYNs do not scale.
   void begin_window(uint16_t window, int64_t begin, bool is_syn);
 

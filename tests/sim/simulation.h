@@ -9,6 +9,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -54,8 +55,9 @@ class Simulation {
     uint32_t number;
     uint32_t life;
     int end = kClientEnd;
-    Bytes frame;      // to_middle
-    Segment segment;  // to_middle, to_end
+    Bytes frame;                                   // to_middle
+    Segment segment;                               // to_middle, to_end
+    std::optional<TooBig> too_big = std::nullopt;  // to_end, instead of a segment
   };
   // What a server sees of a connection: who speaks to it.
   using Pair = std::tuple<IpAddr, uint16_t, IpAddr, uint16_t>;
@@ -78,7 +80,9 @@ class Simulation {
   void to_client(const Arrival& arrival);
   void to_server(const Arrival& arrival);
   bool take_syn(const Arrival& arrival, const Pair& pair);
-  void deliver(Conversation& conversation, int end, Hop hop, const Segment& segment);
+  void deliver(Conversation& conversation, int end, const Segment& segment);
+  void deliver(Conversation& conversation, int end, const TooBig& too_big);
+  void take_too_big(const Arrival& arrival, PortIndex port);
   void spoil_middle();
   void step_to(VirtualMs ms);
   VirtualMs next_ms() const;
@@ -87,7 +91,7 @@ class Simulation {
   void schedule(VirtualMs ms, Event event) { due_[ms].push_back(std::move(event)); }
   Conversation* find(uint32_t number, uint32_t life);
   uint32_t number_end() const { return settings_.has_only ? settings_.only + 1 : settings_.connections; }
-  VirtualMs begin_ms(uint32_t number) const { return 1000 + uint64_t{number} * 1000 / settings_.rate; }
+  VirtualMs begin_ms(uint32_t number) const;
   void trace(const Conversation& conversation, const char* what, const Segment& segment) const;
   void tell_progress();
   void report(const std::string& text) { judge_.add({.at_ms = now_ms_, .text = text}); }
@@ -101,6 +105,7 @@ class Simulation {
   std::map<VirtualMs, std::vector<Event>> due_;
   std::map<uint32_t, std::unique_ptr<Conversation>> alive_;
   std::map<Pair, ServerPlace> servers_;
+  std::set<Pair> unknown_syns_;  // of this turn; a SYN may be taken back by a reset in the same turn
   uint64_t alive_max_ = 0;
   Endings endings_;
   Random plant_luck_;

@@ -8,11 +8,13 @@
 
 namespace millrace::sim {
 
+inline constexpr int16_t kAnyByte = -1;
+
 class Stream {
  public:
   Stream(uint64_t key, uint64_t byte_count) : key_(key), byte_count_(byte_count) {}
-  // The same stream behind bytes that the middle says first (PROXY protocol).
-  Stream behind(std::vector<uint8_t> preamble) const;
+  // The same stream behind bytes that the middle says first (PROXY protocol); kAnyByte where nobody can know them.
+  Stream behind(std::vector<int16_t> preamble) const;
 
   uint64_t byte_count() const { return preamble_.size() + byte_count_; }
   uint64_t preamble_bytes() const { return preamble_.size(); }
@@ -23,7 +25,7 @@ class Stream {
  private:
   uint64_t key_;
   uint64_t byte_count_;  // without the preamble
-  std::vector<uint8_t> preamble_;
+  std::vector<int16_t> preamble_;
 };
 
 }  // namespace millrace::sim

@@ -29,6 +29,7 @@ namespace millrace::sim {
   X(syn_acks_again, "SYN-ACKs answered again")                                   \
   X(handshake_data, "handshakes whose ACK brought data or FIN")                  \
   X(urgent, "urgent segments arrived")                                           \
+  X(too_big, "smaller MTUs told")                                                \
   X(resets_sent, "resets sent")                                                  \
   X(resets_taken, "resets taken")                                                \
   X(wrapped, "streams that passed the sequence wrap")                            \

@@ -8,6 +8,7 @@ namespace {
 
 // RFC 5961 section 7: two ends that disagree must not answer each other for ever.
 constexpr uint32_t kAnswerIntervalMs = 50;
+constexpr uint32_t kMtuBytesMin = 1280;  // IPv6's, and nothing here takes more than a few options off
 // Longest that a segment may be on its way from end to end, with the middle's turn.
 constexpr uint32_t kPathMsMax = 2 * kHopMsMax + 200;
 
@@ -32,6 +33,22 @@ void TcpEnd::arrive(const Segment& segment, VirtualMs now_ms) {
       arrive_connected(segment, now_ms);
       if (!is_over() && is_established()) pump(now_ms);
   }
+}
+
+// RFC 1191, RFC 8201; only what quotes something that is under way counts (RFC 5927).
+void TcpEnd::take_too_big(const TooBig& told, VirtualMs now_ms) {
+  if (is_over() || !is_established()) return;
+  ++witness_.tally().too_big;
+  const int64_t place = place_of(told.seq, script_.isn, sender_.next());
+  if (is_transparent_) witness_.report("told a smaller MTU by a middle that lets nothing grow");
+  if (place < 0 || place > static_cast<int64_t>(sender_.next()))
+    return witness_.report(fmt::format("told a smaller MTU for sequence number {}, which was never sent", told.seq));
+  if (told.mtu_bytes < kMtuBytesMin || told.mtu_bytes >= kMtuBytes)
+    return witness_.report(fmt::format("told an MTU of {} bytes", told.mtu_bytes));
+  if (place < static_cast<int64_t>(sender_.acknowledged()) || told.mtu_bytes >= path_mtu_bytes_) return;
+  path_mtu_bytes_ = told.mtu_bytes;
+  sender_.shrink(payload_max(peer_options_));
+  pump(now_ms);
 }
 
 void TcpEnd::arrive_idle(const Segment& segment, VirtualMs now_ms) {
@@ -61,7 +78,9 @@ void TcpEnd::arrive_syn_sent(const Segment& segment, VirtualMs now_ms) {
     return end(Ending::refused, now_ms);
   }
   if (segment.has(kAck) && !acks_syn) {
-    // Of an older connection on these ports (RFC 9293 section 3.10.7.3).
+    // RFC 9293 section 3.5.1: a half-open connection is found out by a challenge, and ended by this reset.
+    if (!had_predecessor_ || segment.has(kSyn))
+      witness_.report(fmt::format("SYN answered with ACK {}, expected {}", segment.ack, script_.isn + 1));
     return answer_closed(segment);
   }
   if (!segment.has(kSyn) || !acks_syn)
@@ -106,6 +125,9 @@ void TcpEnd::arrive_connected(const Segment& segment, VirtualMs now_ms) {
     if (handshake_sends_ != 0) say_syn_ack(now_ms);
     return;
   }
+  // A second copy of the challenge that ended the client's older connection.
+  if (had_predecessor_ && segment.length() == 0 && !receiver_.is_acceptable(begin, 0))
+    return answer_unacceptable(begin, segment, now_ms);
   if (!segment.has(kRst) && !segment.has(kSyn)) check_sound(begin, segment);
   if (!check_timestamps(begin, segment, now_ms)) return;
   if (!receiver_.is_acceptable(begin, segment.length())) return answer_unacceptable(begin, segment, now_ms);
@@ -134,7 +156,9 @@ bool TcpEnd::check_timestamps(int64_t begin, const Segment& segment, VirtualMs n
     return true;
   }
   if (!stamps) {
-    if (!witness_.judge->lenient.missing_timestamps) witness_.report("no timestamps: " + segment.text());
+    // A SYN-ACK that comes again is acknowledged again, whatever it says.
+    if (!witness_.judge->lenient.missing_timestamps && !segment.has(kSyn))
+      witness_.report("no timestamps: " + segment.text());
     return true;
   }
   if (segment.has(kSyn)) return true;

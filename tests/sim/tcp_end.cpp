@@ -23,6 +23,7 @@ TcpEnd::TcpEnd(EndSetup setup)
       answer_delay_ms_(setup.answer_delay_ms),
       is_transparent_(setup.is_transparent),
       mss_is_known_(setup.mss_is_known),
+      had_predecessor_(setup.had_predecessor),
       own_(std::move(setup.own)),
       application_(script_.talk),
       sender_(script_, witness_),

@@ -41,6 +41,8 @@ struct EndSetup {
   bool is_transparent = true;
   // The peer knows our MSS.
   bool mss_is_known = true;
+  // Somebody on the way may believe in an older connection of this client's port.
+  bool had_predecessor = false;
 };
 
 class TcpEnd {
@@ -51,6 +53,7 @@ class TcpEnd {
 
   void open(VirtualMs now_ms);  // client
   void arrive(const Segment& segment, VirtualMs now_ms);
+  void take_too_big(const TooBig& told, VirtualMs now_ms);
   void wake(VirtualMs now_ms);
   VirtualMs next_wake_ms() const;
   std::vector<Segment> take_sent();
@@ -115,7 +118,7 @@ class TcpEnd {
   const Witness witness_;
   const Reception reception_;
   const uint32_t answer_delay_ms_;
-  const bool is_transparent_, mss_is_known_;
+  const bool is_transparent_, mss_is_known_, had_predecessor_;
   const TcpEnd* peer_ = nullptr;
 
   State state_ = State::idle;
@@ -133,6 +136,7 @@ class TcpEnd {
   unsigned shift_ = 0;  // of the windows that we tell
   uint32_t peer_isn_ = 0;
   TcpOptions peer_options_;
+  unsigned path_mtu_bytes_ = kMtuBytes;
 
   VirtualMs handshake_ms_ = kNever;  // the SYN or SYN-ACK goes out (again)
   uint32_t handshake_sends_ = 0;

@@ -109,7 +109,8 @@ void TcpEnd::add_sack(Segment& segment) {
   const auto fits = [&](size_t count) {
     segment.options.sack.assign(blocks.begin(), blocks.begin() + static_cast<long>(count));
     const unsigned bytes = option_bytes(segment.options, segment.layout);
-    if (bytes > kOptionBytesMax || segment.payload.size() + bytes > segment_bytes_max(family_)) return false;
+    if (bytes > kOptionBytesMax || header_bytes(family_) + segment.payload.size() + bytes > path_mtu_bytes_)
+      return false;
     // The MSS counts options, too (RFC 6691).
     return segment.payload.empty() || segment.payload.size() + bytes <= payload_max({.mss = peer_options_.mss});
   };
@@ -124,7 +125,7 @@ unsigned TcpEnd::payload_max(const TcpOptions& theirs) const {
   const unsigned told = theirs.mss ? *theirs.mss : family_ == Family::ipv4 ? 536 : 1220;
   TcpOptions always;
   if (theirs.timestamps && timestamps_) always.timestamps = Timestamps{};
-  return std::min(told, segment_bytes_max(family_)) - option_bytes(always, script_.layout);
+  return std::min(told, path_mtu_bytes_ - header_bytes(family_)) - option_bytes(always, script_.layout);
 }
 
 void TcpEnd::put(Segment segment) {
