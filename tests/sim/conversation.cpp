@@ -69,8 +69,11 @@ int Conversation::add_server(const Endpoint& source, const Endpoint& backend) {
 }
 
 void Conversation::match_peers() {
-  if (true_server_ >= 0) return;
-  const auto found = std::ranges::find_if(servers_, [](const Server& server) { return server.end->is_established(); });
+  // As long as one has neither heard nor told the client anything, the middle may choose another.
+  if (true_server_ >= 0 && servers_[static_cast<size_t>(true_server_)].end->heard_of_peer() != 0) return;
+  if (true_server_ >= 0 && client_->has_heard()) return;
+  const auto found = std::find_if(servers_.begin() + true_server_ + 1, servers_.end(),
+                                  [](const Server& server) { return server.end->is_established(); });
   if (found == servers_.end()) return;
   true_server_ = static_cast<int>(found - servers_.begin());
   client_->set_peer(found->end.get());
@@ -102,8 +105,8 @@ std::string Conversation::status() const {
 void Conversation::judge_end() {
   const Witness all = witness("connection");
   for (size_t i = 0; i < servers_.size(); ++i)
-    if (static_cast<int>(i) != true_server_ && servers_[i].end->received() != 0)
-      all.report(fmt::format("another server got {} bytes as well: {}", servers_[i].end->received(),
+    if (static_cast<int>(i) != true_server_ && servers_[i].end->heard_of_peer() != 0)
+      all.report(fmt::format("another server got {} bytes as well: {}", servers_[i].end->heard_of_peer(),
                              servers_[i].end->status()));
   if (is_orderly(script_.kind))
     judge_orderly(all);
@@ -131,9 +134,8 @@ bool Conversation::is_given_up() const {
       script_.answer_delay_ms != 0 || is_hopeless(Hop::back_to_server) || is_hopeless(Hop::server_to_back);
   if (facts_.is_transparent || !has_excuse || client_->ending() != Ending::reset || client_->received() != 0)
     return false;
-  return std::ranges::all_of(servers_, [](const Server& server) {
-    return server.end->received() <= server.end->expected().preamble_bytes() && !server.end->is_whole();
-  });
+  return std::ranges::all_of(
+      servers_, [](const Server& server) { return server.end->heard_of_peer() == 0 && !server.end->is_whole(); });
 }
 
 void Conversation::judge_disorderly(const Witness& all) const {

@@ -50,6 +50,7 @@ class Receiver {
   Place next() const { return next_; }
   // The window's right edge, as told at most.
   Place edge() const { return std::max(advertised_, next_); }
+  bool has_gaps() const { return !gaps_after_.empty(); }
   // All of it is here, in order or not.
   bool has(Place begin, Place end) const;
 

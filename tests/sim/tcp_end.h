@@ -70,7 +70,12 @@ class TcpEnd {
   // All of the peer's bytes and its FIN have arrived.
   bool is_whole() const { return receiver_.is_whole(); }
   uint64_t received() const { return receiver_.received(); }
-  const Stream& expected() const { return receiver_.expected(); }
+  // Without what the middle said first.
+  uint64_t heard_of_peer() const {
+    return receiver_.received() - std::min(receiver_.received(), receiver_.expected().preamble_bytes());
+  }
+  // Anything at all, in order or not.
+  bool has_heard() const { return receiver_.received() != 0 || receiver_.fin_taken() || receiver_.has_gaps(); }
   std::string status() const;
 
  private:
