@@ -86,6 +86,12 @@ TEST(splice_translate, window_is_shifted_and_saturates) {
     }
 }
 
+TEST(shift_window, shift_that_no_two_scales_make_is_none) {
+  for (const int8_t shift : {int8_t{-128}, int8_t{-32}, int8_t{-15}, int8_t{15}, int8_t{32}, int8_t{127}})
+    for (const uint16_t window : {uint16_t{0}, uint16_t{1}, uint16_t{0xffff}})
+      EXPECT_EQ(shift_window(window, shift), window);
+}
+
 TEST(splice_translate, window_of_a_syn_is_never_scaled) {
   Splice splice = some_splice();
   splice.forward_window_shift = 7;
