@@ -135,6 +135,28 @@ def test_nobody_else_to_ask(script, bench, wait):
     bench.wait_for(lambda: "no backend took" in bench.balancer.logs())
 
 
+def test_client_tries_again_after_a_refusal(script, bench):
+    """From the same port, with any number: the old connection is over."""
+    made = script(81).prove()
+    refuse(made.expect_syn())
+    expect_refusal(made.client)
+    again = script(81, client_port=made.client.client_port)
+    again.client.own.isn -= 1000
+    client, backend = again.splice()
+    passes(client, backend, "PA", 1, 1, payload=b"hello")
+
+
+def test_data_on_the_syn_ack(script):
+    """Fast Open that nobody asked for: not acknowledged, and not lost when it is said again."""
+    made = script(80).prove()
+    client, backend = made.client, made.expect_syn()
+    made.answer_syn(backend, payload=b"220 ready\r\n")
+    backend.expect("A", 1, 1)
+    client.expect("A", 1, 1, window=64240 >> 7)
+    made.expect_silence()
+    passes(backend, client, "PA", 1, 1, payload=b"220 ready\r\n")
+
+
 def test_late_answer(script, bench):
     """The SYN-ACK of a backend that was given up belongs to nobody."""
     made = script(83).prove()

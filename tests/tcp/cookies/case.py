@@ -24,7 +24,7 @@ def test_mss_table(script):
         prove_and_abort(script(80, offer=Offer(mss=offered)))
 
 
-@pytest.mark.parametrize("scale", [None, 0, 1, 14])
+@pytest.mark.parametrize("scale", [None, 0, 1, 14, 20])
 def test_window_scale(script, scale):
     """The SYN's window is the ACK's, unscaled."""
     prove_and_abort(script(80, offer=Offer(scale=scale)))

@@ -3,6 +3,7 @@ import pytest
 
 from script.ends import passes
 from script.headers import client_hello, header2, records
+from script.segment import Offer
 
 HELLO_WINDOW = 16 * 1024
 FIRST, SECOND, NAMELESS = 0, 1, 2  # which backend has which name, see config.toml
@@ -100,6 +101,20 @@ def test_several_segments(named):
         backend.expect("PA", 1 + at, 1, payload=stream[at:at + 1400])
     backend.send("A", 1, 1 + len(stream))
     client.expect_passed("A", 1, 1 + len(stream))
+
+
+def test_backend_with_a_small_mss(named):
+    """It gets the hello in segments as it wants them."""
+    made = named()
+    stream = hello(fill=700)
+    say_hello(made, stream)
+    backend = expect_chosen(made, FIRST)
+    made.answer_syn(backend, Offer(mss=300))
+    for at in range(0, len(stream), 300):
+        backend.expect("PA", 1 + at, 1, payload=stream[at:at + 300])
+    backend.send("A", 1, 301)
+    backend.send("A", 1, 1 + len(stream))
+    made.client.expect_passed("A", 1, 1 + len(stream))
 
 
 def test_segments_lost_reordered_and_twice(named):

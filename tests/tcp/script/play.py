@@ -9,6 +9,7 @@ CLIENT_START = (0xffff_ff00, 0xffff_fff0)   # sequence numbers and clocks wrap s
 BACKEND_START = (0x7fff_ff80, 0x7fff_fff0)  # these change their sign
 COOKIE_MSS = (216, 536, 1220, 1360, 1400, 1440, 1460, 8940)
 TIMESTAMP_BYTES = 12
+SCALE_MAX = 14  # RFC 7323 section 2.3: more counts as this
 QUIET_MS = 60  # a frame that was caused by the last one has come by then
 
 
@@ -62,7 +63,7 @@ class Script:
     def expect_syn(self, backend=None, window=WINDOW, **fields):
         """Our SYN, of a backend that was not tried before or of the same one again."""
         backend = backend or self.new_backend()
-        scale = self.offer.scale
+        scale = None if self.offer.scale is None else min(self.offer.scale, SCALE_MAX)
         options = Offer(None, scale, self.offer.sack, self.offer.timestamps).options()
         backend.syn_window = min(window << scale, 0xffff) if scale is not None else window
         got = backend.next_frame(3 + fields.get("after_ms", 0) / 1000)
@@ -80,9 +81,9 @@ class Script:
         else:
             assert backend.ends[2] in self.family.snat
 
-    def answer_syn(self, backend, offer=Offer()):
+    def answer_syn(self, backend, offer=Offer(), payload=b""):
         """The SYN-ACK."""
-        backend.send("SA", 0, 1, window=offer.window, options=offer.options())
+        backend.send("SA", 0, 1, payload, window=offer.window, options=offer.options())
         backend.timestamps = self.offer.timestamps and offer.timestamps
         if self.offer.timestamps:
             self.stamping[self.port, backend.address] = offer.timestamps

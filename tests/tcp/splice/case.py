@@ -239,3 +239,21 @@ def test_too_big_for_the_way_to_the_client(script, bench, family):
                 icmp_error(family, backend.ends[2], backend.address, TTL - 1) / quoted(sent, arrived, family),
                 "at the backend")
     passes(backend, client, "A", 1, 1, payload=b"x" * 1000)
+
+
+def test_no_room_for_timestamps(script, bench, family):
+    """A backend without them that fills its packets all the same is told a smaller MTU, in its own packet's words."""
+    made = script(80)
+    client, backend = made.splice(Offer(timestamps=False))
+    backend.send("A", 1, 1, payload=b"x" * (made.own_mss - TIMESTAMP_BYTES + 1))
+    told = bench.backend.take(is_error)
+    kind = ICMP if family is V4 else ICMPv6PacketTooBig
+    assert (told[ICMP].nexthopmtu if family is V4 else told[kind].mtu) == 1500 - TIMESTAMP_BYTES
+    assert told[1].dst == backend.address
+    quote = told[kind].payload
+    tcp = quote.getlayer("TCP in ICMP")
+    assert (quote.src, quote.dst) == (backend.address, backend.ends[2])
+    assert (tcp.sport, tcp.dport, tcp.seq) == (*backend.ports_out(), backend.own.isn + 1)
+    passes_stamped = b"x" * (made.own_mss - TIMESTAMP_BYTES)
+    backend.send("A", 1, 1, payload=passes_stamped)
+    client.expect_passed("A", 1, 1, payload=passes_stamped, options=clocks(0, 0), new_clock=True)

@@ -1,6 +1,6 @@
 """The client's window is closed until a backend is there, so that nothing of the client has to be kept."""
 from script.ends import passes
-from script.segment import WINDOW, Offer
+from script.segment import WINDOW, Offer, clocks
 
 
 def test_probe_is_answered(script):
@@ -67,6 +67,19 @@ def test_client_window_while_connecting(script):
     made.answer_syn(backend)
     backend.expect("A", 1, 1, window=99)
     client.expect("A", 1, 1, window=64240 >> 7)
+
+
+def test_client_clock_while_connecting(script):
+    """The backend is told the client's newest timestamp; an older one is no news (RFC 7323 section 5)."""
+    made = script(82).prove()
+    client, backend = made.client, made.expect_syn()
+    client.send("A", 1, 1, options=clocks(40, 0))
+    client.send("A", 1, 1, options=clocks(20, 0))
+    client.send("A", 0, 1, options=clocks(50, 0))
+    client.expect("A", 1, 1, window=0, options=clocks(0, 50))
+    made.answer_syn(backend)
+    backend.expect("A", 1, 1, options=clocks(50, 0))
+    client.expect("A", 1, 1, window=64240 >> 7, options=clocks(0, 50))
 
 
 def test_small_window_of_the_backend(script):
