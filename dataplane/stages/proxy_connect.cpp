@@ -235,15 +235,19 @@ bool take_answer_to_first(Worker& worker, ConnIndex index, const TcpSegment& seg
 
 }  // namespace
 
-void refuse_client(Worker& worker, ConnIndex index, BackendSlot last) {
-  ConnEntry& entry = worker.slab[index];
+void end_handshake(Worker& worker, ConnIndex index) {
   detach_backend(worker, index);
   release_hello(worker, index);
+  worker.slab[index].state = ConnState::closed;
+  arm_connection(worker, index);
+}
+
+void refuse_client(Worker& worker, ConnIndex index, BackendSlot last) {
+  const ConnEntry& entry = worker.slab[index];
   worker.service_counters[raw(entry.service)].refused.add(1);
   note_backend(worker, NoteKind::client_refused, entry.service, last);
   say_reset_to_client(worker, index);
-  entry.state = ConnState::closed;
-  arm_connection(worker, index);
+  end_handshake(worker, index);
 }
 
 void connect_backend(Worker& worker, ConnIndex index, const ServiceTables& service, BackendSlot avoid) {

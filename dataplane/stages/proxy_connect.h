@@ -20,7 +20,11 @@ bool take_backend_segment(Worker& worker, ConnIndex index, const TcpSegment& seg
 // States connect and header, at Splice::due_ms.
 void proceed_connect(Worker& worker, ConnIndex index);
 
-// Resets the client and lets go of the backend. The entry stays closed for a while.
+// Lets go of the backend and of what is kept. The entry stays closed for a while, so that neither a late segment with
+// the client's cookie nor our answer to its SYN, which would be said again, begins anew what is over.
+void end_handshake(Worker& worker, ConnIndex index);
+
+// The same, and resets the client.
 void refuse_client(Worker& worker, ConnIndex index, BackendSlot last);
 
 }  // namespace millrace

@@ -1,6 +1,5 @@
 #include "dataplane/stages/proxy_handshake.h"
 
-#include "dataplane/stages/connection.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/proxy_connect.h"
 #include "dataplane/stages/proxy_hello.h"
@@ -32,7 +31,7 @@ void take_client_numbers(Splice& splice, const TcpSegment& segment) {
 void take_client_reset(Worker& worker, ConnIndex index, const TcpSegment& segment) {
   if (segment.seq != worker.splice(index).client_next) return challenge(worker, index, Direction::forward);
   if (worker.slab[index].backend != kNoBackend) say_reset_to_backend(worker, index);
-  close_connection(worker, index);
+  end_handshake(worker, index);
 }
 
 // A client's window is closed but for its hello, so all that can come is an ACK, a probe of the window, or what it sent

@@ -181,12 +181,13 @@ def test_answer_of_an_older_connection(script):
 
 
 def test_client_gives_up(script):
-    """Its reset ends ours with the backend; what the backend answers belongs to nobody."""
+    """Its reset ends ours with the backend, and nothing begins anew: neither is our answer to the SYN said again, nor does
+    a late ACK connect."""
     made = script(80).prove()
-    backend = made.expect_syn()
-    made.client.send("R", 1)
-    backend.expect("R", 1, window=0, options=[])
-    made.expect_silence(400)
+    made.abort(made.expect_syn())
+    made.expect_silence(1500)
+    made.client.send("A", 1, 1)
+    expect_refusal(made.client)
 
 
 def test_blind_reset_of_the_client(script):

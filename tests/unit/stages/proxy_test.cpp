@@ -80,7 +80,7 @@ TEST_P(Proxy, cookie_outlives_one_change_of_secret_and_not_two) {
   send_ack();
   EXPECT_EQ(state(), ConnState::connect);
   client_says(client_talk(kRst, kClientIsn + 1, 0));
-  EXPECT_EQ(state(), ConnState::free);
+  EXPECT_EQ(state(), ConnState::closed);
   bed_.pass(kCookieEpochMs);
   bed_.received(kFront);
   bed_.received(kBack);
