@@ -133,7 +133,7 @@ void fail_backend(Worker& worker, ConnIndex index) {
 }
 
 void give_up_backend(Worker& worker, ConnIndex index) {
-  say_reset_to_backend(worker, index);
+  reset_backend(worker, index);
   fail_backend(worker, index);
 }
 
@@ -234,6 +234,17 @@ bool take_answer_to_first(Worker& worker, ConnIndex index, const TcpSegment& seg
 }
 
 }  // namespace
+
+// Before it has answered, one past our SYN is what a backend would take (RFC 9293 section 3.10.7.4); after that the end of
+// all that was said, most of which has arrived.
+void reset_backend(Worker& worker, ConnIndex index) {
+  if (worker.slab[index].backend == kNoBackend) return;
+  const Splice& splice = worker.splice(index);
+  if (worker.slab[index].state == ConnState::connect)
+    return say_reset_to_backend(worker, index, splice.backend_acked + 1);
+  const uint32_t count = FirstWords(worker, index).count();
+  say_reset_to_backend(worker, index, first_end(splice) - count + std::min<uint32_t>(splice.first_said, count));
+}
 
 void end_handshake(Worker& worker, ConnIndex index) {
   detach_backend(worker, index);

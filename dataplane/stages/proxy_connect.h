@@ -20,6 +20,9 @@ bool take_backend_segment(Worker& worker, ConnIndex index, const TcpSegment& seg
 // States connect and header, at Splice::due_ms.
 void proceed_connect(Worker& worker, ConnIndex index);
 
+// Ends what the backend has of the connection, if there is one.
+void reset_backend(Worker& worker, ConnIndex index);
+
 // Lets go of the backend and of what is kept. The entry stays closed for a while, so that neither a late segment with
 // the client's cookie nor our answer to its SYN, which would be said again, begins anew what is over.
 void end_handshake(Worker& worker, ConnIndex index);

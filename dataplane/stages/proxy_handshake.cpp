@@ -30,7 +30,7 @@ void take_client_numbers(Splice& splice, const TcpSegment& segment) {
 // A client that gives up. Only the exact number counts (RFC 5961 section 3).
 void take_client_reset(Worker& worker, ConnIndex index, const TcpSegment& segment) {
   if (segment.seq != worker.splice(index).client_next) return challenge(worker, index, Direction::forward);
-  if (worker.slab[index].backend != kNoBackend) say_reset_to_backend(worker, index);
+  reset_backend(worker, index);
   end_handshake(worker, index);
 }
 

@@ -107,11 +107,10 @@ void say_to_backend(Worker& worker, ConnIndex index, uint32_t seq, std::span<con
   say(worker, index, Direction::forward, segment, payload);
 }
 
-void say_reset_to_backend(Worker& worker, ConnIndex index) {
+void say_reset_to_backend(Worker& worker, ConnIndex index, uint32_t seq) {
   const Splice& splice = worker.splice(index);
-  // Before it has answered, one past our SYN is what a backend would take (RFC 9293 section 3.10.7.4).
   const bool answered = worker.slab[index].state != ConnState::connect;
-  OwnSegment segment{.seq = answered ? splice.backend_acked : splice.backend_acked + 1,
+  OwnSegment segment{.seq = seq,
                      .ack = answered ? splice.backend_next : 0,
                      .flags = static_cast<uint8_t>(answered ? kTcpRst | kTcpAck : kTcpRst)};
   say(worker, index, Direction::forward, segment);

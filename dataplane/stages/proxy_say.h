@@ -27,8 +27,8 @@ void say_reset_to_client(Worker& worker, ConnIndex index);
 void say_syn(Worker& worker, ConnIndex index);
 // From `seq` on; the backend's sequence numbers until backend_next are acknowledged.
 void say_to_backend(Worker& worker, ConnIndex index, uint32_t seq, std::span<const uint8_t> payload);
-// Ends what it may have of this connection: for one that was given up.
-void say_reset_to_backend(Worker& worker, ConnIndex index);
+// Ends what it may have of this connection, if `seq` is what it expects next.
+void say_reset_to_backend(Worker& worker, ConnIndex index, uint32_t seq);
 // In answer to a segment that belongs to no connection of ours: with the number that it acknowledged (RFC 9293 section
 // 3.5.2).
 void say_reset_at(Worker& worker, ConnIndex index, uint32_t seq);

@@ -42,7 +42,7 @@ bool answers_with_cookies(Worker& worker, const ServiceTables& service) {
     return true;
   }
   if (gate.syns <= limit && !slab_is_over(worker, kGatePressurePercent)) return false;
-  if (!gate.was_open) worker.syn_gates.open_.push_back(service.slot);
+  if (!gate.was_open) worker.syn_gates.open_[worker.syn_gates.open_count_++] = service.slot;
   gate.open = gate.was_open = true;
   gate.busy_ms = now_ms;
   worker.service_counters[raw(service.slot)].syn_floods.add(1);
@@ -56,19 +56,18 @@ bool accepts_cookies(Worker& worker, const ServiceTables& service) {
 }
 
 void calm_gates(Worker& worker) {
-  std::vector<ServiceSlot>& slots = worker.syn_gates.open_;
+  SynGates& gates = worker.syn_gates;
   const uint32_t now_ms = worker.clock.now32_ms();
-  for (size_t i = 0; i < slots.size();) {
-    SynGate& gate = worker.syn_gates.of(slots[i]);
+  for (uint32_t i = 0; i < gates.open_count_;) {
+    SynGate& gate = gates.of(gates.open_[i]);
     const uint32_t calm_ms = now_ms - gate.busy_ms;
     if (gate.open && calm_ms >= kGateCalmMs) {
       gate.open = false;
-      tell(worker, NoteKind::syn_proxy_off, slots[i]);
+      tell(worker, NoteKind::syn_proxy_off, gates.open_[i]);
     }
     if (!gate.open && calm_ms >= kGateCalmMs + 2 * kCookieEpochMs) {
       gate.was_open = false;
-      slots[i] = slots.back();
-      slots.pop_back();
+      gates.open_[i] = gates.open_[--gates.open_count_];
     } else {
       ++i;
     }

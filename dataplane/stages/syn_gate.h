@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "dataplane/pick/snapshot.h"
 
@@ -35,15 +34,16 @@ struct SynGate {
 
 class SynGates {
  public:
-  SynGates() : gates_(new SynGate[kServiceMax]()) { open_.reserve(kServiceMax); }
+  SynGates() : gates_(new SynGate[kServiceMax]()), open_(new ServiceSlot[kServiceMax]()) {}
   SynGate& of(ServiceSlot slot) { return gates_[raw(slot)]; }
 
  private:
   friend bool answers_with_cookies(Worker& worker, const ServiceTables& service);
   friend void calm_gates(Worker& worker);
 
-  std::unique_ptr<SynGate[]> gates_;  // by ServiceSlot
-  std::vector<ServiceSlot> open_;     // those that are or were open; room for all, never grows
+  std::unique_ptr<SynGate[]> gates_;     // by ServiceSlot
+  std::unique_ptr<ServiceSlot[]> open_;  // those that are or were open
+  uint32_t open_count_ = 0;
 };
 
 // A SYN has come for the service: is a cookie its answer?

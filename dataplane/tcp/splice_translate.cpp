@@ -71,6 +71,21 @@ class OptionTranslation {
   void sack(uint8_t* option, size_t bytes) {
     for (uint8_t* edge = option + 2; edge + 4 <= option + bytes; edge += 4)
       add32(edge, 0 - seq_delta_of(splice_, opposite(direction_)));
+    if (direction_ == Direction::reverse && splice_.proxy_protocol != ProxyProtocol::none)
+      hide_duplicate(option, bytes);
+  }
+  // A first block below the ACK tells of bytes that came twice (RFC 2883), perhaps of our PROXY header: those are nothing
+  // of the client's. It is only of use, and repeating the second block, or none, says nothing wrong.
+  void hide_duplicate(uint8_t* option, size_t bytes) {
+    const uint32_t ack = Be32{tcp_.recv_ack}.host();
+    if (bytes < 10 || static_cast<int32_t>(ack - read32(option + 6)) < 0) return;
+    if (bytes < 18) return set_nops(option, bytes);
+    for (uint8_t* edge : {option + 2, option + 6}) add32(edge, read32(edge + 8) - read32(edge));
+  }
+  static uint32_t read32(const uint8_t* at) {
+    Be32 value;
+    std::memcpy(&value.raw, at, sizeof value.raw);
+    return value.host();
   }
   void add32(uint8_t* at, uint32_t increment) {
     Be32 before;

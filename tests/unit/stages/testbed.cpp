@@ -38,55 +38,6 @@ IpAddr read_addr(const wire::Bytes& frame, size_t at, bool ipv4) {
   return addr;
 }
 
-HostTable::Targets targets_of(const std::vector<PickCandidate>& candidates) {
-  return {build_pick_table(Balance::roundrobin, Family::ipv4, candidates),
-          build_pick_table(Balance::roundrobin, Family::ipv6, candidates)};
-}
-
-std::shared_ptr<const HostTable> make_hosts(const TestService& service, const std::vector<PickCandidate>& candidates) {
-  if (service.host_matching == HostMatching::none) return nullptr;
-  std::map<std::string, std::vector<PickCandidate>> by_host;
-  for (size_t i = 0; i < candidates.size(); ++i) by_host[service.hosts.at(i)].push_back(candidates[i]);
-  std::vector<HostTable::Row> rows;
-  for (const auto& [host, own] : by_host)
-    if (!host.empty()) rows.push_back({HostPattern::compile(service.host_matching, host).pattern, targets_of(own)});
-  std::optional<HostTable::Targets> unexpected;
-  if (service.unexpected_host == UnexpectedHost::any) unexpected = targets_of(candidates);
-  if (service.unexpected_host == UnexpectedHost::fallback) unexpected = targets_of(by_host[""]);
-  return std::make_shared<const HostTable>(service.host_matching, std::move(rows), std::move(unexpected));
-}
-
-std::shared_ptr<const ServiceTables> make_tables(const TestService& service, ServiceSlot slot, BackendSlot first,
-                                                 EligibleBackends& eligible) {
-  auto tables = std::make_shared<ServiceTables>();
-  tables->slot = slot;
-  tables->proto = service.proto;
-  tables->mode = service.mode;
-  tables->balance = Balance::roundrobin;
-  tables->snat_pool = service.mode != Mode::nat ? uint16_t{0} : kNoSnatPool;
-  tables->syn_proxy = service.syn_proxy;
-  tables->syn_rate = service.syn_rate;
-  tables->connect_timeout_ms = service.connect_timeout_ms;
-  tables->client_idle_timeout_ms = service.client_idle_ms;
-  tables->backend_idle_timeout_ms = service.backend_idle_ms;
-  std::vector<PickCandidate> candidates;
-  for (size_t i = 0; i < service.backends.size(); ++i) {
-    const Endpoint endpoint = parse_endpoint(service.backends[i]).value();
-    const auto backend = static_cast<BackendSlot>(raw(first) + i);
-    eligible.set(backend, true);
-    candidates.push_back({.target = {.addr = endpoint.addr,
-                                     .port = endpoint.port,
-                                     .slot = backend,
-                                     .proxy_protocol = service.proxy_protocol},
-                          .eligible = true});
-  }
-  tables->hello_timeout_ms = service.hello_timeout_ms;
-  tables->hosts = make_hosts(service, candidates);
-  tables->ipv4 = build_pick_table(tables->balance, Family::ipv4, candidates);
-  tables->ipv6 = build_pick_table(tables->balance, Family::ipv6, candidates);
-  return tables;
-}
-
 }  // namespace
 
 Seen seen(const wire::Bytes& frame) {

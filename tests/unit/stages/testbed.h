@@ -45,6 +45,10 @@ struct TestService {
   uint32_t hello_timeout_ms = 1'000;
 };
 
+// `first`: slot of its first backend; all of them become eligible.
+std::shared_ptr<const ServiceTables> make_tables(const TestService& service, ServiceSlot slot, BackendSlot first,
+                                                 EligibleBackends& eligible);
+
 struct TestbedOptions {
   unsigned workers = 1;
   uint32_t connections = 1024;  // of all workers
