@@ -3,6 +3,7 @@ import pytest
 
 from harness.flow import FAMILIES
 from harness.running import bench, pytest_collection_modifyitems, running  # noqa: F401
+from script.ends import wait_ms
 from script.play import QUIET_MS, Script
 
 
@@ -33,4 +34,5 @@ def script(bench, family, request):
             one.expect_silence(QUIET_MS if one is made[0] else 0)
     else:
         for one in made:
-            one.client.send("R", 1)  # or its SYNs to backends would be heard in the next case
+            one.leave()
+        wait_ms(QUIET_MS)

@@ -181,8 +181,8 @@ def test_answer_of_an_older_connection(script):
 
 
 def test_client_gives_up(script):
-    """Its reset ends ours with the backend, and nothing begins anew: neither is our answer to the SYN said again, nor does
-    a late ACK connect."""
+    """Its reset ends ours with the backend, and nothing begins anew: neither is our answer to the SYN said again, nor
+    does a late ACK connect."""
     made = script(80).prove()
     made.abort(made.expect_syn())
     made.expect_silence(1500)

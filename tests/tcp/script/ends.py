@@ -21,12 +21,14 @@ class End:
         self.bench, self.wire, self.family = bench, wire, family
         self.own, self.peer = start, Start()
         self.timestamps = False
+        self.sent_end = 0  # the highest number that was sent
         self.begun_at = self.heard_at = None  # when the first frame came, and the last
 
     def send(self, flags, seq, ack=0, payload=b"", window=WINDOW, options=None, urgent=0, ecn=0):
         made = segment(self.own, self.peer, flags, seq, ack, window, self._options(options), payload, urgent)
         frame = self.link_out() / self.ip_out(ecn) / with_ports(made, *self.ports_out())
         self.wire.send(frame)
+        self.sent_end = max(self.sent_end, seq + len(payload))
         return frame
 
     def expect(self, flags, seq, ack=0, payload=b"", window=WINDOW, options=None, after_ms=None, since=None,

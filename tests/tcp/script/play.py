@@ -124,3 +124,8 @@ class Script:
         self.client.send("R", 1, options=[])
         backend.expect("R", 1, window=0, options=[])
         self.expect_silence()
+
+    def leave(self):
+        """After a failure anywhere: what still speaks to backends would be heard in the next case."""
+        for seq in {1, self.client.sent_end}:
+            self.client.send("R", seq, options=[])

@@ -6,9 +6,8 @@ from scapy.layers.l2 import Ether
 from harness.flow import CLIENT_MAC, TTL, V4, assert_same, host_mac
 from harness.network import BACK_MAC, FRONT_MAC
 from script.ends import passes, wait_ms
+from script.play import TIMESTAMP_BYTES
 from script.segment import MODULUS, Offer, blocks, clocks
-
-TIMESTAMP_BYTES = 12
 
 
 def test_data_goes_both_ways(script):
