@@ -5,7 +5,30 @@
 #include <cstdlib>
 #include <string>
 
+#include "contract/host_pattern.h"
 #include "controlplane/config/config.h"
+#include "millrace/limits.h"
+
+namespace {
+
+// What the dataplane would refuse otherwise.
+bool proxying_holds(const millrace::config::ServiceConfig& service) {
+  using namespace millrace;
+  const auto within = [](uint32_t ms) { return ms >= kHandshakeTimeoutMsMin && ms <= kHandshakeTimeoutMsMax; };
+  if (service.may_proxy() && (service.proto != Proto::tcp || !within(service.backend_connection_timeout_ms)))
+    return false;
+  if ((service.syn_rate != 0) != (service.syn_proxy == SynProxy::automatic)) return false;
+  const bool reads_names = service.host_matching != HostMatching::none;
+  if (reads_names && (service.mode != Mode::proxy || !within(service.hello_timeout_ms))) return false;
+  for (const config::BackendConfig& backend : service.backends) {
+    if (backend.proxy_protocol != ProxyProtocol::none && !service.always_proxies()) return false;
+    if (backend.host.empty()) continue;
+    if (!reads_names || !HostPattern::compile(service.host_matching, backend.host).pattern) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace millrace::config;
@@ -22,10 +45,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!result.config) return 0;
   // What the rest of the program relies on without looking again.
   for (const ServiceConfig& service : result.config->services) {
-    const bool pooled = service.mode == millrace::Mode::fullnat;
+    const bool pooled = service.mode != millrace::Mode::nat;
     if (service.name.empty() || service.binds.empty() || service.backends.empty() ||
         service.snat_pool.empty() == pooled || service.client_idle_timeout_ms == 0 ||
-        service.backend_idle_timeout_ms == 0)
+        service.backend_idle_timeout_ms == 0 || !proxying_holds(service) ||
+        (service.may_proxy() && !result.config->dataplane.proxy))
       std::abort();
   }
   if (result.config->dataplane.workers.empty() || result.config->dataplane.ports.empty()) std::abort();
