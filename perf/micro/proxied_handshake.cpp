@@ -37,12 +37,15 @@ void check_syn(Bed& bed, const uint8_t* sent, const uint8_t* frame, uint16_t dat
   const uint32_t connection = bed.translations().connection_of(client);
   bed.translations().learn(client, read_tuple(frame));
   bed.ends().learn_syn(connection, read_tcp(frame));
-  const TcpFields tcp = bed.ends().own_syn(connection);
-  check_frame(frame, data_bytes, own_segment(bed, to_backend(bed, connection), kTcpSyn, tcp));
+  const Forwarded to = to_backend(bed, connection);
+  const TcpFields tcp = bed.ends().own_syn(connection, bed.plan().number_of_backend(to.tuple.dst).value());
+  check_frame(frame, data_bytes, own_segment(bed, to, kTcpSyn, tcp));
 }
 
 void check_ack(Bed& bed, const uint8_t* sent, const uint8_t* frame, uint16_t data_bytes) {
-  const uint32_t connection = bed.translations().expected(read_tuple(sent)).connection;
+  const Tuple backend = read_tuple(sent);
+  const uint32_t connection = bed.translations().expected(backend).connection;
+  bed.ends().heard(bed.plan().number_of_backend(backend.src).value());
   const bool client = read_tuple(frame).src == bed.plan().vip();
   const Forwarded to = client ? to_client(bed, connection) : to_backend(bed, connection);
   const TcpFields tcp = client ? bed.ends().own_ack_to_client(connection) : bed.ends().own_ack_to_backend(connection);

@@ -70,8 +70,10 @@ TcpFields TcpEnds::own_syn_ack(uint32_t connection) const {
                client_clock(connection) - kHandshakeMs);
 }
 
-TcpFields TcpEnds::own_syn(uint32_t connection) const {
+TcpFields TcpEnds::own_syn(uint32_t connection, unsigned backend) const {
   TcpFields tcp = syn_fields();
+  // A backend without timestamps would leave no room for those that its client is owed.
+  if (timestamps_ && !heard_[backend]) tcp.mss = static_cast<uint16_t>(tcp.mss - kTimestampBytes);
   tcp.seq = client_isn(connection) + shifts_[connection].forward_seq;
   tcp.window = kWindow << kWindowScale;
   return timed(tcp, client_clock(connection) + shifts_[connection].forward_ms, 0);
@@ -96,6 +98,8 @@ void TcpEnds::learn_syn(uint32_t connection, const TcpFields& own) {
   shifts_[connection].forward_seq = own.seq - client_isn(connection);
   shifts_[connection].forward_ms = own.ts_value - client_clock(connection);
 }
+
+void TcpEnds::heard(unsigned backend) { heard_[backend] = true; }
 
 // What the backend said, the client knows by the balancer's translation alone; likewise the other way round.
 TcpFields TcpEnds::from_client(uint32_t connection, const Said& said) const {

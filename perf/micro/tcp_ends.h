@@ -5,9 +5,11 @@
 // Thread: one.      Memory: 16 B a connection.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
+#include "perf/micro/flow_plan.h"
 #include "perf/micro/frame.h"
 
 namespace millrace::perf {
@@ -30,11 +32,13 @@ class TcpEnds {
   TcpFields backend_syn_ack(uint32_t connection) const;
   // As the balancer has to speak. What it may choose is as it was learnt.
   TcpFields own_syn_ack(uint32_t connection) const;
-  TcpFields own_syn(uint32_t connection) const;
+  TcpFields own_syn(uint32_t connection, unsigned backend) const;
   TcpFields own_ack_to_backend(uint32_t connection) const;
   TcpFields own_ack_to_client(uint32_t connection) const;
   void learn_syn_ack(uint32_t connection, const TcpFields& own);
   void learn_syn(uint32_t connection, const TcpFields& own);
+  // The backend has answered a SYN: from then on the balancer knows that it has timestamps.
+  void heard(unsigned backend);
 
   // Later segments, from what was said before them.
   TcpFields from_client(uint32_t connection, const Said& said) const;
@@ -62,6 +66,7 @@ class TcpEnds {
   Family family_;
   bool timestamps_;
   std::vector<Shift> shifts_;
+  std::array<bool, kBackendCount> heard_{};
 };
 
 }  // namespace millrace::perf
