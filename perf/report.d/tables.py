@@ -86,7 +86,8 @@ def targets(micro):
     """What the project promised beside what was measured."""
     rows = []
     for target in TARGETS:
-        found = [r for r in pick(micro, **target["where"]) if r.get(target["field"]) is not None]
+        found = [r for r in pick(micro, **target["where"], options=None)
+                 if r.get(target["field"]) is not None and r.get("mode") != "proxy"]
         smallest = min((r["frame_bytes"] or 0 for r in found), default=0)
         found = [r for r in found if (r["frame_bytes"] or 0) == smallest]
         if not found:
@@ -110,10 +111,12 @@ def micro_all(micro):
     """Every result of the whole worker path."""
     rows = []
     for result in micro["results"]:
-        if result["name"] not in ("established", "new", "life", "handover", "expiry", "swap", "macswap", "io"):
+        if result["name"] not in ("established", "new", "life", "cookie_syn", "cookie_ack", "cookie_reject", "handover",
+                                  "expiry", "swap", "macswap", "io"):
             continue
+        proto = ", ".join(part for part in ((result.get("proto") or "").upper(), result.get("options")) if part)
         value = result.get("ns_per_packet") or result.get("ns_per_connection")
-        rows.append([result["name"], result.get("mode") or "", (result.get("proto") or "").upper(),
+        rows.append([result["name"], result.get("mode") or "", proto,
                      FAMILIES.get(result.get("family"), ""), FLOWS.get(result.get("flows"), result.get("flows") or ""),
                      result.get("frame_bytes") or "", result.get("workers") or "",
                      f"{value:,.1f}" if value else "–", f"{result['spread']:.0%}",

@@ -1,4 +1,6 @@
-"""What one worker core may cost: 64 B, whole worker path, in-memory I/O; ns a packet or a connection.
+"""What one worker core may cost: 64 B, whole worker path, in-memory I/O; ns a packet or a connection. Modes nat and
+fullnat, frames without TCP options: what proxy promises is one cache line a packet more, which is no figure of time
+(tests/unit/stages/cache_lines_test.cpp).
 
 `beside` are other projects' figures: see docs/performance.md for where they come from. `digits` after the point.
 """

@@ -63,6 +63,12 @@ def test_what_one_side_lacks_is_named(run):
     assert "missing: 1 (established/nat/udp/ipv4/flows:1/bytes:64)" in text
 
 
+def test_tcp_options_are_part_of_the_name(run):
+    code, text = run([result(6.0), result(9.0, options="timestamps")], [result(6.0)])
+    assert code == 0 and "1 same, 1 new" in text
+    assert "new: 1 (established/nat/udp/ipv4/timestamps/flows:1024/bytes:64)" in text
+
+
 def test_parts_without_ratio_are_left_out(run):
     part = {"name": "parse", "spread": 0, "ratio_to_macswap": None}
     code, text = run([part, result(6.0)], [part, result(6.0)])
