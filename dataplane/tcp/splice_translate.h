@@ -1,6 +1,6 @@
 // splice_translate.h: a segment of a spliced connection says in the other side's numbers what it said in its own:
 // sequence and acknowledgment number, window, timestamps (RFC 7323), SACK blocks (RFC 2018).
-// Route:  rewrite_packet > splice_translate; handle_error > splice_quoted_seq
+// Route:  rewrite_packet > splice_translate; translate_icmp_error > seq_delta_of
 // Thread: owning worker; pure functions of the segment and the splice.
 // Holds:  the length of a segment never changes. The urgent pointer is relative to the sequence number and stays.
 // Tests:  tests/unit/tcp/splice_translate_test.cpp
