@@ -19,8 +19,12 @@ Ms due_of(const Worker& worker, ConnIndex index) {
   if (in_proxied_handshake(entry.state)) return worker.splices[raw(index)].due_ms;
   const ServiceTables* service = service_of(worker, entry);
   const uint32_t orphan_ms = entry.proto == Proto::tcp ? kOrphanTcpIdleMs : kOrphanUdpIdleMs;
-  return due_ms(entry, service ? service->client_idle_timeout_ms : orphan_ms,
-                service ? service->backend_idle_timeout_ms : orphan_ms, worker.snapshot->settings);
+  const Ms due = due_ms(entry, service ? service->client_idle_timeout_ms : orphan_ms,
+                        service ? service->backend_idle_timeout_ms : orphan_ms, worker.snapshot->settings);
+  // Proxied and reset: whoever missed that still has a cookie (proxy_connect.h).
+  if (entry.spliced == 0 || entry.state != ConnState::closed) return due;
+  const Ms deadline_ms = worker.splices[raw(index)].deadline_ms;
+  return ms_after(deadline_ms, due) ? deadline_ms : due;
 }
 
 void set_client_side(ConnEntry& entry, const Tuple& tuple) {

@@ -253,11 +253,16 @@ void end_handshake(Worker& worker, ConnIndex index) {
   arm_connection(worker, index);
 }
 
+void outlive_cookie(Worker& worker, ConnIndex index) {
+  worker.splice(index).deadline_ms = worker.slab[index].opened_ms + 2 * kCookieEpochMs;
+}
+
 void refuse_client(Worker& worker, ConnIndex index, BackendSlot last) {
   const ConnEntry& entry = worker.slab[index];
   worker.service_counters[raw(entry.service)].refused.add(1);
   note_backend(worker, NoteKind::client_refused, entry.service, last);
   say_reset_to_client(worker, index);
+  outlive_cookie(worker, index);
   end_handshake(worker, index);
 }
 

@@ -27,7 +27,11 @@ void reset_backend(Worker& worker, ConnIndex index);
 // the client's cookie nor our answer to its SYN, which would be said again, begins anew what is over.
 void end_handshake(Worker& worker, ConnIndex index);
 
-// The same, and resets the client.
+// A client that misses the reset of its connection may come back with the cookie that began it, which would begin
+// another. So the entry, once closed, stays until that cookie is worthless.
+void outlive_cookie(Worker& worker, ConnIndex index);
+
+// Ends the handshake, and resets the client.
 void refuse_client(Worker& worker, ConnIndex index, BackendSlot last);
 
 }  // namespace millrace

@@ -1,6 +1,7 @@
 #include "dataplane/stages/proxy_splice.h"
 
 #include "dataplane/stages/outcome.h"
+#include "dataplane/stages/proxy_connect.h"
 #include "dataplane/stages/proxy_handshake.h"
 #include "dataplane/stages/proxy_say.h"
 #include "dataplane/stages/splice_timestamps.h"
@@ -72,6 +73,7 @@ SpliceVerdict act_on_spliced(Worker& worker, Burst& burst, unsigned i) {
     if (!is_exact_reset(splice, ref.direction, segment)) return SpliceVerdict::pass;
     // Its sender's next SYN need not be newer.
     if (entry.state == ConnState::time_wait) entry.state = ConnState::closed;
+    if (ref.direction == Direction::reverse) outlive_cookie(worker, ref.index);
     return SpliceVerdict::decide;
   } else if (!track_segment(splice, ref.direction, segment)) {
     return SpliceVerdict::pass;

@@ -158,7 +158,7 @@ TEST_P(ProxyHello, parts_fit_what_the_backend_takes) {
     EXPECT_EQ(said, kNamed);
     client_says(client_talk(kRst, kNamedEnd, 0));
     heard(kBack);
-    EXPECT_EQ(state(), ConnState::free);
+    EXPECT_EQ(state(), ConnState::closed);
   }
 }
 
@@ -184,6 +184,8 @@ TEST_P(ProxyHello, nothing_is_kept_after_the_splice_or_a_refusal) {
   heard(kFront);
   take_syn();
   for (int i = 0; i < 60; ++i) bed_.pass(200);
+  EXPECT_EQ(state(), ConnState::closed);  // while the client's cookie is good
+  bed_.pass(2 * kCookieEpochMs);
   heard(kBack);
   heard(kFront);
   EXPECT_EQ(state(), ConnState::free);
