@@ -215,6 +215,13 @@ FrameFields Bed::fields_of(const Tuple& tuple, uint8_t tcp_flags, const TcpField
 }
 
 void Bed::play_through(const FrameDeck& deck, unsigned queue, const MemoryQueue::Sink& sink) {
+  // A sink that throws ends with us, too.
+  struct Sinks {
+    unsigned workers;
+    ~Sinks() {
+      for (unsigned q = 0; q < workers; ++q) memory_port().queue(q).set_sink(nullptr);
+    }
+  } const sinks{options_.workers};
   for (unsigned q = 0; q < options_.workers; ++q) {
     memory_port().queue(q).play({});
     memory_port().queue(q).set_sink(sink);
@@ -229,7 +236,6 @@ void Bed::play_through(const FrameDeck& deck, unsigned queue, const MemoryQueue:
       taken += worker_turn(*worker);
     }
   }
-  for (unsigned q = 0; q < options_.workers; ++q) memory_port().queue(q).set_sink(nullptr);
 }
 
 void Bed::pass(const FrameDeck& deck, unsigned queue, bool first_packets) {
