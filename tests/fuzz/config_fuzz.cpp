@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "contract/host_pattern.h"
 #include "controlplane/config/config.h"
+#include "controlplane/config/host_pattern.h"
 #include "millrace/limits.h"
 
 namespace {

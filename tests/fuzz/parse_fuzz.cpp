@@ -4,6 +4,7 @@
 // Checks: the readers touch nothing outside a frame (AddressSanitizer, memory of exact size); a whole worker_turn over
 //         ring ports keeps the counter equation, sends only sound frames, and in the end has lost no connection and no
 //         packet buffer.
+#include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
