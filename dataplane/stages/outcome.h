@@ -14,6 +14,7 @@ namespace millrace {
 
 struct Worker;
 
+// `mbuf` may be null: what there was no buffer for.
 void drop_packet(Worker& worker, rte_mbuf* mbuf, DropReason reason);
 
 // A segment of a proxied handshake, which has done its part.

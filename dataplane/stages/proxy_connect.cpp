@@ -119,6 +119,14 @@ void say_first(Worker& worker, ConnIndex index, Saying saying) {
   }
 }
 
+// Tells the client, once the reason is counted.
+void reset_client(Worker& worker, ConnIndex index, BackendSlot last) {
+  note_backend(worker, NoteKind::client_refused, worker.slab[index].service, last);
+  say_reset_to_client(worker, index);
+  outlive_cookie(worker, index);
+  end_handshake(worker, index);
+}
+
 // A backend that was tried in vain.
 void fail_backend(Worker& worker, ConnIndex index) {
   ConnEntry& entry = worker.slab[index];
@@ -258,12 +266,8 @@ void outlive_cookie(Worker& worker, ConnIndex index) {
 }
 
 void refuse_client(Worker& worker, ConnIndex index, BackendSlot last) {
-  const ConnEntry& entry = worker.slab[index];
-  worker.service_counters[raw(entry.service)].refused.add(1);
-  note_backend(worker, NoteKind::client_refused, entry.service, last);
-  say_reset_to_client(worker, index);
-  outlive_cookie(worker, index);
-  end_handshake(worker, index);
+  worker.service_counters[raw(worker.slab[index].service)].refused.add(1);
+  reset_client(worker, index, last);
 }
 
 void connect_backend(Worker& worker, ConnIndex index, const ServiceTables& service, BackendSlot avoid) {
@@ -276,10 +280,12 @@ void connect_backend(Worker& worker, ConnIndex index, const ServiceTables& servi
                                                   : pick_backend(service, *table, wish, worker.state.eligible,
                                                                  worker.cursors, worker.state.backend_counters);
   if (backend == nullptr) {
-    worker.service_counters[raw(service.slot)].no_backend.add(1);
-    return refuse_client(worker, index, avoid);
+    ServiceCounters& counters = worker.service_counters[raw(service.slot)];
+    const bool none_from_the_first = table != nullptr && splice.tries == 0;
+    (none_from_the_first ? counters.no_backend : counters.refused).add(1);
+    return reset_client(worker, index, avoid);
   }
-  if (attach_backend(worker, index, service, *backend)) return refuse_client(worker, index, backend->slot);
+  if (attach_backend(worker, index, service, *backend)) return reset_client(worker, index, backend->slot);
   ++splice.tries;
   splice.proxy_protocol = backend->proxy_protocol;
   begin_numbers(worker, index);

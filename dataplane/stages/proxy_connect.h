@@ -3,7 +3,7 @@
 // Route:  begin_handshake > connect_backend > pick_backend, attach_backend, say_syn
 //         act_on_handshake > take_backend_segment > establish; proceed_handshake > proceed_connect
 // Thread: owning worker.
-// Fails:  when no backend is left: the client is reset, the service counts it as refused, a note tells it.
+// Fails:  when no backend is left: the service counts why, once; the client is reset; a note tells it.
 #pragma once
 
 #include "dataplane/stages/tcp_segment.h"
@@ -31,7 +31,7 @@ void end_handshake(Worker& worker, ConnIndex index);
 // another. So the entry, once closed, stays until that cookie is worthless.
 void outlive_cookie(Worker& worker, ConnIndex index);
 
-// Ends the handshake, and resets the client.
+// Counts the client as refused, resets it and ends the handshake.
 void refuse_client(Worker& worker, ConnIndex index, BackendSlot last);
 
 }  // namespace millrace

@@ -8,14 +8,11 @@
 namespace millrace {
 namespace {
 
-// Segments that do not fit are answered so that an end that is alive finds its place again, and dropped (RFC 5961).
-void challenge(Worker& worker, ConnIndex index, Direction from) {
+// Segments that do not fit are answered so that a client that is alive finds its place again, and dropped (RFC 5961).
+void challenge_client(Worker& worker, ConnIndex index) {
   if (!worker.challenges.take(worker.clock.now_ms())) return;
   worker.counters.challenge_acks.add(1);
-  if (from == Direction::forward)
-    say_ack_to_client(worker, index, client_window(worker, index));
-  else
-    say_to_backend(worker, index, worker.splice(index).backend_acked, {});
+  say_ack_to_client(worker, index, client_window(worker, index));
 }
 
 void take_client_numbers(Splice& splice, const TcpSegment& segment) {
@@ -29,7 +26,7 @@ void take_client_numbers(Splice& splice, const TcpSegment& segment) {
 
 // A client that gives up. Only the exact number counts (RFC 5961 section 3).
 void take_client_reset(Worker& worker, ConnIndex index, const TcpSegment& segment) {
-  if (segment.seq != worker.splice(index).client_next) return challenge(worker, index, Direction::forward);
+  if (segment.seq != worker.splice(index).client_next) return challenge_client(worker, index);
   reset_backend(worker, index);
   end_handshake(worker, index);
 }
@@ -42,7 +39,7 @@ bool take_client_segment(Worker& worker, ConnIndex index, const TcpSegment& segm
   if (segment.has(kTcpRst)) {
     take_client_reset(worker, index, segment);
   } else if (segment.has(kTcpSyn) || !segment.has(kTcpAck) || segment.ack != splice.client_acked) {
-    challenge(worker, index, Direction::forward);
+    challenge_client(worker, index);
   } else {
     take_client_numbers(splice, segment);
     if (worker.slab[index].state == ConnState::hello) return take_hello_segment(worker, index, segment);

@@ -35,13 +35,12 @@ Ends ends_of(const ConnEntry& entry, Direction direction) {
 void say(Worker& worker, ConnIndex index, Direction direction, OwnSegment& segment,
          std::span<const uint8_t> payload = {}) {
   rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.state.mbuf_pool);
-  if (mbuf == nullptr) return;
   ConnEntry& entry = worker.slab[index];
   const Ends ends = ends_of(entry, direction);
   segment.src = ends.src;
   segment.dst = ends.dst;
   worker.counters.originated.add(1);
-  if (!write_segment(*mbuf, segment, payload)) return drop_packet(worker, mbuf, DropReason::no_mbuf);
+  if (mbuf == nullptr || !write_segment(*mbuf, segment, payload)) return drop_packet(worker, mbuf, DropReason::no_mbuf);
   send_along(worker, mbuf, find_hop(worker, entry, direction));
 }
 

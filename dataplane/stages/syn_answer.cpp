@@ -24,9 +24,9 @@ bool came_back(const Worker& worker, const Tuple& syn) {
 
 void say_again(Worker& worker, const SynAnswer& answer) {
   rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.state.mbuf_pool);
-  if (mbuf == nullptr) return;
   worker.counters.originated.add(1);
-  if (!write_segment(*mbuf, segment_of(worker, answer))) return drop_packet(worker, mbuf, DropReason::no_mbuf);
+  if (mbuf == nullptr || !write_segment(*mbuf, segment_of(worker, answer)))
+    return drop_packet(worker, mbuf, DropReason::no_mbuf);
   auto& ether = *rte_pktmbuf_mtod(mbuf, rte_ether_hdr*);
   std::memcpy(ether.dst_addr.addr_bytes, answer.client_mac.bytes.data(), sizeof ether.dst_addr.addr_bytes);
   std::memcpy(ether.src_addr.addr_bytes, answer.own_mac.bytes.data(), sizeof ether.src_addr.addr_bytes);

@@ -96,7 +96,7 @@ struct alignas(64) ServiceCounters {
   Counter no_backend;
   Counter no_snat_port;
   Counter no_slot;     // slab or table full
-  Counter refused;     // proven clients that were reset, because no backend took them
+  Counter refused;     // proven clients reset: no backend took them or none has their name
   Counter syn_floods;  // times that automatic began to answer with cookies
   Counter reserved;
 };

@@ -334,6 +334,16 @@ TEST_P(Proxy, silent_backend_gets_the_syn_again_then_the_client_a_reset) {
   EXPECT_EQ(state(), ConnState::closed);
 }
 
+TEST_P(Proxy, client_without_a_backend_is_reset_and_counted_once) {
+  bed_.state().eligible.set(BackendSlot{0}, false);
+  bed_.state().eligible.set(BackendSlot{1}, false);
+  send_syn();
+  client_says(client_talk(kAck, kClientIsn + 1, cookie_ + 1));
+  EXPECT_EQ(heard_one(kFront).flags, kRstAck);
+  EXPECT_EQ(bed_.service_total(ServiceSlot{0}, &ServiceCounters::no_backend), 1u);
+  EXPECT_EQ(bed_.service_total(ServiceSlot{0}, &ServiceCounters::refused), 0u);
+}
+
 class ProxyTwoBackends : public Proxy {
  protected:
   ProxyTwoBackends()
