@@ -100,7 +100,7 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   view["mode"] = mode_name(service.mode);
   if (service.proto == Proto::tcp && service.mode != Mode::proxy) view["syn_proxy"] = syn_proxy_name(service.syn_proxy);
   view["balance"] = balance_name(service.balance);
-  if (config != nullptr && !config->snat_pool.empty()) view["snat"] = config->snat_pool;
+  if (config != nullptr && !config->pool.empty()) view["snat"] = config->pool;
   Json binds = Json::array();
   for (const Endpoint& bind : service.binds) binds.push_back(format_endpoint(bind));
   view["bind"] = std::move(binds);

@@ -87,23 +87,12 @@ struct HealthcheckConfig {
   bool operator==(const HealthcheckConfig&) const = default;
 };
 
-// [servers.NAME]
-struct ServiceConfig {
+// [servers.NAME]. Of its settings, snat_pool is `pool` by number, which compute_desired_state fills in; connect_timeout_ms
+// (backend_connection_timeout) is kept where nothing is proxied, and 0 where there is none.
+struct ServiceConfig : ServiceSettings {
   std::string name;
   std::vector<Endpoint> binds;
-  Proto proto = Proto::tcp;
-  Mode mode = Mode::fullnat;
-  Balance balance = Balance::weight;
-  std::string snat_pool;  // empty in mode nat
-  uint32_t client_idle_timeout_ms = 0;
-  uint32_t backend_idle_timeout_ms = 0;
-  // 10 ms .. 60 s where connections may be proxied; elsewhere it is kept, and 0 where there is none.
-  uint32_t backend_connection_timeout_ms = 0;
-  SynProxy syn_proxy = SynProxy::off;  // off in mode proxy, which always does
-  uint32_t syn_rate = 0;               // syn_proxy_rate; 0 unless automatic
-  HostMatching host_matching = HostMatching::none;
-  UnexpectedHost unexpected_host = UnexpectedHost::fallback;
-  uint32_t hello_timeout_ms = 0;  // read_timeout of [servers.NAME.sni]
+  std::string pool;  // of [snat]; empty in mode nat
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
   HealthcheckConfig healthcheck;
   std::vector<BackendConfig> backends;

@@ -95,7 +95,7 @@ void check_tables(TableReader& server, const ServiceConfig& service, const std::
 }
 
 void settle_connect_timeout(TableReader& server, const ConnectionOptions& own, ServiceConfig& service) {
-  uint32_t& timeout_ms = service.backend_connection_timeout_ms;
+  uint32_t& timeout_ms = service.connect_timeout_ms;
   if (timeout_ms == 0) timeout_ms = kConnectTimeoutMs;
   if (timeout_ms >= kHandshakeTimeoutMsMin && timeout_ms <= kHandshakeTimeoutMsMax) return;
   server.errors().add(server.origin_of("backend_connection_timeout"),

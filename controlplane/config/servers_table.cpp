@@ -83,9 +83,8 @@ void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& d
       idle_timeout_ms(service.proto, own.client_idle_timeout_ms, defaults.client_idle_timeout_ms);
   service.backend_idle_timeout_ms =
       idle_timeout_ms(service.proto, own.backend_idle_timeout_ms, defaults.backend_idle_timeout_ms);
-  service.backend_connection_timeout_ms = own.backend_connection_timeout_ms
-                                              ? *own.backend_connection_timeout_ms
-                                              : defaults.backend_connection_timeout_ms.value_or(0);
+  service.connect_timeout_ms = own.backend_connection_timeout_ms ? *own.backend_connection_timeout_ms
+                                                                 : defaults.backend_connection_timeout_ms.value_or(0);
   read_proxy_options(table, own, service, origins);
 
   if (std::optional<TableReader> healthcheck = table.read_table("healthcheck"))

@@ -205,7 +205,7 @@ void resolve_pools(Draft& draft, ErrorList& errors) {
     }
     const SnatPoolConfig* pool = choose_pool(draft, origins, service.mode, errors);
     if (pool == nullptr) continue;
-    service.snat_pool = pool->name;
+    service.pool = pool->name;
     if (!draft.pools[static_cast<size_t>(pool - draft.config.snat_pools.data())].complete) continue;
     for (const Family family : {Family::ipv4, Family::ipv6}) {
       const auto same = [family](const SnatPoolConfig::Range& range) { return range.first.family() == family; };

@@ -21,18 +21,7 @@ Command& append(std::vector<Command>& commands, CommandKind kind, Generation gen
 ServiceCommand service_command(const DesiredService& service, size_t ordinal) {
   ServiceCommand command;
   command.ordinal = ServiceOrdinal{static_cast<uint16_t>(ordinal)};
-  command.snat_pool = service.snat_pool;
-  command.proto = service.proto;
-  command.mode = service.mode;
-  command.balance = service.balance;
-  command.client_idle_timeout_ms = service.client_idle_timeout_ms;
-  command.backend_idle_timeout_ms = service.backend_idle_timeout_ms;
-  command.syn_proxy = service.syn_proxy;
-  command.connect_timeout_ms = service.connect_timeout_ms;
-  command.hello_timeout_ms = service.hello_timeout_ms;
-  command.syn_rate = service.syn_rate;
-  command.host_matching = service.host_matching;
-  command.unexpected_host = service.unexpected_host;
+  command.settings = service;
   std::memcpy(command.name, service.name.data(), std::min<size_t>(service.name.size(), kNameBytes - 1));
   return command;
 }

@@ -46,19 +46,10 @@ DesiredState compute_desired_state(const config::Config& config, const Overrides
   state.snat_ranges = snat_ranges(config);
   for (const config::ServiceConfig& from : config.services) {
     DesiredService& service = state.services.emplace_back();
+    static_cast<ServiceSettings&>(service) = from;
     service.name = from.name;
-    service.proto = from.proto;
-    service.mode = from.mode;
-    service.balance = from.balance;
-    service.snat_pool = from.mode == Mode::nat ? kNoSnatPool : pool_index(config, from.snat_pool);
-    service.client_idle_timeout_ms = from.client_idle_timeout_ms;
-    service.backend_idle_timeout_ms = from.backend_idle_timeout_ms;
-    service.syn_proxy = from.syn_proxy;
-    service.connect_timeout_ms = from.may_proxy() ? from.backend_connection_timeout_ms : 0;
-    service.hello_timeout_ms = from.hello_timeout_ms;
-    service.syn_rate = from.syn_rate;
-    service.host_matching = from.host_matching;
-    service.unexpected_host = from.unexpected_host;
+    service.snat_pool = from.mode == Mode::nat ? kNoSnatPool : pool_index(config, from.pool);
+    if (!from.may_proxy()) service.connect_timeout_ms = 0;
     service.binds = from.binds;
     for (const config::BackendConfig& backend : from.backends) {
       const BackendKey key(from.name, backend.endpoint);

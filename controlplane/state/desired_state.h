@@ -31,21 +31,8 @@ struct DesiredBackend {
   bool operator==(const DesiredBackend&) const = default;
 };
 
-struct DesiredService {
+struct DesiredService : ServiceSettings {
   std::string name;
-  Proto proto = Proto::tcp;
-  Mode mode = Mode::fullnat;
-  Balance balance = Balance::weight;
-  uint16_t snat_pool = kNoSnatPool;
-  uint32_t client_idle_timeout_ms = 0;
-  uint32_t backend_idle_timeout_ms = 0;
-  // As in ServiceCommand: 0 where there are no proxied connections.
-  SynProxy syn_proxy = SynProxy::off;
-  uint32_t connect_timeout_ms = 0;
-  uint32_t hello_timeout_ms = 0;
-  uint32_t syn_rate = 0;
-  HostMatching host_matching = HostMatching::none;
-  UnexpectedHost unexpected_host = UnexpectedHost::fallback;
   std::vector<Endpoint> binds;
   std::vector<DesiredBackend> backends;
 

@@ -18,17 +18,9 @@ bool same_place(const DesiredBackend& a, const DesiredBackend& b) {
          a.host == b.host;
 }
 
-bool same_proxying(const DesiredService& a, const DesiredService& b) {
-  return a.syn_proxy == b.syn_proxy && a.connect_timeout_ms == b.connect_timeout_ms &&
-         a.hello_timeout_ms == b.hello_timeout_ms && a.syn_rate == b.syn_rate && a.host_matching == b.host_matching &&
-         a.unexpected_host == b.unexpected_host;
-}
-
 bool same_service(const DesiredService& a, const DesiredService& b) {
-  return a.name == b.name && a.proto == b.proto && a.mode == b.mode && a.balance == b.balance &&
-         a.snat_pool == b.snat_pool && a.client_idle_timeout_ms == b.client_idle_timeout_ms &&
-         a.backend_idle_timeout_ms == b.backend_idle_timeout_ms && same_proxying(a, b) && a.binds == b.binds &&
-         std::ranges::equal(a.backends, b.backends, same_place);
+  return static_cast<const ServiceSettings&>(a) == static_cast<const ServiceSettings&>(b) && a.name == b.name &&
+         a.binds == b.binds && std::ranges::equal(a.backends, b.backends, same_place);
 }
 
 }  // namespace

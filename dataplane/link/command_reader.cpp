@@ -29,7 +29,7 @@ bool valid_where(bool meant, uint32_t value, uint32_t min, uint32_t max) {
 }
 
 // What only services with proxied connections have. The mode is valid.
-bool valid_proxying(const ServiceCommand& service) {
+bool valid_proxying(const ServiceSettings& service) {
   if (!valid(service.syn_proxy) || !valid(service.host_matching) || !valid(service.unexpected_host)) return false;
   const bool proxied = may_proxy(service.mode, service.syn_proxy);
   const bool reads_hello = service.host_matching != HostMatching::none;
@@ -39,6 +39,12 @@ bool valid_proxying(const ServiceCommand& service) {
   return valid_where(proxied, service.connect_timeout_ms, kHandshakeTimeoutMsMin, kHandshakeTimeoutMsMax) &&
          valid_where(reads_hello, service.hello_timeout_ms, kHandshakeTimeoutMsMin, kHandshakeTimeoutMsMax) &&
          valid_where(service.syn_proxy == SynProxy::automatic, service.syn_rate, 1, kSynRateMax);
+}
+
+bool valid(const ServiceSettings& service) {
+  return valid(service.proto) && valid(service.mode) && valid(service.balance) &&
+         valid_timeout(service.client_idle_timeout_ms) && valid_timeout(service.backend_idle_timeout_ms) &&
+         valid_proxying(service);
 }
 
 constexpr IpAddr kBroadcast4 = IpAddr::from_ipv4(Be32{0xffff'ffff});
@@ -210,32 +216,18 @@ RejectReason CommandReader::add_snat_range(const SnatRangeCommand& range) {
 
 RejectReason CommandReader::add_service(const ServiceCommand& service) {
   Pending& pending = *pending_;
+  const ServiceSettings& settings = service.settings;
   const std::string_view name = checked_text(service.name);
-  if (name.empty() || !valid(service.proto) || !valid(service.mode) || !valid(service.balance) ||
-      service.reserved != 0 || !valid_timeout(service.client_idle_timeout_ms) ||
-      !valid_timeout(service.backend_idle_timeout_ms) || !valid_proxying(service))
-    return RejectReason::bad_field;
+  if (name.empty() || service.reserved != 0 || !valid(settings)) return RejectReason::bad_field;
   if (pending.model.services.size() == pending.counts.service_count) return RejectReason::bad_count;
   if (raw(service.ordinal) != pending.model.services.size()) return RejectReason::bad_order;
-  if (service.mode == Mode::nat && service.snat_pool != kNoSnatPool) return RejectReason::bad_field;
-  if (service.mode != Mode::nat &&
-      (service.snat_pool >= kSnatPoolMax || pending.pool_range_count[service.snat_pool] == 0))
+  if (settings.mode == Mode::nat && settings.snat_pool != kNoSnatPool) return RejectReason::bad_field;
+  if (settings.mode != Mode::nat &&
+      (settings.snat_pool >= kSnatPoolMax || pending.pool_range_count[settings.snat_pool] == 0))
     return RejectReason::no_pool;
-  if (may_proxy(service.mode, service.syn_proxy) && !has_splices_) return RejectReason::no_splices;
+  if (may_proxy(settings.mode, settings.syn_proxy) && !has_splices_) return RejectReason::no_splices;
   if (!pending.names.emplace(name).second) return RejectReason::duplicate_name;
-  pending.model.services.push_back({.name = std::string(name),
-                                    .proto = service.proto,
-                                    .mode = service.mode,
-                                    .balance = service.balance,
-                                    .snat_pool = service.snat_pool,
-                                    .client_idle_timeout_ms = service.client_idle_timeout_ms,
-                                    .backend_idle_timeout_ms = service.backend_idle_timeout_ms,
-                                    .syn_proxy = service.syn_proxy,
-                                    .connect_timeout_ms = service.connect_timeout_ms,
-                                    .hello_timeout_ms = service.hello_timeout_ms,
-                                    .syn_rate = service.syn_rate,
-                                    .host_matching = service.host_matching,
-                                    .unexpected_host = service.unexpected_host});
+  pending.model.services.push_back({settings, std::string(name)});
   return RejectReason::none;
 }
 

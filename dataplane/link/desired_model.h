@@ -42,20 +42,8 @@ struct DesiredBackend {
   bool operator==(const DesiredBackend&) const = default;
 };
 
-struct DesiredService {
+struct DesiredService : ServiceSettings {
   std::string name;
-  Proto proto{};
-  Mode mode{};
-  Balance balance{};
-  uint16_t snat_pool = kNoSnatPool;
-  uint32_t client_idle_timeout_ms = 0;
-  uint32_t backend_idle_timeout_ms = 0;
-  SynProxy syn_proxy{};
-  uint32_t connect_timeout_ms = 0;
-  uint32_t hello_timeout_ms = 0;
-  uint32_t syn_rate = 0;
-  HostMatching host_matching{};
-  UnexpectedHost unexpected_host{};
   std::vector<Endpoint> binds;
   std::vector<DesiredBackend> backends;
   std::vector<DesiredHost> hosts;  // each once, in the order in which backends first name them

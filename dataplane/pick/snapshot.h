@@ -31,18 +31,8 @@ struct SnatPool {
   std::vector<SnatRange> ipv6;
 };
 
-struct ServiceTables {
+struct ServiceTables : ServiceSettings {
   ServiceSlot slot{};
-  Proto proto{};
-  Mode mode{};
-  Balance balance{};
-  uint16_t snat_pool = kNoSnatPool;
-  uint32_t client_idle_timeout_ms = 0;
-  uint32_t backend_idle_timeout_ms = 0;
-  SynProxy syn_proxy{};
-  uint32_t connect_timeout_ms = 0;  // of proxied connections, for each backend that is tried
-  uint32_t hello_timeout_ms = 0;    // with `hosts`
-  uint32_t syn_rate = 0;            // syn_proxy automatic: SYNs/s of one worker
   std::string name;
   PickTable ipv4;
   PickTable ipv6;

@@ -84,21 +84,29 @@ struct SnatRangeCommand {
 
 inline constexpr uint16_t kNoSnatPool = 0xffff;  // of services in mode nat
 
-struct ServiceCommand {
-  ServiceOrdinal ordinal{};  // 0, 1, 2 … in order of sending
+// What a service is told once and works by: the same values from the control plane's desired state to the tables of the
+// workers.
+struct ServiceSettings {
   uint16_t snat_pool = kNoSnatPool;
-  Proto proto{};
-  Mode mode{};
-  Balance balance{};
-  SynProxy syn_proxy{};                  // off in mode proxy, which always does
+  Proto proto = Proto::tcp;
+  Mode mode = Mode::fullnat;
+  Balance balance = Balance::weight;
+  SynProxy syn_proxy{};          // off in mode proxy, which always does
+  HostMatching host_matching{};  // mode proxy alone
+  UnexpectedHost unexpected_host{};
   uint32_t client_idle_timeout_ms = 0;   // established, nothing heard from the client
   uint32_t backend_idle_timeout_ms = 0;  // established, nothing heard from the backend
   // Of proxied connections, 0 for services that have none:
   uint32_t connect_timeout_ms = 0;  // 10 ms .. 60 s for each backend that is tried
   uint32_t hello_timeout_ms = 0;    // 10 ms .. 60 s for a whole ClientHello; 0 unless host_matching
   uint32_t syn_rate = 0;            // SYNs/s of one worker from which automatic sends cookies; 0 unless automatic
-  HostMatching host_matching{};     // mode proxy alone
-  UnexpectedHost unexpected_host{};
+
+  bool operator==(const ServiceSettings&) const = default;
+};
+
+struct ServiceCommand {
+  ServiceSettings settings;
+  ServiceOrdinal ordinal{};  // 0, 1, 2 … in order of sending
   uint16_t reserved = 0;
   char name[kNameBytes] = {};  // NUL-terminated, not empty, unique
 };

@@ -65,9 +65,10 @@ void list_commands(std::ostream& out) {
     FIELD(time_wait_timeout_ms); FIELD(closed_timeout_ms); FIELD(reserved); END
   BEGIN(SnatRangeCommand); FIELD(pool); FIELD(port_first); FIELD(port_last); FIELD(reserved); FIELD(first);
     FIELD(last); END
-  BEGIN(ServiceCommand); FIELD(ordinal); FIELD(snat_pool); FIELD(proto); FIELD(mode); FIELD(balance);
-    FIELD(syn_proxy); FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms); FIELD(connect_timeout_ms);
-    FIELD(hello_timeout_ms); FIELD(syn_rate); FIELD(host_matching); FIELD(unexpected_host); FIELD(reserved); FIELD(name); END
+  BEGIN(ServiceSettings); FIELD(snat_pool); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(syn_proxy);
+    FIELD(host_matching); FIELD(unexpected_host); FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms);
+    FIELD(connect_timeout_ms); FIELD(hello_timeout_ms); FIELD(syn_rate); END
+  BEGIN(ServiceCommand); FIELD(settings); FIELD(ordinal); FIELD(reserved); FIELD(name); END
   BEGIN(BindCommand); FIELD(service); FIELD(port); FIELD(reserved); FIELD(addr); END
   BEGIN(BackendCommand); FIELD(service); FIELD(ordinal); FIELD(weight); FIELD(priority); FIELD(health); FIELD(admin);
     FIELD(port); FIELD(proxy_protocol); FIELD(reserved); FIELD(addr); END

@@ -15,8 +15,7 @@ namespace {
 bool proxying_holds(const millrace::config::ServiceConfig& service) {
   using namespace millrace;
   const auto within = [](uint32_t ms) { return ms >= kHandshakeTimeoutMsMin && ms <= kHandshakeTimeoutMsMax; };
-  if (service.may_proxy() && (service.proto != Proto::tcp || !within(service.backend_connection_timeout_ms)))
-    return false;
+  if (service.may_proxy() && (service.proto != Proto::tcp || !within(service.connect_timeout_ms))) return false;
   if ((service.syn_rate != 0) != (service.syn_proxy == SynProxy::automatic)) return false;
   const bool reads_names = service.host_matching != HostMatching::none;
   if (reads_names && (service.mode != Mode::proxy || !within(service.hello_timeout_ms))) return false;
@@ -46,9 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // What the rest of the program relies on without looking again.
   for (const ServiceConfig& service : result.config->services) {
     const bool pooled = service.mode != millrace::Mode::nat;
-    if (service.name.empty() || service.binds.empty() || service.backends.empty() ||
-        service.snat_pool.empty() == pooled || service.client_idle_timeout_ms == 0 ||
-        service.backend_idle_timeout_ms == 0 || !proxying_holds(service) ||
+    if (service.name.empty() || service.binds.empty() || service.backends.empty() || service.pool.empty() == pooled ||
+        service.client_idle_timeout_ms == 0 || service.backend_idle_timeout_ms == 0 || !proxying_holds(service) ||
         (service.may_proxy() && !result.config->dataplane.proxy))
       std::abort();
   }

@@ -41,10 +41,10 @@ TEST(Load_config, minimal_has_every_default) {
   EXPECT_EQ(web.proto, Proto::tcp);
   EXPECT_EQ(web.mode, Mode::fullnat);
   EXPECT_EQ(web.balance, Balance::weight);
-  EXPECT_EQ(web.snat_pool, "lan") << "the only pool";
+  EXPECT_EQ(web.pool, "lan") << "the only pool";
   EXPECT_EQ(web.client_idle_timeout_ms, 7'440'000u) << "RFC 5382 REQ-5";
   EXPECT_EQ(web.backend_idle_timeout_ms, 7'440'000u);
-  EXPECT_EQ(web.backend_connection_timeout_ms, 0u);
+  EXPECT_EQ(web.connect_timeout_ms, 0u);
   EXPECT_FALSE(web.healthcheck.enabled);
   EXPECT_EQ(web.backends, std::vector<BackendConfig>{{.endpoint = endpoint("10.0.0.1:80")}});
   EXPECT_TRUE(config.api.enabled);
@@ -89,10 +89,10 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(zeta.name, "zeta");
   EXPECT_EQ(zeta.binds, (std::vector<Endpoint>{endpoint("203.0.113.10:80"), endpoint("[2001:db8::10]:80")}));
   EXPECT_EQ(zeta.balance, Balance::leastconn);
-  EXPECT_EQ(zeta.snat_pool, "b");
+  EXPECT_EQ(zeta.pool, "b");
   EXPECT_EQ(zeta.client_idle_timeout_ms, 5'400'000u);
   EXPECT_EQ(zeta.backend_idle_timeout_ms, 7'440'000u) << "\"0\" overrides [defaults]";
-  EXPECT_EQ(zeta.backend_connection_timeout_ms, 500u);
+  EXPECT_EQ(zeta.connect_timeout_ms, 500u);
   EXPECT_EQ(zeta.healthcheck, (HealthcheckConfig{true, 5000, 5000, 3, 4, false})) << "timeout 0 is the interval";
   EXPECT_EQ(zeta.backends, (std::vector<BackendConfig>{{endpoint("10.0.0.1:80"), 5, 1},
                                                        {endpoint("10.0.0.2:80"), 256, 255},
@@ -102,10 +102,10 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(alpha.binds, (std::vector<Endpoint>{endpoint("0.0.0.0:53"), endpoint("[::]:53")}));
   EXPECT_EQ(alpha.proto, Proto::udp);
   EXPECT_EQ(alpha.mode, Mode::nat);
-  EXPECT_EQ(alpha.snat_pool, "");
+  EXPECT_EQ(alpha.pool, "");
   EXPECT_EQ(alpha.client_idle_timeout_ms, 300'000u) << "from [defaults]";
   EXPECT_EQ(alpha.backend_idle_timeout_ms, 360'000u);
-  EXPECT_EQ(alpha.backend_connection_timeout_ms, 7000u);
+  EXPECT_EQ(alpha.connect_timeout_ms, 7000u);
   EXPECT_FALSE(alpha.healthcheck.enabled);
 }
 
@@ -115,8 +115,8 @@ TEST(Load_config, every_key_of_proxied_services_arrives) {
   const ServiceConfig& names = config.services[0];
   EXPECT_EQ(names.mode, Mode::proxy);
   EXPECT_EQ(names.syn_proxy, SynProxy::off) << "the mode says it";
-  EXPECT_EQ(names.snat_pool, "lan");
-  EXPECT_EQ(names.backend_connection_timeout_ms, 60'000u) << "from [defaults]";
+  EXPECT_EQ(names.pool, "lan");
+  EXPECT_EQ(names.connect_timeout_ms, 60'000u) << "from [defaults]";
   EXPECT_EQ(names.host_matching, HostMatching::exact);
   EXPECT_EQ(names.unexpected_host, UnexpectedHost::any);
   EXPECT_EQ(names.hello_timeout_ms, 1500u);
@@ -125,7 +125,7 @@ TEST(Load_config, every_key_of_proxied_services_arrives) {
                                         {endpoint("10.0.0.2:443"), 1, 0, ProxyProtocol::v1, "api_1.example.com"},
                                         {endpoint("10.0.0.3:443"), 1, 0, ProxyProtocol::none, ""}}));
   const ServiceConfig& patterns = config.services[1];
-  EXPECT_EQ(patterns.backend_connection_timeout_ms, 3000u) << "\"0\" is the default";
+  EXPECT_EQ(patterns.connect_timeout_ms, 3000u) << "\"0\" is the default";
   EXPECT_EQ(patterns.host_matching, HostMatching::regexp);
   EXPECT_EQ(patterns.unexpected_host, UnexpectedHost::reject);
   EXPECT_EQ(patterns.hello_timeout_ms, 10u);
@@ -134,7 +134,7 @@ TEST(Load_config, every_key_of_proxied_services_arrives) {
   const ServiceConfig& shielded = config.services[2];
   EXPECT_EQ(shielded.syn_proxy, SynProxy::automatic);
   EXPECT_EQ(shielded.syn_rate, 123'456u);
-  EXPECT_EQ(shielded.backend_connection_timeout_ms, 10u);
+  EXPECT_EQ(shielded.connect_timeout_ms, 10u);
   EXPECT_TRUE(shielded.may_proxy());
   EXPECT_FALSE(shielded.always_proxies());
   const ServiceConfig& direct = config.services[3];

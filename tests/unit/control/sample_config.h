@@ -21,7 +21,7 @@ inline config::Config sample_config() {
   config::ServiceConfig web;
   web.name = "web";
   web.binds = {endpoint("203.0.113.10:80"), endpoint("[2001:db8::10]:80")};
-  web.snat_pool = "lan";
+  web.pool = "lan";
   web.client_idle_timeout_ms = web.backend_idle_timeout_ms = 60'000;
   web.backends = {{endpoint("10.0.0.1:80"), 1, 0}, {endpoint("10.0.0.2:80"), 2, 1}};
   config::ServiceConfig dns;

@@ -34,7 +34,7 @@ config::Config proxied_config() {
   config::Config config = sample_config();
   config::ServiceConfig& web = config.services[0];
   web.mode = Mode::proxy;
-  web.backend_connection_timeout_ms = 3000;
+  web.connect_timeout_ms = 3000;
   web.host_matching = HostMatching::regexp;
   web.unexpected_host = UnexpectedHost::any;
   web.hello_timeout_ms = 2000;
@@ -49,7 +49,7 @@ TEST(compute_desired_state, takes_proxied_services_over) {
   config.services[1].proto = Proto::tcp;
   config.services[1].syn_proxy = SynProxy::automatic;
   config.services[1].syn_rate = 55;
-  config.services[1].backend_connection_timeout_ms = 700;
+  config.services[1].connect_timeout_ms = 700;
   const DesiredState state = desired(config);
   const DesiredService& web = state.services[0];
   EXPECT_EQ(web.snat_pool, 0);
@@ -189,7 +189,7 @@ TEST(make_transaction, names_come_after_every_backend) {
   EXPECT_EQ(kinds, (std::vector{begin, settings, snat_range, service, service, bind, bind, bind, backend, backend,
                                 backend, backend, backend_host, backend_host, commit}));
   EXPECT_EQ(commands[0].body.begin.backend_host_count, 2u);
-  const ServiceCommand& web = commands[3].body.service;
+  const ServiceSettings& web = commands[3].body.service.settings;
   EXPECT_EQ(web.mode, Mode::proxy);
   EXPECT_EQ(web.snat_pool, 0);
   EXPECT_EQ(web.syn_proxy, SynProxy::off);

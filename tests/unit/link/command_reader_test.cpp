@@ -80,7 +80,7 @@ TEST(CommandReader_read, a_second_begin_abandons_the_first) {
 TEST(CommandReader_read, takes_the_next_transaction_after_a_rejected_one) {
   CommandReader reader;
   std::vector<Command> bad = good(5);
-  bad[3].body.service.proto = Proto{};
+  bad[3].body.service.settings.proto = Proto{};
   EXPECT_EQ(feed(reader, bad).outcome, Outcome::rejected);
   EXPECT_EQ(feed(reader, good(6)).outcome, Outcome::commit);
 }
@@ -156,22 +156,22 @@ const BadField kRange[] = {
 };
 const BadField kService[] = {
     {"ordinal", 4, SPOIL(b.service.ordinal = ServiceOrdinal{2}), R::bad_order},
-    {"proto", 4, SPOIL(b.service.proto = Proto{1}), R::bad_field},
-    {"mode_0", 4, SPOIL(b.service.mode = Mode{0}), R::bad_field},
-    {"mode_4", 4, SPOIL(b.service.mode = Mode{4}), R::bad_field},
-    {"balance_0", 4, SPOIL(b.service.balance = Balance{0}), R::bad_field},
-    {"balance_5", 4, SPOIL(b.service.balance = Balance{5}), R::bad_field},
+    {"proto", 4, SPOIL(b.service.settings.proto = Proto{1}), R::bad_field},
+    {"mode_0", 4, SPOIL(b.service.settings.mode = Mode{0}), R::bad_field},
+    {"mode_4", 4, SPOIL(b.service.settings.mode = Mode{4}), R::bad_field},
+    {"balance_0", 4, SPOIL(b.service.settings.balance = Balance{0}), R::bad_field},
+    {"balance_5", 4, SPOIL(b.service.settings.balance = Balance{5}), R::bad_field},
     {"reserved", 4, SPOIL(b.service.reserved = 1), R::bad_field},
-    {"client_idle_timeout", 4, SPOIL(b.service.client_idle_timeout_ms = 0), R::bad_field},
-    {"backend_idle_timeout", 4, SPOIL(b.service.backend_idle_timeout_ms = 0xffff'ffff), R::bad_field},
+    {"client_idle_timeout", 4, SPOIL(b.service.settings.client_idle_timeout_ms = 0), R::bad_field},
+    {"backend_idle_timeout", 4, SPOIL(b.service.settings.backend_idle_timeout_ms = 0xffff'ffff), R::bad_field},
     {"no_name", 4, SPOIL(b.service.name[0] = '\0'; b.service.name[1] = '\0'; b.service.name[2] = '\0'), R::bad_field},
     {"name_without_end", 4, SPOIL(std::memset(b.service.name, 'x', kNameBytes)), R::bad_field},
     {"name_with_a_tail", 4, SPOIL(b.service.name[10] = 'x'), R::bad_field},
     {"name_unprintable", 4, SPOIL(b.service.name[1] = '\n'), R::bad_field},
     {"name_again", 4, SPOIL(std::memcpy(b.service.name, "web", 4)), R::duplicate_name},
-    {"nat_with_pool", 4, SPOIL(b.service.snat_pool = 0), R::bad_field},
-    {"fullnat_without_pool", 3, SPOIL(b.service.snat_pool = kNoSnatPool), R::no_pool},
-    {"fullnat_empty_pool", 3, SPOIL(b.service.snat_pool = 1), R::no_pool},
+    {"nat_with_pool", 4, SPOIL(b.service.settings.snat_pool = 0), R::bad_field},
+    {"fullnat_without_pool", 3, SPOIL(b.service.settings.snat_pool = kNoSnatPool), R::no_pool},
+    {"fullnat_empty_pool", 3, SPOIL(b.service.settings.snat_pool = 1), R::no_pool},
 };
 const BadField kBind[] = {
     {"service", 6, SPOIL(b.bind.service = ServiceOrdinal{2}), R::bad_order},

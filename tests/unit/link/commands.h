@@ -33,21 +33,21 @@ class TestTransaction {
   }
   TestTransaction& service(const std::string& name, Mode mode = Mode::fullnat, Balance balance = Balance::roundrobin,
                            Proto proto = Proto::tcp) {
-    ServiceCommand service{.ordinal = static_cast<ServiceOrdinal>(counts_.service_count++),
-                           .snat_pool = mode == Mode::nat ? kNoSnatPool : uint16_t{0},
-                           .proto = proto,
-                           .mode = mode,
-                           .balance = balance,
-                           .client_idle_timeout_ms = 60'000,
-                           .backend_idle_timeout_ms = 60'000};
+    ServiceCommand service{.settings = {.snat_pool = mode == Mode::nat ? kNoSnatPool : uint16_t{0},
+                                        .proto = proto,
+                                        .mode = mode,
+                                        .balance = balance,
+                                        .client_idle_timeout_ms = 60'000,
+                                        .backend_idle_timeout_ms = 60'000},
+                           .ordinal = static_cast<ServiceOrdinal>(counts_.service_count++)};
     name.copy(service.name, sizeof service.name);
     add(CommandKind::service).body.service = service;
     return *this;
   }
   // A service of mode proxy; `change` sets what else it has.
-  TestTransaction& proxied(const std::string& name, const std::function<void(ServiceCommand&)>& change = {}) {
+  TestTransaction& proxied(const std::string& name, const std::function<void(ServiceSettings&)>& change = {}) {
     service(name, Mode::proxy);
-    ServiceCommand& made = items_.back().body.service;
+    ServiceSettings& made = items_.back().body.service.settings;
     made.connect_timeout_ms = 3000;
     if (change) change(made);
     return *this;
@@ -55,7 +55,7 @@ class TestTransaction {
   // The same, which reads server names.
   TestTransaction& named(const std::string& name, HostMatching matching,
                          UnexpectedHost unexpected = UnexpectedHost::fallback) {
-    return proxied(name, [=](ServiceCommand& made) {
+    return proxied(name, [=](ServiceSettings& made) {
       made.hello_timeout_ms = 2000;
       made.host_matching = matching;
       made.unexpected_host = unexpected;

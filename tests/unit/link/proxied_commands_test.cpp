@@ -42,11 +42,11 @@ std::vector<Command> good() {
                                       .host(0, 0, "www.example.com")
                                       .host(0, 1, "www.example.com")
                                       .commands();
-  ServiceCommand& automatic = commands[kAuto].body.service;
+  ServiceSettings& automatic = commands[kAuto].body.service.settings;
   automatic.syn_proxy = SynProxy::automatic;
   automatic.syn_rate = 10'000;
   automatic.connect_timeout_ms = 500;
-  ServiceCommand& on = commands[kOn].body.service;
+  ServiceSettings& on = commands[kOn].body.service.settings;
   on.syn_proxy = SynProxy::on;
   on.connect_timeout_ms = kHandshakeTimeoutMsMax;
   commands[kWebBackend].body.backend.proxy_protocol = ProxyProtocol::v2;
@@ -97,58 +97,59 @@ TEST(CommandReader_proxied, takes_every_kind) {
 }
 
 TEST(CommandReader_proxied, refuses_fields_out_of_range) {
-  const std::vector<std::pair<size_t, std::function<void(ServiceCommand&)>>> changes = {
-      {kWeb, [](ServiceCommand& s) { s.connect_timeout_ms = kHandshakeTimeoutMsMin - 1; }},
-      {kWeb, [](ServiceCommand& s) { s.connect_timeout_ms = kHandshakeTimeoutMsMax + 1; }},
-      {kWeb, [](ServiceCommand& s) { s.hello_timeout_ms = kHandshakeTimeoutMsMin - 1; }},
-      {kWeb, [](ServiceCommand& s) { s.hello_timeout_ms = kHandshakeTimeoutMsMax + 1; }},
-      {kWeb, [](ServiceCommand& s) { s.host_matching = HostMatching{3}; }},
-      {kWeb, [](ServiceCommand& s) { s.unexpected_host = UnexpectedHost{3}; }},
-      {kWeb, [](ServiceCommand& s) { s.syn_rate = 1; }},
-      {kWeb, [](ServiceCommand& s) { s.reserved = 1; }},
-      {kAuto, [](ServiceCommand& s) { s.syn_proxy = SynProxy{3}; }},
-      {kAuto, [](ServiceCommand& s) { s.syn_rate = 0; }},
-      {kAuto, [](ServiceCommand& s) { s.syn_rate = kSynRateMax + 1; }},
-      {kOn, [](ServiceCommand& s) { s.syn_rate = 1; }},
+  const std::vector<std::pair<size_t, std::function<void(ServiceSettings&)>>> changes = {
+      {kWeb, [](ServiceSettings& s) { s.connect_timeout_ms = kHandshakeTimeoutMsMin - 1; }},
+      {kWeb, [](ServiceSettings& s) { s.connect_timeout_ms = kHandshakeTimeoutMsMax + 1; }},
+      {kWeb, [](ServiceSettings& s) { s.hello_timeout_ms = kHandshakeTimeoutMsMin - 1; }},
+      {kWeb, [](ServiceSettings& s) { s.hello_timeout_ms = kHandshakeTimeoutMsMax + 1; }},
+      {kWeb, [](ServiceSettings& s) { s.host_matching = HostMatching{3}; }},
+      {kWeb, [](ServiceSettings& s) { s.unexpected_host = UnexpectedHost{3}; }},
+      {kWeb, [](ServiceSettings& s) { s.syn_rate = 1; }},
+      {kAuto, [](ServiceSettings& s) { s.syn_proxy = SynProxy{3}; }},
+      {kAuto, [](ServiceSettings& s) { s.syn_rate = 0; }},
+      {kAuto, [](ServiceSettings& s) { s.syn_rate = kSynRateMax + 1; }},
+      {kOn, [](ServiceSettings& s) { s.syn_rate = 1; }},
   };
   for (size_t i = 0; i < changes.size(); ++i)
-    EXPECT_EQ(spoiled(changes[i].first, [&](Command::Body& body) { changes[i].second(body.service); }), R::bad_field)
+    EXPECT_EQ(spoiled(changes[i].first, [&](Command::Body& body) { changes[i].second(body.service.settings); }),
+              R::bad_field)
         << "change " << i;
 }
 
 TEST(CommandReader_proxied, refuses_combinations_that_mean_nothing) {
-  const std::vector<std::pair<size_t, std::function<void(ServiceCommand&)>>> changes = {
-      {kBare, [](ServiceCommand& s) { s.proto = Proto::udp; }},
-      {kAuto, [](ServiceCommand& s) { s.proto = Proto::udp; }},
-      {kOn, [](ServiceCommand& s) { s.proto = Proto::udp; }},
-      {kBare, [](ServiceCommand& s) { s.syn_proxy = SynProxy::on; }},
-      {kBare, [](ServiceCommand& s) { s.connect_timeout_ms = 0; }},
-      {kBare, [](ServiceCommand& s) { s.hello_timeout_ms = 2000; }},
-      {kBare, [](ServiceCommand& s) { s.unexpected_host = UnexpectedHost::reject; }},
-      {kWeb, [](ServiceCommand& s) { s.hello_timeout_ms = 0; }},
-      {kWeb, [](ServiceCommand& s) { s.mode = Mode::fullnat; }},
+  const std::vector<std::pair<size_t, std::function<void(ServiceSettings&)>>> changes = {
+      {kBare, [](ServiceSettings& s) { s.proto = Proto::udp; }},
+      {kAuto, [](ServiceSettings& s) { s.proto = Proto::udp; }},
+      {kOn, [](ServiceSettings& s) { s.proto = Proto::udp; }},
+      {kBare, [](ServiceSettings& s) { s.syn_proxy = SynProxy::on; }},
+      {kBare, [](ServiceSettings& s) { s.connect_timeout_ms = 0; }},
+      {kBare, [](ServiceSettings& s) { s.hello_timeout_ms = 2000; }},
+      {kBare, [](ServiceSettings& s) { s.unexpected_host = UnexpectedHost::reject; }},
+      {kWeb, [](ServiceSettings& s) { s.hello_timeout_ms = 0; }},
+      {kWeb, [](ServiceSettings& s) { s.mode = Mode::fullnat; }},
       // Without proxied connections there is no timeout of theirs.
-      {kOn, [](ServiceCommand& s) { s.syn_proxy = SynProxy::off; }},
+      {kOn, [](ServiceSettings& s) { s.syn_proxy = SynProxy::off; }},
       // Only mode proxy reads server names.
       {kOn,
-       [](ServiceCommand& s) {
+       [](ServiceSettings& s) {
          s.host_matching = HostMatching::exact;
          s.hello_timeout_ms = 2000;
        }},
   };
   for (size_t i = 0; i < changes.size(); ++i)
-    EXPECT_EQ(spoiled(changes[i].first, [&](Command::Body& body) { changes[i].second(body.service); }), R::bad_field)
+    EXPECT_EQ(spoiled(changes[i].first, [&](Command::Body& body) { changes[i].second(body.service.settings); }),
+              R::bad_field)
         << "change " << i;
 }
 
 TEST(CommandReader_proxied, needs_a_pool_and_room_for_splices) {
-  EXPECT_EQ(spoiled(kBare, [](Command::Body& body) { body.service.snat_pool = kNoSnatPool; }), R::no_pool);
-  EXPECT_EQ(spoiled(kBare, [](Command::Body& body) { body.service.snat_pool = 1; }), R::no_pool);
+  EXPECT_EQ(spoiled(kBare, [](Command::Body& body) { body.service.settings.snat_pool = kNoSnatPool; }), R::no_pool);
+  EXPECT_EQ(spoiled(kBare, [](Command::Body& body) { body.service.settings.snat_pool = 1; }), R::no_pool);
   EXPECT_EQ(read(good(), kWeb, CommandReader(false)), R::no_splices);
   std::vector<Command> commands = TestTransaction(1).snat_range(0, "10.0.0.1", "10.0.0.1").service("web").commands();
   EXPECT_EQ(read(commands, commands.size() - 1, CommandReader(false)), R::none);
-  commands[2].body.service.syn_proxy = SynProxy::on;
-  commands[2].body.service.connect_timeout_ms = 3000;
+  commands[2].body.service.settings.syn_proxy = SynProxy::on;
+  commands[2].body.service.settings.connect_timeout_ms = 3000;
   EXPECT_EQ(read(commands, 2, CommandReader(false)), R::no_splices);
 }
 
