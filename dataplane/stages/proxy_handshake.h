@@ -7,7 +7,7 @@
 // Holds:  the client's window is closed until the backend has acknowledged what we say first, so nothing of the client is
 //         kept, but its ClientHello where the service reads server names. Everything that we say is said again by the
 //         timer until it is acknowledged.
-// Tests:  tests/unit/stages/proxy_test.cpp, tests/tcp, tests/sim, tests/fuzz/proxy_fuzz.cpp
+// Tests:  tests/unit/stages/proxy_test.cpp, proxy_connect_test.cpp, tests/tcp, tests/sim, tests/fuzz/proxy_fuzz.cpp
 #pragma once
 
 #include "dataplane/stages/burst.h"
