@@ -9,16 +9,13 @@
 #include "perf/micro/bed.h"
 #include "perf/micro/benches.h"
 #include "perf/micro/facts.h"
-#include "perf/micro/measure.h"
+#include "perf/micro/newcomers.h"
 #include "perf/micro/proxied_handshake.h"
 
 namespace millrace::perf {
 namespace {
 
 constexpr uint32_t kClients = 65'536;
-constexpr uint32_t kNewcomers = 262'144;
-constexpr uint32_t kNewcomersSmoke = 2048;
-constexpr uint32_t kPerSlice = 1024;  // room of the smallest table
 
 struct Clients {
   uint32_t first;
@@ -39,26 +36,6 @@ void check_handshakes(Bed& bed, const Clients& clients) {
   bed.close(clients.first, clients.count);
 }
 
-// Plays the deck on and on; `check` sees how many packets the worker took.
-template <typename Check>
-Report run_flood(Bed& bed, const FrameDeck& deck, Check&& check) {
-  Macswap macswap(deck);
-  memory_port().queue(0).play(endless(deck));
-  uint64_t packets = 0;
-  Report report;
-  report.samples = measure(macswap, [&] {
-    Slice slice;
-    slice.seconds = seconds_of([&] {
-      for (unsigned turn = 0; turn < kTurnsPerSlice; ++turn) slice.units += worker_turn(bed.worker());
-    });
-    packets += slice.units;
-    return slice;
-  });
-  memory_port().queue(0).play({});
-  check(packets);
-  return report;
-}
-
 Report run_syn(const BedOptions& options) {
   Bed& bed = bed_for(options);
   const Clients clients{options.flows, options.newcomers};
@@ -68,7 +45,7 @@ Report run_syn(const BedOptions& options) {
   const uint64_t sent_before = bed.counted(&WorkerCounters::tx_packets);
   const uint64_t made_before = bed.counted(&WorkerCounters::originated);
   const unsigned notes_before = rte_ring_count(bed.state().notes[0]);
-  Report report = run_flood(bed, deck, [&](uint64_t packets) {
+  Report report = play_flood(bed, deck, deck, [&](uint64_t packets) {
     const uint64_t repeated = bed.counted(&WorkerCounters::originated) - made_before;  // if others had our CPU
     if (bed.counted(&WorkerCounters::cookies_sent) - answered_before != packets ||
         bed.counted(&WorkerCounters::tx_packets) - sent_before != packets + repeated)
@@ -79,15 +56,14 @@ Report run_syn(const BedOptions& options) {
   });
   forget_syn_answers(bed);
   pass_handshake(bed, HandshakeStep::syn, deck);
-  for (uint32_t first = 0; first < clients.count; first += kPerSlice)
-    check_handshakes(bed, {clients.first + first, kPerSlice});
+  for (uint32_t first = 0; first < clients.count; first += kNewcomersPerSlice)
+    check_handshakes(bed, {clients.first + first, kNewcomersPerSlice});
   bed.check_traffic();
   return report;
 }
 
 Report run_ack(const BedOptions& options) {
   Bed& bed = bed_for(options);
-  Worker& worker = bed.worker();
   const Clients clients{options.flows, options.newcomers};
   FrameDeck deck = handshake_deck(bed);
   // Anew whenever the deck begins: a cookie is good for half a minute.
@@ -96,32 +72,15 @@ Report run_ack(const BedOptions& options) {
     deck = deck_of(bed, HandshakeStep::ack, clients);
   };
   fetch_cookies();
-  Macswap macswap(bed.traffic());
-  MemoryQueue& queue = memory_port().queue(0);
-  Play play{&deck, 0, 0};
   const uint64_t accepted_before = bed.counted(&WorkerCounters::cookies_accepted);
   const uint64_t opened_before = bed.counted(&WorkerCounters::connections_opened);
-  uint64_t opened = 0;
-  Report report;
-  report.bytes_per_connection = bed.bytes_per_connection();
-  report.samples = measure(macswap, [&] {
-    if (play.next == 0 && opened != 0) fetch_cookies();
-    const auto first = options.flows + static_cast<uint32_t>(play.next);
-    play.left = kPerSlice;
-    queue.play(play);
-    const double seconds = seconds_of([&] {
-      while (worker_turn(worker) != 0) {
-      }
-    });
-    play = queue.now_playing();
-    bed.close(first, kPerSlice);
-    opened += kPerSlice;
-    return Slice{seconds, kPerSlice};
+  const Report report = play_openings(bed, options, deck, [&](bool anew) {
+    if (anew) fetch_cookies();
   });
-  if (bed.counted(&WorkerCounters::cookies_accepted) - accepted_before != opened ||
-      bed.counted(&WorkerCounters::connections_opened) - opened_before != opened || worker.slab.used() != options.flows)
-    wrong("connections were not opened, or opened twice");
-  check_handshakes(bed, {options.flows, kPerSlice});
+  if (bed.counted(&WorkerCounters::cookies_accepted) - accepted_before !=
+      bed.counted(&WorkerCounters::connections_opened) - opened_before)
+    wrong("a connection was opened without its cookie");
+  check_handshakes(bed, {options.flows, kNewcomersPerSlice});
   bed.check_traffic();
   return report;
 }
@@ -151,7 +110,7 @@ Report run_reject(const BedOptions& options) {
   for (uint32_t i = options.flows; i < options.flows + options.newcomers; ++i)
     deck.add(bed.fields_of(bed.plan().from_client(i), kTcpAck, wrong_ack(bed, i)));
   const uint64_t sent_before = bed.counted(&WorkerCounters::tx_packets);
-  Report report = run_flood(bed, deck, [&](uint64_t packets) {
+  Report report = play_flood(bed, deck, deck, [&](uint64_t packets) {
     const auto reason = static_cast<size_t>(DropReason::bad_cookie);
     if (bed.state().worker_counters[0].dropped[reason].read() != packets) wrong("a cookie was not refused as bad");
     if (bed.counted(&WorkerCounters::tx_packets) != sent_before) wrong("a bad cookie was answered");

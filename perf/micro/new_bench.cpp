@@ -7,53 +7,28 @@
 #include "perf/micro/bed.h"
 #include "perf/micro/benches.h"
 #include "perf/micro/facts.h"
-#include "perf/micro/measure.h"
+#include "perf/micro/newcomers.h"
 
 namespace millrace::perf {
 namespace {
 
-constexpr uint32_t kNewcomers = 262'144;
-constexpr uint32_t kNewcomersSmoke = 2048;
-constexpr uint32_t kPerSlice = 1024;  // room of the smallest table
-
 // A slice more, whose packets are compared, and seen to lead to `flows` connections that still are as they were.
 void check_slice(Bed& bed, const BedOptions& options) {
   FrameDeck deck(options.family, options.proto);
-  for (uint32_t i = 0; i < kPerSlice; ++i) deck.add(bed.fields_of(bed.plan().from_client(options.flows + i), kTcpSyn));
+  for (uint32_t i = 0; i < kNewcomersPerSlice; ++i)
+    deck.add(bed.fields_of(bed.plan().from_client(options.flows + i), kTcpSyn));
   bed.pass(deck, 0, true);
-  bed.close(options.flows, kPerSlice);
+  bed.close(options.flows, kNewcomersPerSlice);
   bed.check_traffic();
 }
 
 Report run_new(const BedOptions& options) {
   Bed& bed = bed_for(options);
-  Worker& worker = bed.worker();
   FrameDeck deck(options.family, options.proto);
   deck.reserve(options.newcomers);
   for (uint32_t i = 0; i < options.newcomers; ++i)
     deck.add(bed.fields_of(bed.plan().from_client(options.flows + i), kTcpSyn));
-  Macswap macswap(bed.traffic());
-  MemoryQueue& queue = memory_port().queue(0);
-  Play play{&deck, 0, 0};
-  const uint64_t opened_before = bed.counted(&WorkerCounters::connections_opened);
-  uint64_t opened = 0;
-  Report report;
-  report.bytes_per_connection = bed.bytes_per_connection();
-  report.samples = measure(macswap, [&] {
-    const auto first = options.flows + static_cast<uint32_t>(play.next);
-    play.left = kPerSlice;
-    queue.play(play);
-    const double seconds = seconds_of([&] {
-      while (worker_turn(worker) != 0) {
-      }
-    });
-    play = queue.now_playing();
-    bed.close(first, kPerSlice);
-    opened += kPerSlice;
-    return Slice{seconds, kPerSlice};
-  });
-  if (bed.counted(&WorkerCounters::connections_opened) - opened_before != opened || worker.slab.used() != options.flows)
-    wrong("connections were not opened, or opened twice");
+  const Report report = play_openings(bed, options, deck);
   check_slice(bed, options);
   return report;
 }

@@ -4,7 +4,7 @@
 #include "perf/micro/bed.h"
 #include "perf/micro/benches.h"
 #include "perf/micro/facts.h"
-#include "perf/micro/measure.h"
+#include "perf/micro/newcomers.h"
 
 namespace millrace::perf {
 namespace {
@@ -22,21 +22,11 @@ Report run_syn_flood(const BedOptions& options) {
   // First, because afterwards there are drops.
   bed.check_traffic();
   const uint64_t sent_before = bed.counted(&WorkerCounters::tx_packets);
-  Macswap macswap(bed.traffic());
-  memory_port().queue(0).play(endless(deck));
-  uint64_t packets = 0;
-  Report report;
-  report.samples = measure(macswap, [&] {
-    Slice slice;
-    slice.seconds = seconds_of([&] {
-      for (unsigned turn = 0; turn < kTurnsPerSlice; ++turn) slice.units += worker_turn(bed.worker());
-    });
-    packets += slice.units;
-    return slice;
+  const Report report = play_flood(bed, deck, bed.traffic(), [&](uint64_t packets) {
+    const auto reason = static_cast<size_t>(DropReason::slab_full);
+    if (bed.state().worker_counters[0].dropped[reason].read() != packets) wrong("a SYN was not refused as slab_full");
+    if (bed.counted(&WorkerCounters::tx_packets) != sent_before) wrong("a refused SYN was forwarded");
   });
-  const auto reason = static_cast<size_t>(DropReason::slab_full);
-  if (bed.state().worker_counters[0].dropped[reason].read() != packets) wrong("a SYN was not refused as slab_full");
-  if (bed.counted(&WorkerCounters::tx_packets) != sent_before) wrong("a refused SYN was forwarded");
   bed.pass(bed.traffic(), 0, false);
   take_down_bed();
   return report;
