@@ -21,7 +21,9 @@
 #include "dataplane/stages/proxy_splice.h"
 #include "dataplane/stages/slow_path.h"
 #include "dataplane/stages/stages.h"
+#include "dataplane/stages/tcp_segment.h"
 #include "dataplane/stages/whose_packet.h"
+#include "dataplane/tcp/reset_check.h"
 #include "dataplane/tcp/tcp_state.h"
 
 namespace millrace {
@@ -78,16 +80,42 @@ bool is_first_answer(const ConnEntry& entry, Direction direction) {
   return entry.state == ConnState::open && direction == Direction::reverse && entry.backend_seen_ms == entry.opened_ms;
 }
 
+bool reopens(const ConnEntry& entry, const TcpSegment& segment) {
+  if (entry.state == ConnState::time_wait) return entry.spliced != 0 || is_newer_syn(entry, segment.seq);
+  return entry.state == ConnState::closed;
+}
+
+// What a later RST, FIN or SYN is held against. Spliced connections have all numbers in their Splice.
+void remember_numbers(ConnEntry& entry, Direction from, const TcpSegment& segment) {
+  if (entry.spliced != 0) return;
+  if (entry.state == ConnState::time_wait)
+    remember_client_end(entry, from == Direction::forward ? segment.end() : segment.ack);
+  else if (segment.has(kTcpAck) && !segment.has(kTcpRst))
+    remember_ack(entry, from, segment.ack);
+}
+
 // False: the packet is the first of a new connection on this one's tuple.
-bool act_on_tcp(Worker& worker, const ConnRef& ref, ConnEntry& entry, uint8_t flags) {
-  if (entry.state == ConnState::established && (flags & kTcpDeciding) == 0) return true;
-  const TcpEvent event = tcp_event(flags);
-  if (event == TcpEvent::syn && ref.direction == Direction::forward && reopens(entry.state)) return false;
-  const ConnState next = next_state(entry.state, ref.direction, event);
-  if (next == entry.state) return true;
-  if (event == TcpEvent::rst && ref.direction == Direction::reverse) note_reset(worker, entry);
-  entry.state = next;
-  arm_connection(worker, ref.index);
+bool act_on_tcp(Worker& worker, const Burst& burst, unsigned i) {
+  const ConnRef& ref = burst.conns[i];
+  ConnEntry& entry = worker.slab[ref.index];
+  const TcpSegment segment = tcp_segment(burst, i);
+  const TcpEvent event = tcp_event(segment.flags);
+  if (event == TcpEvent::syn && ref.direction == Direction::forward && reopens(entry, segment)) return false;
+  ConnState next = next_state(entry.state, ref.direction, event);
+  // Both ends know the numbers better: what looks forged goes on to them, and changes nothing here.
+  const bool ends = event == TcpEvent::rst || event == TcpEvent::fin;
+  if (ends && next != entry.state && entry.spliced == 0 &&
+      !ends_connection(entry, ref.direction, segment.seq, event == TcpEvent::rst)) {
+    worker.counters.implausible_ends.add(1);
+    next = entry.state;
+  }
+  const bool was_time_wait = entry.state == ConnState::time_wait;
+  if (next != entry.state) {
+    if (event == TcpEvent::rst && ref.direction == Direction::reverse) note_reset(worker, entry);
+    entry.state = next;
+    arm_connection(worker, ref.index);
+  }
+  if (!was_time_wait || next != ConnState::time_wait) remember_numbers(entry, ref.direction, segment);
   return true;
 }
 
@@ -105,7 +133,7 @@ bool act_on_hit(Worker& worker, const Burst& burst, unsigned i) {
   const Ms now_ms = worker.clock.now32_ms();
   // A UDP backend's first answer starts its idle timeout, which may be the shorter one.
   const bool first_answer = is_first_answer(entry, ref.direction);
-  if (info.proto == Proto::tcp && !act_on_tcp(worker, ref, entry, info.tcp_flags)) return false;
+  if (info.proto == Proto::tcp && !act_on_tcp(worker, burst, i)) return false;
   set_seen(entry, ref.direction, now_ms);
   if (first_answer) arm_connection(worker, ref.index);
   return true;
@@ -121,7 +149,8 @@ void open_for(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, cons
   if (info.proto == Proto::tcp && !is_syn) return drop(worker, burst, i, DropReason::no_connection);
   if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
   const std::optional<DropReason> refused = open_connection(worker, tuple, service, burst.conns[i]);
-  if (refused) drop(worker, burst, i, *refused);
+  if (refused) return drop(worker, burst, i, *refused);
+  if (is_syn) remember_syn(worker.slab[burst.conns[i].index], tcp_segment(burst, i).seq);
 }
 
 void act_on_miss(Worker& worker, Burst& burst, unsigned i) {
@@ -178,7 +207,12 @@ inline bool act_on_settled(Worker& worker, Burst& burst, unsigned i) {
   const bool settled = entry.state == ConnState::established ? (burst.info[i].tcp_flags & kTcpDeciding) == 0
                                                              : entry.state == ConnState::open;
   if (!settled || is_first_answer(entry, ref.direction)) return false;
-  if (entry.spliced != 0 && !pass_spliced(worker, burst, i)) return true;
+  if (entry.spliced != 0) {
+    if (!pass_spliced(worker, burst, i)) return true;
+  } else if (burst.info[i].proto == Proto::tcp) {
+    const auto* tcp = rte_pktmbuf_mtod_offset(burst.mbufs[i], const rte_tcp_hdr*, burst.info[i].l4_offset);
+    remember_ack(entry, ref.direction, Be32{tcp->recv_ack}.host());
+  }
   set_seen(entry, ref.direction, worker.clock.now32_ms());
   return true;
 }

@@ -73,7 +73,10 @@ constexpr Transition kTransitions[] = {
     // The backend drops data that came after its close.
     {backend_fin, kBackend, TcpEvent::rst, closed},
 
-    // time_wait and closed have no way out but silence and a new SYN (reopens). A RST cannot shorten time_wait
+    // A SYN that is not newer than the old connection was passed on to the backend, and the backend took it.
+    {time_wait, kBackend, TcpEvent::syn_ack, syn_received},
+
+    // Otherwise time_wait and closed have no way out but silence and a new SYN. A RST cannot shorten time_wait
     // (RFC 1337). A RST that its receiver refuses leaves a connection that works as long as it is not silent for
     // closed_timeout_ms; it is not taken back to established, or each segment in flight would count as one more reset.
 };
@@ -104,8 +107,6 @@ ConnState next_state(ConnState state, Direction direction, TcpEvent event) {
   if (raw(state) >= kConnStateCount) return closed;
   return kTable[raw(state)][static_cast<unsigned>(direction)][static_cast<unsigned>(event)];
 }
-
-bool reopens(ConnState state) { return state == time_wait || state == closed; }
 
 uint32_t state_timeout_ms(ConnState state, const SettingsCommand& settings) {
   switch (state) {

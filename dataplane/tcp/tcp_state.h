@@ -24,9 +24,6 @@ TcpEvent tcp_event(uint8_t flags);
 // never refused: a NAT passes on what it does not understand and leaves it to the two ends.
 ConnState next_state(ConnState state, Direction direction, TcpEvent event);
 
-// A client's SYN in this state is a new connection on an old tuple: forget the old one, open anew.
-bool reopens(ConnState state);
-
 // ms that a connection in `state` may be silent. For `established` and `open` (UDP) this is the default of RFC 5382
 // REQ-5 and RFC 4787 REQ-5, which holds where the service sets no idle timeout; conn/idle.h puts both together.
 // 0 for the states of a proxied handshake, whose Splice says when they end.

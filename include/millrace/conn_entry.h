@@ -58,8 +58,10 @@ struct alignas(64) ConnEntry {
   uint16_t reverse_neighbour;  // towards the client
   uint8_t spliced;             // 1: proxied, its Splice counts (splice.h)
   uint8_t reserved;
-  uint16_t hello;  // spliced: place in the worker's store of ClientHellos, kNoHello
-  uint16_t reserved2;
+  union {
+    uint16_t hello;                      // spliced: place in the worker's store of ClientHellos, kNoHello
+    std::array<uint16_t, 2> tcp_halves;  // TCP, not spliced: see dataplane/tcp/reset_check.h
+  };
   // Ports and addresses in pairs: what a rewritten packet says, source first. One load takes a pair: the first is the
   // reverse packet's, the second the forward packet's.
   Be16 vip_port;

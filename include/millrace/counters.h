@@ -50,6 +50,7 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(cookies_repeated, "packets", "answers to SYNs said again, because the client did not come") \
   X(cookies_accepted, "packets", "ACKs that brought a valid SYN cookie back")                   \
   X(challenge_acks, "packets", "answers to segments that do not fit (RFC 5961)")                \
+  X(implausible_ends, "packets", "RSTs and FINs that cannot be honest: passed on, no effect")   \
   X(proxy_retransmits, "packets", "own SYNs and headers sent to a backend again")               \
   X(backend_retries, "connections", "attempts moved on to another backend")                     \
   X(snat_tries, "tries", "candidate ports looked at by the SNAT allocator")                     \

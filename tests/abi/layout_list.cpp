@@ -89,7 +89,8 @@ void list_connection(std::ostream& out) {
   // clang-format off
   BEGIN(ConnEntry); FIELD(generation); FIELD(client_seen_ms); FIELD(backend_seen_ms); FIELD(opened_ms); FIELD(state);
     FIELD(family); FIELD(proto); FIELD(mode); FIELD(service); FIELD(backend); FIELD(owner); FIELD(route_epoch);
-    FIELD(l3_delta); FIELD(l4_delta); FIELD(forward_neighbour); FIELD(reverse_neighbour); FIELD(spliced); FIELD(reserved); FIELD(hello); FIELD(reserved2);    FIELD(vip_port); FIELD(client_port); FIELD(snat_port); FIELD(backend_port); FIELD(vip4); FIELD(client4);
+    FIELD(l3_delta); FIELD(l4_delta); FIELD(forward_neighbour); FIELD(reverse_neighbour); FIELD(spliced); FIELD(reserved); FIELD(hello);
+    FIELD(tcp_halves); FIELD(vip_port); FIELD(client_port); FIELD(snat_port); FIELD(backend_port); FIELD(vip4); FIELD(client4);
     FIELD(snat4); FIELD(backend4); FIELD(vip6); FIELD(client6); FIELD(snat6); FIELD(backend6); END
   BEGIN(Splice); FIELD(forward_seq_delta); FIELD(reverse_seq_delta); FIELD(forward_ts_delta); FIELD(reverse_ts_delta);
     FIELD(client_next); FIELD(client_acked); FIELD(backend_next); FIELD(backend_acked); FIELD(forward_window_shift);

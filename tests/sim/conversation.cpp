@@ -87,7 +87,7 @@ void Conversation::note_given(bool from_client, const Segment& segment, VirtualM
   const bool has_ended = reset_given_ || (fin_from_client_ && fin_from_server_);
   if (!has_ended || syn_given_ms_ != now_ms) return;
   ++judge_.tally.late_syns;
-  if (facts_.reopens) mute();
+  if (facts_.reopens && reset_given_) mute();
 }
 
 bool Conversation::is_over() const {

@@ -19,7 +19,7 @@ namespace millrace::sim {
 struct ModeFacts {
   // The two ends speak to each other; the middle changes addresses and ports alone.
   bool is_transparent = true;
-  // A late SYN of the client's makes a new connection of one that has ended.
+  // A late SYN of the client's makes a new connection of one that was reset.
   bool reopens = true;
   ProxyProtocol header = ProxyProtocol::none;
 };

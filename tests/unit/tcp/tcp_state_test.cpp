@@ -49,7 +49,7 @@ TEST(next_state, is_this_table) {
       {backend_fin, kClient, {backend_fin, backend_fin, time_wait, closed, backend_fin}},
       {backend_fin, kBackend, {backend_fin, backend_fin, backend_fin, closed, backend_fin}},
       {time_wait, kClient, {time_wait, time_wait, time_wait, time_wait, time_wait}},
-      {time_wait, kBackend, {time_wait, time_wait, time_wait, time_wait, time_wait}},
+      {time_wait, kBackend, {time_wait, syn_received, time_wait, time_wait, time_wait}},
       {closed, kClient, {closed, closed, closed, closed, closed}},
       {closed, kBackend, {closed, closed, closed, closed, closed}},
       {open, kClient, {open, open, open, open, open}},
@@ -110,13 +110,6 @@ TEST(next_state, takes_a_simultaneous_connect) {
 TEST(next_state, takes_a_spoilt_state_for_closed) {
   EXPECT_EQ(next_state(static_cast<ConnState>(kConnStateCount), kClient, TcpEvent::syn), closed);
   EXPECT_EQ(next_state(static_cast<ConnState>(255), kBackend, TcpEvent::other), closed);
-}
-
-TEST(reopens, only_what_both_ends_have_left) {
-  for (unsigned state = 0; state < kConnStateCount; ++state)
-    EXPECT_EQ(reopens(static_cast<ConnState>(state)),
-              static_cast<ConnState>(state) == time_wait || static_cast<ConnState>(state) == closed)
-        << state;
 }
 
 TEST(state_timeout_ms, comes_from_the_settings_or_the_rfcs) {
