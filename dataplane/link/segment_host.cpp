@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,6 +55,17 @@ Layout lay_out(const SegmentShape& shape) {
   add_rows(SectionKind::slab, sizeof(ConnEntry), shape.connection_count);
   add_rows(SectionKind::splices, sizeof(Splice), shape.has_splices ? shape.connection_count : 0);
   return layout;
+}
+
+// An errno, or 0. A signal would undo what is reserved so far, and a TAP (pci ports) sends one for every packet that the
+// kernel has for it: they wait.
+int reserve(int fd, uint64_t bytes) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return error;
 }
 
 std::runtime_error failure(const std::string& what, const std::string& path, const std::string& remedy) {
@@ -141,8 +153,7 @@ void SegmentHost::make_file(const SegmentShape& shape) {
   if (fd < 0) throw failure("cannot create", unfinished, "check the directory of [dataplane] segment");
   share_with_group(fd);
   const uint64_t bytes = in_whole_pages(fd, layout.bytes);
-  // Reserve before mapping; posix_fallocate returns its error.
-  errno = posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  errno = reserve(fd, bytes);  // before mapping
   void* memory = MAP_FAILED;
   if (errno == 0) memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   const int cause = errno;
