@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -147,7 +148,12 @@ void open_configured_ports(Dataplane& dataplane) {
   ProcessState& state = dataplane.state;
   state.owner = std::make_unique<Owner>(worker_count, config.reta);
   state.idle = config.idle_adaptive ? IdlePolicy::adaptive : IdlePolicy::busy;
-  state.ports = open_ports(config.ports, worker_count, state.mbuf_pool);
+  state.ports = open_ports(config.ports, *state.owner, state.mbuf_pool);
+}
+
+uint16_t workers_with_queue(const Port& port) {
+  const std::set unique(port.queue_owner.begin(), port.queue_owner.begin() + port.queue_count);
+  return static_cast<uint16_t>(unique.size());
 }
 
 void make_segment(Dataplane& dataplane) {
@@ -177,6 +183,11 @@ void make_segment(Dataplane& dataplane) {
     info.mtu_bytes = port.mtu_bytes;
     info.kernel_ifindex = port.kernel_ifindex;
     info.queue_count = port.queue_count;
+    info.steering = port.steering.kind;
+    info.steering_reason = port.steering.reason;
+    info.reta_size = port.steering.reta_size;
+    info.rss_key_bytes = port.steering.rss_key_bytes;
+    info.worker_count = workers_with_queue(port);
   }
 }
 
@@ -230,7 +241,9 @@ constexpr Step kSteps[] = {
 void log_summary(const Dataplane& dataplane) {
   const config::DataplaneConfig& config = dataplane.config.dataplane;
   for (const Port& port : dataplane.state.ports)
-    spdlog::info("port {}: {}, {} queue(s), MTU {}", port.name, port.device, port.queue_count, port.mtu_bytes);
+    spdlog::info("port {}: {}, {} queue(s), MTU {}, steering {} ({})", port.name, port.device, port.queue_count,
+                 port.mtu_bytes, kSteeringKindNames[static_cast<size_t>(port.steering.kind)],
+                 kSteeringReasonSentences[static_cast<size_t>(port.steering.reason)]);
   spdlog::info("ready: {} worker(s) on CPU {}, {} connections, segment {}", config.workers.size(),
                format_cpus(config.workers), config.connections, config.segment);
 }

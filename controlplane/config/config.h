@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "millrace/addr.h"
@@ -35,20 +36,42 @@ struct StaticRoute {
   std::optional<IpAddr> gateway;
 };
 
+// steering=: how packets shall reach the worker that owns them.
+enum class SteeringWish : uint8_t {
+  automatic,  // the best that the device can do
+  rss,        // or the dataplane does not start
+  handover,   // the NIC is left as it is
+};
+
+// emulated_nic:WHICH,DEVICE: a NIC with several queues, played in software before the one queue of a device; for tests.
+enum class NicEmulation : uint8_t {
+  none,
+  rss,        // hashes by the key and the table that it is given
+  plain,      // takes no settings, spreads by a key of its own
+  wrong_key,  // takes the settings and hashes by another key
+  random,     // takes the settings and puts each packet anywhere
+};
+std::string_view emulation_name(NicEmulation emulation);
+
 // [[dataplane.port]]
 struct PortConfig {
   std::string name;
   std::string device_kind;  // af_xdp | af_packet | pci | memif | pcap | ring | null
   std::string device_arg;   // interface, PCI address, path …
+  NicEmulation emulation = NicEmulation::none;
   uint16_t queues = 1;
+  SteeringWish steering = SteeringWish::automatic;
   // Only for ports without a kernel side: what the kernel would have told.
   std::vector<StaticNeighbour> neighbours;
   std::vector<StaticRoute> routes;
+
+  // As in the file: "af_xdp:eth1".
+  std::string device() const;
 };
 
 // [dataplane]
 struct DataplaneConfig {
-  std::vector<unsigned> workers;  // CPU numbers, one worker each
+  std::vector<unsigned> workers;  // CPU numbers, one worker each; each once unless idle_adaptive
   bool idle_adaptive = false;
   uint32_t connections = 262'144;
   bool proxy = true;          // false: no room for proxied connections in the segment

@@ -1,8 +1,7 @@
-// dataplane_table.cpp: [dataplane] and [[dataplane.port]].
+// dataplane_table.cpp: [dataplane] but for its ports (port_table.cpp).
 #include <sched.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "controlplane/config/tables.h"
@@ -13,23 +12,7 @@ namespace millrace::config {
 
 namespace {
 
-constexpr size_t kInterfaceNameMax = 15;  // IFNAMSIZ - 1
 constexpr size_t kRetaMax = 128;
-
-struct DeviceKindRow {
-  std::string_view kind;
-  std::string_view example;
-  bool kernel_side;  // addresses, neighbours and routes come from the kernel
-};
-constexpr DeviceKindRow kDeviceKinds[] = {
-    {"af_xdp", "af_xdp:eth1", true},
-    {"af_packet", "af_packet:eth1", true},
-    {"pci", "pci:0000:3b:00.0", true},
-    {"memif", "memif:/run/m.sock,server", false},
-    {"pcap", "pcap:rx=a.pcap,tx=b.pcap", false},
-    {"ring", "ring:NAME", false},
-    {"null", "null", false},
-};
 
 // Every CPU this process may run on but 0, which is left to everything else; 0 where there is no other.
 std::vector<unsigned> auto_workers() {
@@ -42,151 +25,12 @@ std::vector<unsigned> auto_workers() {
   return cpus;
 }
 
-bool is_interface_name(std::string_view name) {
-  return !name.empty() && name.size() <= kInterfaceNameMax && name != "." && name != ".." &&
-         std::all_of(name.begin(), name.end(),
-                     [](unsigned char c) { return c > ' ' && c < 0x7f && c != '/' && c != ':' && c != ','; });
-}
-
-// "0000:3b:00.0"
-bool is_pci_address(std::string_view text) {
-  constexpr std::string_view kShape = "hhhh:hh:hh.o";
-  if (text.size() != kShape.size()) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool octal = text[i] >= '0' && text[i] <= '7';
-    const bool hex =
-        (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f') || (text[i] >= 'A' && text[i] <= 'F');
-    if (kShape[i] == 'h' ? !hex : kShape[i] == 'o' ? !octal : text[i] != kShape[i]) return false;
-  }
-  return true;
-}
-
-// A file name that DPDK's argument syntax can carry.
-bool is_path(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return c >= ' ' && c != 0x7f && std::string_view(",[]\"").find(static_cast<char>(c)) == std::string_view::npos;
-  });
-}
-
-// "/run/m.sock", "/run/m.sock,client" or "/run/m.sock,server".
-bool is_memif_arg(std::string_view arg) {
-  const size_t comma = arg.find(',');
-  const std::string_view role = comma == std::string_view::npos ? "server" : arg.substr(comma + 1);
-  const std::string_view path = arg.substr(0, comma);
-  return is_path(path) && path.front() == '/' && (role == "server" || role == "client");
-}
-
-// "rx=FILE,tx=FILE"; either may be missing, not both.
-bool is_pcap_arg(std::string_view arg) {
-  std::set<std::string_view> seen;
-  while (!arg.empty()) {
-    const size_t comma = std::min(arg.find(','), arg.size());
-    const std::string_view part = arg.substr(0, comma);
-    arg.remove_prefix(std::min(comma + 1, arg.size()));
-    const std::string_view side = part.substr(0, 3);
-    if ((side != "rx=" && side != "tx=") || !is_path(part.substr(3)) || !seen.insert(side).second) return false;
-  }
-  return !seen.empty();
-}
-
-bool is_device_arg(std::string_view kind, std::string_view arg) {
-  if (kind == "af_xdp" || kind == "af_packet") return is_interface_name(arg);
-  if (kind == "pci") return is_pci_address(arg);
-  if (kind == "memif") return is_memif_arg(arg);
-  if (kind == "pcap") return is_pcap_arg(arg);
-  if (kind == "ring") return arg.empty() || is_interface_name(arg);
-  return arg.empty();
-}
-
-// Null after reporting.
-const DeviceKindRow* read_device(const Text& text, PortConfig& port, ErrorList& errors) {
-  const size_t colon = text.text.find(':');
-  port.device_kind = text.text.substr(0, colon);
-  port.device_arg = colon == std::string::npos ? "" : text.text.substr(colon + 1);
-  std::vector<std::string_view> kinds;
-  for (const DeviceKindRow& row : kDeviceKinds) {
-    kinds.push_back(row.kind);
-    if (row.kind != port.device_kind) continue;
-    if (is_device_arg(row.kind, port.device_arg)) return &row;
-    errors.add(text.origin, quote(text.text) + " does not name a device of kind " + std::string(row.kind),
-               "write it like \"" + std::string(row.example) + "\"");
-    return nullptr;
-  }
-  const std::string_view nearest = nearest_word(port.device_kind, kinds);
-  errors.add(text.origin, quote(text.text) + " has an unknown kind of device",
-             nearest.empty() ? "write KIND:WHICH with a kind of " + list_words(kinds)
-                             : "did you mean " + std::string(nearest) + "?");
-  return nullptr;
-}
-
-// Neighbours and routes of a port without a kernel side.
-void read_static_tables(TableReader& table, PortConfig& port) {
-  bool complete = true;
-  for (const Text& text : table.read_texts("neighbours", complete)) {
-    Parsed<StaticNeighbour> parsed = parse_neighbour(text.text);
-    const auto same = [&](const StaticNeighbour& other) { return other.addr == parsed.value->addr; };
-    if (!parsed.value)
-      table.errors().add(text.origin, std::move(parsed.problem), std::move(parsed.remedy));
-    else if (std::any_of(port.neighbours.begin(), port.neighbours.end(), same))
-      table.errors().add(text.origin, "names " + format_ip(parsed.value->addr) + " a second time", "keep one of them");
-    else
-      port.neighbours.push_back(*parsed.value);
-  }
-  for (const Text& text : table.read_texts("routes", complete)) {
-    Parsed<StaticRoute> parsed = parse_route(text.text);
-    const auto same = [&](const StaticRoute& other) {
-      return other.prefix == parsed.value->prefix && other.prefix_bits == parsed.value->prefix_bits;
-    };
-    if (!parsed.value)
-      table.errors().add(text.origin, std::move(parsed.problem), std::move(parsed.remedy));
-    else if (std::any_of(port.routes.begin(), port.routes.end(), same))
-      table.errors().add(text.origin, "routes one prefix a second time", "keep one of them");
-    else
-      port.routes.push_back(*parsed.value);
-  }
-}
-
-void read_port(TableReader& table, DataplaneConfig& dataplane) {
-  PortConfig port;
-  if (!table.has("name")) table.report_missing("name", "write name = \"front\"");
-  if (const std::optional<Text> name = table.read_text("name");
-      name && check_name(name->text, name->origin, table.errors())) {
-    port.name = name->text;
-    for (const PortConfig& other : dataplane.ports)
-      if (other.name == port.name)
-        table.errors().add(name->origin, "another port is called " + quote(port.name), "give each port its own name");
-  }
-  if (!table.has("device")) table.report_missing("device", "write device = \"af_xdp:eth1\"");
-  const DeviceKindRow* kind = nullptr;
-  if (const std::optional<Text> device = table.read_text("device")) {
-    kind = read_device(*device, port, table.errors());
-    for (const PortConfig& other : dataplane.ports)
-      if (kind != nullptr && kind->kind != "null" && other.device_kind == port.device_kind &&
-          other.device_arg == port.device_arg)
-        table.errors().add(device->origin, "the port " + quote(other.name) + " has this device already",
-                           "give each port its own device; several queues of one are queues = N");
-  }
-  port.queues = static_cast<uint16_t>(table.read_integer("queues", 1, kQueueMax).value_or(1));
-  if (kind != nullptr && kind->kind == "pcap" && port.queues != 1)
-    table.errors().add(table.origin_of("queues"), "a capture file has one queue", "write queues = 1 or remove it");
-  if (kind != nullptr && kind->kernel_side) {
-    const std::string problem = "ports of kind " + std::string(kind->kind) + " learn this from the kernel";
-    table.refuse("neighbours", problem, "remove it; use: ip neigh add ADDRESS lladdr MAC dev INTERFACE");
-    table.refuse("routes", problem, "remove it; use: ip route add PREFIX via GATEWAY dev INTERFACE");
-  } else {
-    read_static_tables(table, port);
-  }
-  table.finish();
-  dataplane.ports.push_back(std::move(port));
-}
-
 void read_workers(TableReader& table, DataplaneConfig& dataplane) {
   constexpr char kRemedy[] = "write CPU numbers, such as \"2-5\" or [2, 3], or \"auto\"";
   if (table.is_list("workers")) {
     const std::optional<std::vector<uint64_t>> cpus = table.read_integers("workers", CPU_SETSIZE - 1);
-    const std::set<uint64_t> unique = cpus ? std::set(cpus->begin(), cpus->end()) : std::set<uint64_t>{};
-    if (cpus && (cpus->empty() || cpus->size() > kWorkerMax || unique.size() != cpus->size()))
-      table.errors().add(table.origin_of("workers"), "must name 1 to 64 CPUs, each once", kRemedy);
+    if (cpus && (cpus->empty() || cpus->size() > kWorkerMax))
+      table.errors().add(table.origin_of("workers"), "must name 1 to 64 CPUs", kRemedy);
     else if (cpus)
       dataplane.workers.assign(cpus->begin(), cpus->end());
     return;
@@ -202,6 +46,15 @@ void read_workers(TableReader& table, DataplaneConfig& dataplane) {
     dataplane.workers = std::move(*cpus.value);
   else
     table.errors().add(text->origin, std::move(cpus.problem), std::move(cpus.remedy));
+}
+
+// Workers may take turns on a CPU, but not while one of them never lets go of it.
+void check_shared_cpus(TableReader& table, const DataplaneConfig& dataplane) {
+  const std::set unique(dataplane.workers.begin(), dataplane.workers.end());
+  if (dataplane.idle_adaptive || unique.size() == dataplane.workers.size()) return;
+  table.errors().add(table.origin_of("workers"),
+                     "must name each CPU once: a busy worker leaves nothing of it to another",
+                     "name others, or write idle = \"adaptive\"");
 }
 
 void read_reta(TableReader& table, DataplaneConfig& dataplane) {
@@ -231,6 +84,7 @@ void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane) {
   read_workers(table, dataplane);
   read_reta(table, dataplane);
   dataplane.idle_adaptive = table.read_choice("idle", kIdle).value_or(false);
+  check_shared_cpus(table, dataplane);
   dataplane.connections = static_cast<uint32_t>(
       table.read_integer("connections", kConnectionMin, kConnectionMax).value_or(dataplane.connections));
   dataplane.proxy = table.read_bool("proxy").value_or(dataplane.proxy);
@@ -240,7 +94,7 @@ void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane) {
     table.report_missing("port", "write [[dataplane.port]] with name = \"front\" and device = \"af_xdp:eth1\"");
   if (ports.size() > kPortMax)
     table.errors().add(ports[kPortMax].origin(), "is one port too many", "define at most " + std::to_string(kPortMax));
-  for (TableReader& port : ports) read_port(port, dataplane);
+  for (TableReader& port : ports) read_port_table(port, dataplane);
   table.finish();
 }
 

@@ -46,6 +46,7 @@ struct ConnectionOptions {
 };
 
 void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane);
+void read_port_table(TableReader& table, DataplaneConfig& dataplane);  // adds one port
 void read_snat_table(TableReader& table, Draft& draft);
 void read_servers_table(TableReader& table, const ConnectionOptions& defaults, Draft& draft);
 void read_healthcheck_table(TableReader& table, Proto proto, HealthcheckConfig& healthcheck);

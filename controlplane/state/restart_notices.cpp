@@ -12,7 +12,7 @@ bool same_port(const config::PortConfig& a, const config::PortConfig& b) {
   const auto same_route = [](const config::StaticRoute& x, const config::StaticRoute& y) {
     return x.prefix == y.prefix && x.prefix_bits == y.prefix_bits && x.gateway == y.gateway;
   };
-  return a.name == b.name && a.device_kind == b.device_kind && a.device_arg == b.device_arg && a.queues == b.queues &&
+  return a.name == b.name && a.device() == b.device() && a.queues == b.queues && a.steering == b.steering &&
          std::ranges::equal(a.neighbours, b.neighbours, same_neighbour) &&
          std::ranges::equal(a.routes, b.routes, same_route);
 }

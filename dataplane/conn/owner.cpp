@@ -37,6 +37,10 @@ Owner::Owner(unsigned worker_count, std::span<const uint8_t> reta) : worker_coun
     reta_[i] = reta.empty() ? static_cast<uint8_t>(i % worker_count) : reta[i % reta.size()];
 }
 
+void Owner::limit_reta(unsigned size) {
+  for (unsigned i = size; i < kRetaSize; ++i) reta_[i] = reta_[i % size];
+}
+
 uint32_t Owner::rss_hash(const IpAddr& src, Be16 src_port, const IpAddr& dst, Be16 dst_port) {
   if (src.is_ipv4())
     return kTable.part(0, ipv4_bytes(src)) ^ kTable.part(kDst4, ipv4_bytes(dst)) ^

@@ -43,6 +43,10 @@ class Owner {
   }
   unsigned worker_count() const { return worker_count_; }
 
+  // A NIC whose table has fewer entries looks up fewer bits of the hash: the first `size` entries, a power of two, are
+  // repeated in place of the others. Before the workers run.
+  void limit_reta(unsigned size);
+
  private:
   unsigned worker_count_;
   std::array<uint8_t, kRetaSize> reta_{};

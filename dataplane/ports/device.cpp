@@ -30,9 +30,11 @@ void close_dpdk_port(uint16_t dpdk_port) {
 void unplug(Device& device) {
   close_dpdk_port(device.exception_port);
   close_dpdk_port(device.dpdk_port);
+  close_dpdk_port(device.inner_port);
+  device.emulated.reset();
   for (const uint16_t dpdk_port : device.given_up) close_dpdk_port(dpdk_port);
   device.given_up.clear();
-  device.exception_port = device.dpdk_port = kNoDpdkPort;
+  device.exception_port = device.dpdk_port = device.inner_port = kNoDpdkPort;
   if (device.steered) {
     try {
       detach_steer_program(device.interface);

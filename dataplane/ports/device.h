@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,10 +18,14 @@ struct rte_mempool;
 
 namespace millrace {
 
+class EmulatedNic;
+
 struct Device {
   DeviceKind kind{};
   uint16_t dpdk_port = kNoDpdkPort;
   uint16_t exception_port = kNoDpdkPort;
+  uint16_t inner_port = kNoDpdkPort;      // emulated_nic: the device behind it
+  std::shared_ptr<EmulatedNic> emulated;  // emulated_nic
   bool kernel_sees_all = false;
   uint32_t kernel_ifindex = 0;
   uint16_t mtu_bytes = 0;  // 0: ask DPDK
@@ -28,6 +33,7 @@ struct Device {
   std::string interface;           // af_xdp, af_packet
   bool copies = false;             // af_xdp: by the kernel's copying, never zero copy
   bool steered = false;            // our XDP program is on it
+  bool takes_settings = false;     // it chooses queues by RSS settings of its driver
   bool has_own_mac = true;         // false: the driver makes one up
   std::vector<uint16_t> given_up;  // DPDK ports that replug_af_xdp() replaced
   std::vector<int> held_sockets;   // settings of the interface, held while they are open
@@ -47,6 +53,8 @@ Device plug_af_xdp(const DeviceRequest& request);
 Device plug_af_packet(const DeviceRequest& request);
 Device plug_pci(const DeviceRequest& request);
 Device plug_test_port(const DeviceRequest& request);  // memif, pcap, ring, null
+// emulated_nic.h, before what `plug_inner` plugs.
+Device plug_emulated_nic(const DeviceRequest& request, Device (*plug_inner)(const DeviceRequest&));
 
 // A driver whose queue setup failed cannot be used again, and closing it would take our XDP program off: another one
 // takes its place, and it stays unused until unplug(). Costs the 2048 packet buffers that it holds.

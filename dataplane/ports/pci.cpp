@@ -48,7 +48,7 @@ Device plug_pci(const DeviceRequest& request) {
     throw std::runtime_error(
         "the kernel's side of pci port \"" + config.name +
         "\" is an interface of that name, which must be new and at most 15 characters long; rename the port");
-  Device device{.kind = DeviceKind::pci};
+  Device device{.kind = DeviceKind::pci, .takes_settings = true};
   try {
     device.dpdk_port = find_or_plug(config.device_arg);
     device.exception_port = plug_vdev("net_tap_" + std::to_string(raw(request.index)),

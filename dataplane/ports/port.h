@@ -8,6 +8,7 @@
 #include "millrace/addr.h"
 #include "millrace/ids.h"
 #include "millrace/limits.h"
+#include "millrace/steering.h"
 
 namespace millrace {
 
@@ -17,6 +18,14 @@ enum class PortIndex : uint8_t {};
 enum class DeviceKind : uint8_t { af_xdp, af_packet, pci, memif, pcap, ring, null };
 
 inline constexpr uint16_t kNoDpdkPort = 0xffff;
+
+// How packets of a port reach the worker that owns them, and why so (queue_steering.h).
+struct PortSteering {
+  SteeringKind kind{};
+  SteeringReason reason{};
+  uint16_t reta_size = 0;     // rss: entries of the driver's table
+  uint8_t rss_key_bytes = 0;  // rss
+};
 
 struct Port {
   PortIndex index{};
@@ -33,6 +42,7 @@ struct Port {
   uint32_t kernel_ifindex = 0;  // 0: no kernel side
   std::string name;             // from the configuration
   std::string device;           // "af_xdp:eth1"
+  PortSteering steering;
   // The worker that polls receive queue q and alone sends on transmit queue q. Dealt round robin over all ports.
   std::array<WorkerIndex, kQueueMax> queue_owner{};
   // What becomes readable when receive queue q has a packet; -1: it must be polled. Never closed by its readers.

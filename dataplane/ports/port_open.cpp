@@ -17,8 +17,9 @@
 #include <thread>
 #include <utility>
 
-#include "dataplane/conn/owner.h"
 #include "dataplane/ports/device.h"
+#include "dataplane/ports/emulated_nic.h"
+#include "dataplane/ports/queue_steering.h"
 #include "millrace/limits.h"
 
 namespace millrace {
@@ -32,7 +33,7 @@ std::vector<Device> opened_devices;
   throw std::runtime_error(what + ": " + rte_strerror(error < 0 ? -error : error));
 }
 
-Device plug(const DeviceRequest& request) {
+Device plug_plain(const DeviceRequest& request) {
   const std::string& kind = request.config.device_kind;
   if (kind == "af_xdp") return plug_af_xdp(request);
   if (kind == "af_packet") return plug_af_packet(request);
@@ -40,19 +41,9 @@ Device plug(const DeviceRequest& request) {
   return plug_test_port(request);
 }
 
-// RSS with our key over addresses and ports, so that the NIC computes the owner's hash (conn/owner.h).
-rte_eth_conf make_conf(const rte_eth_dev_info& info, const Device& device, uint16_t queues) {
-  rte_eth_conf conf{};
-  const uint64_t wanted = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_TCP |
-                          RTE_ETH_RSS_NONFRAG_IPV6_UDP;
-  if (device.kind != DeviceKind::pci || queues == 1 || (info.flow_type_rss_offloads & wanted) == 0) return conf;
-  conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-  conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & wanted;
-  if (info.hash_key_size == kRssKeyBytes) {
-    conf.rx_adv_conf.rss_conf.rss_key = const_cast<uint8_t*>(kRssKey.data());
-    conf.rx_adv_conf.rss_conf.rss_key_len = kRssKeyBytes;
-  }
-  return conf;
+Device plug(const DeviceRequest& request) {
+  return request.config.emulation == config::NicEmulation::none ? plug_plain(request)
+                                                                : plug_emulated_nic(request, plug_plain);
 }
 
 // What DPDK makes of an AF_XDP queue that another socket still holds.
@@ -115,29 +106,6 @@ void set_up_device(Device& device, const DeviceRequest& request, const rte_eth_c
   }
 }
 
-// Which receive queue serves RETA entry `entry`: one of the worker that owns the hash, when the port has one.
-uint16_t queue_for_reta_entry(const Port& port, unsigned entry, unsigned worker_count) {
-  const auto owner = static_cast<WorkerIndex>(entry % kRetaSize % worker_count);
-  for (uint16_t queue = 0; queue < port.queue_count; ++queue)
-    if (port.queue_owner[queue] == owner) return queue;
-  return static_cast<uint16_t>(entry % port.queue_count);
-}
-
-// A NIC whose table cannot be set still works: packets that reach another worker than their owner are handed over.
-void program_reta(const Port& port, const rte_eth_dev_info& info, unsigned worker_count) {
-  if (port.kind != DeviceKind::pci || port.queue_count == 1 || info.reta_size == 0) return;
-  std::vector<rte_eth_rss_reta_entry64> table((info.reta_size + RTE_ETH_RETA_GROUP_SIZE - 1) / RTE_ETH_RETA_GROUP_SIZE);
-  for (unsigned entry = 0; entry < info.reta_size; ++entry) {
-    rte_eth_rss_reta_entry64& group = table[entry / RTE_ETH_RETA_GROUP_SIZE];
-    group.mask |= uint64_t{1} << (entry % RTE_ETH_RETA_GROUP_SIZE);
-    group.reta[entry % RTE_ETH_RETA_GROUP_SIZE] = queue_for_reta_entry(port, entry, worker_count);
-  }
-  const int error = rte_eth_dev_rss_reta_update(port.dpdk_port, table.data(), info.reta_size);
-  if (error != 0)
-    spdlog::warn("port {}: the NIC keeps its own RSS table ({}); workers hand packets over", port.name,
-                 rte_strerror(-error));
-}
-
 // Neighbour discovery for our addresses comes to multicast groups that nobody joined.
 void receive_multicast(uint16_t dpdk_port, const std::string& name) {
   if (rte_eth_allmulticast_enable(dpdk_port) == 0 || rte_eth_promiscuous_enable(dpdk_port) == 0) return;
@@ -167,50 +135,60 @@ Port make_port(const DeviceRequest& request, const Device& device) {
   port.queue_count = request.config.queues;
   port.kernel_ifindex = device.kernel_ifindex;
   port.name = request.config.name;
-  port.device = request.config.device_kind + ":" + request.config.device_arg;
+  port.device = request.config.device();
   read_mac(port, device);
   return port;
+}
+
+// What its driver says it can do; it has as many queues as the port wants.
+rte_eth_dev_info ask_driver(const Device& device, const config::PortConfig& config) {
+  rte_eth_dev_info info{};
+  const int error = rte_eth_dev_info_get(device.dpdk_port, &info);
+  if (error != 0) throw_dpdk(config.device_arg + ": the driver does not say what it can", error);
+  const uint16_t queues_max = std::min(info.max_rx_queues, info.max_tx_queues);
+  if (config.queues > queues_max)
+    throw std::runtime_error("the driver of " + config.device_arg + " has " + std::to_string(queues_max) +
+                             " queue(s), not " + std::to_string(config.queues) + "; lower `queues`");
+  return info;
+}
+
+// The port's other DPDK ports, which nothing steers.
+void start_beside(Device& device, uint16_t dpdk_port, uint16_t queues, const DeviceRequest& request) {
+  if (dpdk_port == kNoDpdkPort) return;
+  set_up_queues(device, dpdk_port, queues, rte_eth_conf{}, request.mbuf_pool, request.config.name);
+  start(dpdk_port, request.config.name);
 }
 
 // `pairs_dealt` counts (port, queue) pairs over all ports.
 Port open_port(const DeviceRequest& request, unsigned worker_count, unsigned& pairs_dealt) {
   opened_devices.push_back(plug(request));
   Device& device = opened_devices.back();
-  const std::string& label = request.config.device_arg;
-  const uint16_t queues = request.config.queues;
-  rte_eth_dev_info info{};
-  const int error = rte_eth_dev_info_get(device.dpdk_port, &info);
-  if (error != 0) throw_dpdk(label + ": the driver does not say what it can", error);
-  const uint16_t queues_max = std::min(info.max_rx_queues, info.max_tx_queues);
-  if (queues > queues_max)
-    throw std::runtime_error("the driver of " + label + " has " + std::to_string(queues_max) + " queue(s), not " +
-                             std::to_string(queues) + "; lower `queues`");
-  set_up_device(device, request, make_conf(info, device, queues));
+  const rte_eth_dev_info info = ask_driver(device, request.config);
+  const PortSteering steering = choose_steering(info, device.takes_settings, request.config, worker_count);
+  rte_eth_conf conf{};
+  if (steering.kind == SteeringKind::rss) request_rss(info, conf);
+  set_up_device(device, request, conf);
   Port port = make_port(request, device);
+  port.steering = steering;
   std::copy(device.queue_sockets.begin(), device.queue_sockets.end(), port.queue_socket.begin());
-  for (uint16_t queue = 0; queue < queues; ++queue)
+  for (uint16_t queue = 0; queue < port.queue_count; ++queue)
     port.queue_owner[queue] = static_cast<WorkerIndex>(pairs_dealt++ % worker_count);
-  start(device.dpdk_port, label);
-  program_reta(port, info, worker_count);
+  start(device.dpdk_port, request.config.device_arg);
+  if (port.steering.kind == SteeringKind::rss) confirm_key(port, request.config.steering);
   if (device.held_sockets.empty()) receive_multicast(device.dpdk_port, port.name);
-  if (device.exception_port != kNoDpdkPort) {
-    set_up_queues(device, device.exception_port, port.queue_count, rte_eth_conf{}, request.mbuf_pool, port.name);
-    start(device.exception_port, port.name);
-  }
+  start_beside(device, device.exception_port, port.queue_count, request);
+  start_beside(device, device.inner_port, 1, request);
   port.mtu_bytes = device.mtu_bytes;
   if (port.mtu_bytes == 0 && rte_eth_dev_get_mtu(device.dpdk_port, &port.mtu_bytes) != 0)
     port.mtu_bytes = RTE_ETHER_MTU;
   return port;
 }
 
-void check_wanted(const std::vector<config::PortConfig>& wanted, unsigned worker_count) {
+void check_wanted(const std::vector<config::PortConfig>& wanted) {
   if (wanted.empty()) throw std::runtime_error("no port is configured; add a [[dataplane.port]] with name and device");
   if (wanted.size() > kPortMax)
     throw std::runtime_error("at most " + std::to_string(kPortMax) +
                              " ports are possible; remove some [[dataplane.port]]");
-  if (worker_count == 0 || worker_count > kWorkerMax)
-    throw std::runtime_error("between 1 and " + std::to_string(kWorkerMax) +
-                             " workers are possible; set [dataplane] workers");
   for (const config::PortConfig& config : wanted)
     if (config.queues == 0 || config.queues > kQueueMax)
       throw std::runtime_error("port " + config.name + ": between 1 and " + std::to_string(kQueueMax) +
@@ -224,12 +202,12 @@ void close_devices() {
 
 }  // namespace
 
-std::vector<Port> open_ports(const std::vector<config::PortConfig>& wanted, unsigned worker_count,
-                             rte_mempool* mbuf_pool) {
-  check_wanted(wanted, worker_count);
+std::vector<Port> open_ports(const std::vector<config::PortConfig>& wanted, Owner& owner, rte_mempool* mbuf_pool) {
+  check_wanted(wanted);
   std::vector<Port> ports;
   unsigned pairs_dealt = 0;
   const config::PortConfig* current = &wanted.front();
+  const unsigned worker_count = owner.worker_count();
   try {
     // What a killed dataplane left on any of the interfaces, all of the new programs go on with.
     SteerMaps steer_maps;
@@ -243,10 +221,18 @@ std::vector<Port> open_ports(const std::vector<config::PortConfig>& wanted, unsi
       const DeviceRequest request{config, static_cast<PortIndex>(ports.size()), mbuf_pool, steer_maps};
       ports.push_back(open_port(request, worker_count, pairs_dealt));
     }
+    // All must agree on how many bits of the hash count before any table is filled.
+    for (const Port& port : ports)
+      if (port.steering.kind == SteeringKind::rss) owner.limit_reta(port.steering.reta_size);
+    for (Port& port : ports) {
+      current = &wanted[raw(port.index)];
+      if (port.steering.kind == SteeringKind::rss) set_table(port, owner, current->steering);
+    }
+    for (Device& device : opened_devices)
+      if (device.emulated) device.emulated->begin();
   } catch (const std::exception& failure) {
     close_devices();
-    throw std::runtime_error("port " + current->name + " (" + current->device_kind + ":" + current->device_arg +
-                             "): " + failure.what());
+    throw std::runtime_error("port " + current->name + " (" + current->device() + "): " + failure.what());
   }
   return ports;
 }

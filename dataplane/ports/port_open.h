@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "controlplane/config/config.h"
+#include "dataplane/conn/owner.h"
 #include "dataplane/ports/port.h"
 
 struct rte_mempool;
@@ -14,9 +15,9 @@ namespace millrace {
 
 // Throws std::runtime_error: one sentence that names port, device and cause, and the command that mends it (interface
 // missing, down or with a foreign XDP program; driver refuses; clang's object missing; …). Nothing stays half open.
+// Says by Port::steering how each finds the owners of its packets; `owner` shrinks to the smallest RSS table among them.
 // Before an af_xdp port opens, an XDP program of ours that a killed process left on its interface is replaced.
-std::vector<Port> open_ports(const std::vector<config::PortConfig>& wanted, unsigned worker_count,
-                             rte_mempool* mbuf_pool);
+std::vector<Port> open_ports(const std::vector<config::PortConfig>& wanted, Owner& owner, rte_mempool* mbuf_pool);
 
 // Stops and closes them; our XDP programs are detached. At the end of the process only: DPDK's AF_XDP driver keeps its
 // socket, so one process cannot open an interface twice.

@@ -37,6 +37,7 @@ HandoverNote read_handover_note(rte_mbuf* mbuf) {
 }
 
 void handover_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port, WorkerIndex owner) {
+  worker.counters.ports[raw(port)].handed_over.add(1);
   enqueue(worker, mbuf, HandoverNote{.kind = HandoverKind::packet, .port = port}, owner);
 }
 

@@ -46,6 +46,7 @@ unsigned poll_source(Worker& worker, const RxSource& source, Burst& burst, unsig
     else
       add_to_burst(burst, mbufs[i], source.port, false);
   }
+  if (source.kind == SourceKind::nic) worker.counters.ports[raw(source.port)].rx_packets.add(count);
   worker.counters.rx_packets.add(count);
   worker.counters.rx_bytes.add(bytes);
   return count;

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "millrace/drop_reason.h"
+#include "millrace/limits.h"
 #include "millrace/stage.h"
 
 namespace millrace {
@@ -67,12 +68,20 @@ struct StageCounters {
 };
 static_assert(sizeof(StageCounters) == 16);
 
+// What this worker took from the queues of one port.
+struct PortCounters {
+  Counter rx_packets;
+  Counter handed_over;  // of these, those that another worker owns
+};
+static_assert(sizeof(PortCounters) == 16);
+
 struct alignas(64) WorkerCounters {
 #define X(name, unit, sentence) Counter name;
   MR_WORKER_COUNTERS(X)
 #undef X
-  alignas(64) Counter dropped[64];      // by DropReason; kDropReasonCount in use
-  alignas(64) StageCounters stages[8];  // by Stage; kStageCount in use
+  alignas(64) Counter dropped[64];           // by DropReason; kDropReasonCount in use
+  alignas(64) StageCounters stages[8];       // by Stage; kStageCount in use
+  alignas(64) PortCounters ports[kPortMax];  // by place in the port list
 };
 static_assert(std::is_standard_layout_v<WorkerCounters> && sizeof(WorkerCounters) % 64 == 0);
 

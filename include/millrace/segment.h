@@ -17,6 +17,7 @@
 #include "millrace/limits.h"
 #include "millrace/messages.h"
 #include "millrace/splice.h"
+#include "millrace/steering.h"
 
 namespace millrace {
 
@@ -95,9 +96,13 @@ struct alignas(64) PortInfo {
   uint16_t mtu_bytes = 0;
   uint32_t kernel_ifindex = 0;  // 0: the port has no kernel side
   uint16_t queue_count = 0;
-  uint16_t reserved = 0;
+  SteeringKind steering{};
+  SteeringReason steering_reason{};
   std::atomic<uint32_t> link_up{0};
-  uint8_t reserved2[44] = {};
+  uint16_t reta_size = 0;      // entries of the driver's RSS table; 0: it has none
+  uint16_t rss_key_bytes = 0;  // of the key that was set; 0: none was
+  uint16_t worker_count = 0;   // how many workers have a queue here
+  uint8_t reserved[38] = {};
 };
 static_assert(sizeof(PortInfo) == 192);
 
@@ -161,6 +166,8 @@ constexpr uint64_t layout_hash() {
                                   sizeof(PortInfo),
                                   sizeof(ServiceInfo),
                                   sizeof(BackendInfo),
+                                  kSteeringKindCount,
+                                  kSteeringReasonCount,
                                   kServiceMax,
                                   kBackendMax,
                                   kCommandRingSlots,

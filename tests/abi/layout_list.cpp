@@ -105,11 +105,12 @@ void list_counters(std::ostream& out) {
   // clang-format off
   BEGIN(Counter); FIELD(cell); END
   BEGIN(StageCounters); FIELD(cycles); FIELD(packets); END
+  BEGIN(PortCounters); FIELD(rx_packets); FIELD(handed_over); END
   BEGIN(WorkerCounters);
 #define X(name, unit, sentence) FIELD(name);
     MR_WORKER_COUNTERS(X)
 #undef X
-    FIELD(dropped); FIELD(stages); END
+    FIELD(dropped); FIELD(stages); FIELD(ports); END
   BEGIN(BackendCounters); FIELD(connections); FIELD(active); FIELD(forward_packets); FIELD(reverse_packets);
     FIELD(forward_bytes); FIELD(reverse_bytes); FIELD(connect_failures); FIELD(resets); END
   BEGIN(ServiceCounters); FIELD(connections); FIELD(active); FIELD(no_backend); FIELD(no_snat_port); FIELD(no_slot);
@@ -126,7 +127,8 @@ void list_segment(std::ostream& out) {
     FIELD(events_dropped); FIELD(commands_rejected); FIELD(control_heartbeat_ms); FIELD(control_pid); END
   BEGIN(WorkerInfo); FIELD(cpu); FIELD(tid); FIELD(slab_first); FIELD(slab_count); FIELD(reserved); END
   BEGIN(PortInfo); FIELD(name); FIELD(device); FIELD(mac); FIELD(mtu_bytes); FIELD(kernel_ifindex);
-    FIELD(queue_count); FIELD(reserved); FIELD(link_up); FIELD(reserved2); END
+    FIELD(queue_count); FIELD(steering); FIELD(steering_reason); FIELD(link_up); FIELD(reta_size);
+    FIELD(rss_key_bytes); FIELD(worker_count); FIELD(reserved); END
   BEGIN(ServiceInfo); FIELD(version); FIELD(in_use); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(name);
     FIELD(reserved); END
   BEGIN(BackendInfo); FIELD(version); FIELD(in_use); FIELD(health); FIELD(admin); FIELD(reserved); FIELD(service);
@@ -164,6 +166,14 @@ void list_enums(std::ostream& out) {
   ENUM(RejectReason);
 #define X(name, sentence) VALUE(RejectReason, name);
   MR_REJECT_REASONS(X)
+#undef X
+  ENUM(SteeringKind);
+#define X(name, sentence) VALUE(SteeringKind, name);
+  MR_STEERING_KINDS(X)
+#undef X
+  ENUM(SteeringReason);
+#define X(name, sentence) VALUE(SteeringReason, name);
+  MR_STEERING_REASONS(X)
 #undef X
   ENUM(DropReason);
 #define X(name, sentence) VALUE(DropReason, name);

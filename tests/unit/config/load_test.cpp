@@ -61,7 +61,7 @@ TEST(Load_config, every_key_of_dataplane_arrives) {
   EXPECT_FALSE(dataplane.proxy);
   EXPECT_EQ(dataplane.segment, "/dev/shm/other.segment");
   EXPECT_EQ(dataplane.reta, (std::vector<uint8_t>{0, 2, 1}));
-  ASSERT_EQ(dataplane.ports.size(), 8u);
+  ASSERT_EQ(dataplane.ports.size(), 9u);
   const PortConfig& mem = dataplane.ports[0];
   EXPECT_EQ(mem.name, "mem");
   EXPECT_EQ(mem.device_kind, "memif");
@@ -78,8 +78,17 @@ TEST(Load_config, every_key_of_dataplane_arrives) {
   EXPECT_EQ(mem.routes[2].prefix, ip("10.0.0.0"));
   EXPECT_EQ(mem.routes[2].gateway, std::nullopt);
   EXPECT_EQ(dataplane.ports[1].device_arg, "0000:3b:00.0");
-  EXPECT_EQ(dataplane.ports[4].device_arg, "rx=a b.pcap,tx=/tmp/b.pcap");
-  EXPECT_EQ(dataplane.ports[6].device_arg, "");
+  EXPECT_EQ(dataplane.ports[1].steering, SteeringWish::rss);
+  EXPECT_EQ(mem.steering, SteeringWish::automatic);
+  const PortConfig& emulated = dataplane.ports[4];
+  EXPECT_EQ(emulated.emulation, NicEmulation::wrong_key);
+  EXPECT_EQ(emulated.device_kind, "af_packet");
+  EXPECT_EQ(emulated.device_arg, "veth1");
+  EXPECT_EQ(emulated.steering, SteeringWish::handover);
+  EXPECT_EQ(emulated.device(), "emulated_nic:wrong_key,af_packet:veth1");
+  EXPECT_EQ(mem.device(), "memif:/run/m.sock,client");
+  EXPECT_EQ(dataplane.ports[5].device_arg, "rx=a b.pcap,tx=/tmp/b.pcap");
+  EXPECT_EQ(dataplane.ports[7].device_arg, "");
 }
 
 TEST(Load_config, every_key_of_services_arrives_in_file_order) {

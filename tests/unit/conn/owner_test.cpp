@@ -197,6 +197,14 @@ TEST(Owner_construct, deals_the_entries_in_turn_without_a_table) {
   for (uint32_t hash = 0; hash < 1000; ++hash) EXPECT_EQ(raw(owner.of_hash(hash)), hash % kRetaSize % 5);
 }
 
+TEST(Owner_limit_reta, looks_up_no_more_bits_than_the_shortest_table) {
+  Owner owner(5, {});
+  owner.limit_reta(512);
+  EXPECT_EQ(raw(owner.of_hash(127)), 127 % 5) << "a longer one changes nothing";
+  owner.limit_reta(64);
+  for (uint32_t hash = 0; hash < 1000; ++hash) EXPECT_EQ(raw(owner.of_hash(hash)), hash % 64 % 5) << hash;
+}
+
 TEST(Owner_construct, gives_one_worker_everything) {
   const Owner owner(1, {});
   for (uint32_t hash = 0; hash < 1000; ++hash) EXPECT_EQ(raw(owner.of_hash(hash * 2654435761u)), 0);

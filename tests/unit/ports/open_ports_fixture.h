@@ -34,16 +34,17 @@ class OpenPorts : public testing::Test {
   }
   void open(const std::vector<config::PortConfig>& configs, unsigned workers = 1) {
     ASSERT_NE(pool, nullptr);
-    ports = open_ports(configs, workers, pool);
+    Owner owner(workers, {});
+    ports = open_ports(configs, owner, pool);
   }
   void close() {
     close_ports(ports);
     ports.clear();
   }
   // The sentence that opening fails with; empty when it does not.
-  std::string refusal(const std::vector<config::PortConfig>& configs) {
+  std::string refusal(const std::vector<config::PortConfig>& configs, unsigned workers = 1) {
     try {
-      open(configs);
+      open(configs, workers);
     } catch (const std::exception& failure) {
       return failure.what();
     }
