@@ -24,6 +24,26 @@ bool read_row(const Row& row, Row& copy) {
 
 bool is_printable(char c) { return c > ' ' && c < 0x7f; }
 
+// A name of the segment; empty for one that cannot be.
+std::string text_of(const char (&field)[kNameBytes]) {
+  const std::string text(field, strnlen(field, kNameBytes));
+  return text.size() < kNameBytes && std::ranges::all_of(text, is_printable) ? text : "";
+}
+
+PortRow port_row(const PortInfo& info) {
+  PortRow row{.name = text_of(info.name),
+              .device = text_of(info.device),
+              .queue_count = info.queue_count,
+              .worker_count = info.worker_count,
+              .steering = info.steering,
+              .steering_reason = info.steering_reason,
+              .reta_size = info.reta_size,
+              .rss_key_bytes = info.rss_key_bytes};
+  const bool known = static_cast<uint32_t>(row.steering) < kSteeringKindCount &&
+                     static_cast<uint32_t>(row.steering_reason) < kSteeringReasonCount;
+  return known ? row : PortRow{};
+}
+
 }  // namespace
 
 std::optional<ServiceRow> read_service(const Segment& segment, ServiceSlot slot) {
@@ -31,8 +51,8 @@ std::optional<ServiceRow> read_service(const Segment& segment, ServiceSlot slot)
   if (raw(slot) >= directory.size() || directory[raw(slot)].in_use == 0) return std::nullopt;
   ServiceInfo info;
   if (!read_row(directory[raw(slot)], info) || info.in_use == 0 || info.in_use > 2) return std::nullopt;
-  const std::string name(info.name, strnlen(info.name, kNameBytes));
-  if (name.empty() || name.size() == kNameBytes || !std::ranges::all_of(name, is_printable)) return std::nullopt;
+  const std::string name = text_of(info.name);
+  if (name.empty()) return std::nullopt;
   return ServiceRow{slot, info.in_use == 1, name};
 }
 
@@ -53,6 +73,12 @@ std::vector<BackendRow> read_backends(const Segment& segment) {
     if (raw(info.service) >= kServiceMax || info.port.raw == 0) continue;
     rows.push_back({BackendSlot{static_cast<uint16_t>(slot)}, info.in_use == 1, info.service, {info.addr, info.port}});
   }
+  return rows;
+}
+
+std::vector<PortRow> read_ports(const Segment& segment) {
+  std::vector<PortRow> rows;
+  for (const PortInfo& info : segment.ports()) rows.push_back(port_row(info));
   return rows;
 }
 

@@ -27,9 +27,23 @@ struct BackendRow {
   Endpoint endpoint;
 };
 
+// What the dataplane said of a port when it opened it.
+struct PortRow {
+  std::string name;
+  std::string device;
+  uint16_t queue_count = 0;
+  uint16_t worker_count = 0;  // that have a queue of it
+  SteeringKind steering{};
+  SteeringReason steering_reason{};
+  uint16_t reta_size = 0;      // 0: no RSS table
+  uint16_t rss_key_bytes = 0;  // 0: no RSS key
+};
+
 std::vector<ServiceRow> read_services(const Segment& segment);
 // Of one slot; nullopt: nothing stands behind it.
 std::optional<ServiceRow> read_service(const Segment& segment, ServiceSlot slot);
 std::vector<BackendRow> read_backends(const Segment& segment);
+// As many as the segment has, in its order; one that cannot be has no name.
+std::vector<PortRow> read_ports(const Segment& segment);
 
 }  // namespace millrace::control

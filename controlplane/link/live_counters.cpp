@@ -47,6 +47,9 @@ std::vector<WorkerLive> read_workers(const Segment& segment) {
 #undef X
     for (uint32_t reason = 0; reason < kDropReasonCount; ++reason)
       live.dropped[reason] = counters.dropped[reason].read();
+    for (uint32_t port = 0; port < kPortMax; ++port)
+      live.ports[port] = {.rx_packets = counters.ports[port].rx_packets.read(),
+                          .handed_over = counters.ports[port].handed_over.read()};
   }
   return workers;
 }

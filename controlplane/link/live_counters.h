@@ -33,12 +33,19 @@ struct ServiceLive {
   uint64_t syn_floods = 0;
 };
 
+// What one worker took from one port.
+struct PortLive {
+  uint64_t rx_packets = 0;
+  uint64_t handed_over = 0;
+};
+
 // A worker's counters as plain numbers.
 struct WorkerLive {
 #define X(name, unit, sentence) uint64_t name = 0;
   MR_WORKER_COUNTERS(X)
 #undef X
   std::array<uint64_t, kDropReasonCount> dropped{};
+  std::array<PortLive, kPortMax> ports{};
 
   uint64_t dropped_total() const;
   uint64_t connections_open() const;

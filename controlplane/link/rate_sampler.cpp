@@ -19,6 +19,11 @@ WorkerRate rate_between(const WorkerLive& was, const WorkerLive& is, double seco
   rate.tx_bits = 8 * per_second(was.tx_bytes, is.tx_bytes);
   rate.connections = per_second(was.connections_opened, is.connections_opened);
   rate.drops = per_second(was.dropped_total(), is.dropped_total());
+  rate.handed_in = per_second(was.handed_in, is.handed_in);
+  rate.handed_out = per_second(was.handed_out, is.handed_out);
+  for (uint32_t port = 0; port < kPortMax; ++port)
+    rate.ports[port] = {.rx_packets = per_second(was.ports[port].rx_packets, is.ports[port].rx_packets),
+                        .handed_over = per_second(was.ports[port].handed_over, is.ports[port].handed_over)};
   rate.busy_ratio = cycles == 0 ? 0 : std::min(1.0, static_cast<double>(busy) / static_cast<double>(cycles));
   return rate;
 }

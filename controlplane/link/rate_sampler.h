@@ -2,6 +2,7 @@
 // Thread: the event loop.      Tests: tests/unit/control/segment_test.cpp
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -11,6 +12,11 @@
 
 namespace millrace::control {
 
+struct PortRate {
+  double rx_packets = 0;  // per second
+  double handed_over = 0;
+};
+
 struct WorkerRate {
   double rx_packets = 0;  // per second
   double tx_packets = 0;
@@ -18,7 +24,10 @@ struct WorkerRate {
   double tx_bits = 0;
   double connections = 0;  // opened
   double drops = 0;
+  double handed_in = 0;
+  double handed_out = 0;
   double busy_ratio = 0;  // of the worker's cycles, those spent in turns that had a packet: 0 .. 1
+  std::array<PortRate, kPortMax> ports{};
 };
 
 class RateSampler {

@@ -82,6 +82,10 @@ Exit run_drops(const Options& options) {
   return finish(options, Client(options.socket).get("/v1/counters"), show_drops);
 }
 
+Exit run_steering(const Options& options) {
+  return finish(options, Client(options.socket).get("/v1/steering"), show_steering);
+}
+
 Exit run_reload(const Options& options) {
   return finish(options, Client(options.socket).post("/v1/reload", ""), show_reload);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -135,6 +136,27 @@ TEST_F(Millctl, tables) {
   EXPECT_EQ(counters["workers"][1]["dropped_total"], 4);
   for (const char* term : {"handed_in", "originated", "tx_packets", "handed_out", "diverted", "absorbed", "held"})
     EXPECT_TRUE(counters["workers"][0].contains(term)) << term;
+}
+
+TEST_F(Millctl, steering) {
+  EXPECT_EQ(ask({"steering"}).out, "no dataplane is connected\n");
+  running.start_dataplane();
+  running.with([&] {
+    PortInfo& port = *running.fake->section<PortInfo>(SectionKind::ports);
+    std::strcpy(port.name, "front");
+    std::strcpy(port.device, "af_xdp:eth1");
+    port.queue_count = 1;
+    port.steering = SteeringKind::handover;
+    port.steering_reason = SteeringReason::one_queue;
+    PortCounters& counters = running.fake->section<WorkerCounters>(SectionKind::worker_counters)[1].ports[0];
+    counters.rx_packets.set(1000);
+    counters.handed_over.set(1);
+  });
+  const Said said = ask({"steering"});
+  EXPECT_EQ(said.exit, 0);
+  EXPECT_THAT(said.out, HasSubstr("front  af_xdp:eth1  handover       1    -      -"));
+  EXPECT_THAT(said.out, HasSubstr("0.10%  the port has one queue; set `queues`"));
+  EXPECT_EQ(Json::parse(ask({"--json", "steering"}).out)["ports"][0]["handed_over"], 1);
 }
 
 TEST_F(Millctl, stages) {
