@@ -19,8 +19,8 @@ constexpr uint64_t kPageBytes = 2u << 20;
 constexpr uint64_t kPacketBufferBytes = 2432;
 // Receive, transmit and, on AF_XDP, fill and completion rings of one queue, each kept full.
 constexpr uint32_t kBuffersPerQueue = 8192;
-// Mempool caches, held packets and bursts of one worker.
-constexpr uint32_t kBuffersPerWorker = 2048;
+// Mempool caches, held packets, fragments that wait and bursts of one worker.
+constexpr uint32_t kBuffersPerWorker = 2560;
 // Connection index (conn_table.h): keys of both directions in both families, rounded up to powers of two.
 constexpr uint64_t kIndexBytesPerConnection = 320;
 constexpr uint64_t kNeighbourBytes = 96;

@@ -13,6 +13,7 @@
 #include "dataplane/link/monotonic.h"
 #include "dataplane/stages/announce.h"
 #include "dataplane/stages/connection.h"
+#include "dataplane/stages/fragments.h"
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/syn_answer.h"
@@ -40,6 +41,7 @@ void keep_house(Worker& worker) {
   repeat_answers(worker);
   calm_gates(worker);
   release_held(worker);
+  expire_fragments(worker);
   announce_addresses(worker);
 }
 
@@ -52,6 +54,8 @@ unsigned run_stages(Worker& worker, bool new_ms) {
   watch.ended(Stage::poll);
   if (burst.count != 0) {
     parse_burst(worker, burst);
+    if (burst.has_fragments) [[unlikely]]
+      follow_fragments(worker, burst);
     watch.ended(Stage::parse);
     lookup_burst(worker, burst);
     watch.ended(Stage::lookup);

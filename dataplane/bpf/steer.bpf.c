@@ -5,7 +5,9 @@
 //   - everything to an address that is wholly ours, ARP requests and neighbour solicitations for it;
 //   - packets to a service, or to a SNAT port range, of an address that the kernel owns;
 //   - replies of `nat` backends to anybody but this host;
-//   - ICMP errors about any of these.
+//   - ICMP errors about any of these;
+//   - later fragments, which show no ports, of a packet whose first fragment was ours. On addresses that the kernel owns
+//     and from `nat` backends they must come after it: the kernel has whatever came before.
 // Truncated and malformed packets to an address wholly ours go to the dataplane too, which counts them; the rest of
 // them is the kernel's.
 // Name:   libxdp inserts a new socket into the xsks_map of an attached program only when that program is called
@@ -44,6 +46,21 @@ STEER_HASH(mr_backends1, struct steer_endpoint, __u32, steer_backend_max);
 STEER_HASH(mr_addresses1, struct steer_address_key, struct steer_address, steer_address_max);
 STEER_HASH(mr_host1, struct steer_address_key, __u32, steer_host_max);
 
+// Packets in fragments, by what all of their fragments show.
+struct datagram {
+  __u8 src[16];
+  __u8 dst[16];
+  __u32 id;
+  __u32 proto;  // IPv4
+};
+// Those whose first fragment was ours, of this interface. The least recently used give way.
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, steer_datagram_max);
+  __type(key, struct datagram);
+  __type(value, __u32);
+} mr_datagrams1 SEC(".maps");
+
 struct icmp_header {  // of both families; an error quotes the packet it is about right after it
   __u8 type, code;
   __be16 checksum;
@@ -68,8 +85,17 @@ struct arp_ipv4 {
 struct packet {
   struct steer_endpoint src;
   struct steer_endpoint dst;
-  void* payload;  // of the IP header
+  void* payload;  // of the IP header and extension headers
+  __u32 fragment_id;
+  __u8 first_fragment;
   __u8 later_fragment;
+};
+
+// The last two are a fragment header's, which has no length.
+struct extension_header {
+  __u8 next, units_after_first;  // of 8 bytes
+  __be16 place;                  // in units of 8 bytes above three bits, the lowest of which says that more follow
+  __be32 id;
 };
 
 static __always_inline void set_ipv4(__u8 addr[16], __be32 ipv4) {
@@ -116,11 +142,62 @@ static __always_inline int read_ipv4(void* data, void* end, struct packet* packe
   set_ipv4(packet->dst.addr, ip->daddr);
   packet->src.proto = packet->dst.proto = ip->protocol;
   packet->later_fragment = (ip->frag_off & bpf_htons(0x1fff)) != 0;
+  packet->first_fragment = !packet->later_fragment && (ip->frag_off & bpf_htons(0x2000)) != 0;
+  packet->fragment_id = ip->id;
   packet->payload = data + ip->ihl * 4;
   return ip->version == 4 && ip->ihl >= 5;
 }
 
-static __always_inline int read_ipv6(void* data, void* end, struct packet* packet) {
+static __always_inline int is_extension_header(__u8 proto) {
+  return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT || proto == IPPROTO_DSTOPTS;
+}
+
+// A walk over extension headers: where it is, and what it met.
+struct chain {
+  __u32 offset;  // from the start of the frame
+  __u32 fragment_id;
+  __u8 proto;  // what stands at `offset`
+  __u8 first_fragment;
+  __u8 later_fragment;
+  __u8 reserved;
+};
+enum { chain_offset_mask = 0xfff };  // further than the headers of any packet that the dataplane takes
+
+// To TCP, UDP or ICMPv6, which a later fragment has none of. Returns 0 when they are cut off or too many. A function of
+// its own, so that the verifier walks the loop once and not on each way that leads here.
+__attribute__((noinline)) int walk_chain(struct xdp_md* ctx, struct chain* chain) {
+  if (!chain) return 0;
+  void* end = (void*)(long)ctx->data_end;
+  for (__u32 i = 0; i < steer_extension_max; i++) {
+    const __u8 proto = chain->proto;
+    if (!is_extension_header(proto) || chain->later_fragment) return 1;
+    const struct extension_header* header = (void*)(long)ctx->data + (chain->offset & chain_offset_mask);
+    if ((void*)(header + 1) > end) return 0;
+    chain->proto = header->next;
+    if (proto == IPPROTO_FRAGMENT) {
+      chain->offset += sizeof *header;
+      chain->later_fragment = (header->place & bpf_htons(0xfff8)) != 0;
+      chain->first_fragment = header->place == bpf_htons(1);
+      chain->fragment_id = header->id;
+    } else {
+      chain->offset += (header->units_after_first + 1) * 8;
+    }
+  }
+  return !is_extension_header(chain->proto);
+}
+
+static __always_inline int skip_extension_headers(struct xdp_md* ctx, struct packet* packet) {
+  struct chain chain = {.offset = packet->payload - (void*)(long)ctx->data, .proto = packet->dst.proto};
+  if (!walk_chain(ctx, &chain) || chain.offset > chain_offset_mask) return 0;
+  packet->src.proto = packet->dst.proto = chain.proto;
+  packet->first_fragment = chain.first_fragment;
+  packet->later_fragment = chain.later_fragment;
+  packet->fragment_id = chain.fragment_id;
+  packet->payload = (void*)(long)ctx->data + (chain.offset & chain_offset_mask);
+  return 1;
+}
+
+static __always_inline int read_ipv6(struct xdp_md* ctx, void* data, void* end, struct packet* packet) {
   const struct ipv6hdr* ip = data;
   __builtin_memset(packet, 0, sizeof *packet);
   // A mapped address on the wire would be taken for IPv4 in our maps (RFC 4291 section 2.5.5.2: never on a wire).
@@ -129,7 +206,8 @@ static __always_inline int read_ipv6(void* data, void* end, struct packet* packe
   __builtin_memcpy(packet->dst.addr, &ip->daddr, 16);
   packet->src.proto = packet->dst.proto = ip->nexthdr;
   packet->payload = data + sizeof *ip;
-  return ip->version == 6;
+  if (ip->version != 6) return 0;
+  return !is_extension_header(ip->nexthdr) || skip_extension_headers(ctx, packet);
 }
 
 static __always_inline int is_service_or_snat(const struct steer_endpoint* endpoint) {
@@ -151,6 +229,33 @@ static __always_inline int quotes_ours(struct packet* quoted, const struct steer
   return is_service_or_snat(&quoted->src) || leaves_nat_backend(&quoted->dst, error_dst);
 }
 
+static __always_inline struct datagram datagram_of(const struct packet* packet, __u32 proto) {
+  struct datagram datagram;
+  __builtin_memcpy(datagram.src, packet->src.addr, 16);
+  __builtin_memcpy(datagram.dst, packet->dst.addr, 16);
+  datagram.id = packet->fragment_id;
+  datagram.proto = proto;
+  return datagram;
+}
+
+// TCP and UDP, and their fragments; `fragment_proto` is 0 in IPv6, whose fragments need not agree on it.
+static __always_inline int is_our_flow(struct packet* packet, __u32 fragment_proto, void* end) {
+  if (packet->later_fragment) {
+    const struct datagram datagram = datagram_of(packet, fragment_proto);
+    return bpf_map_lookup_elem(&mr_datagrams1, &datagram) != 0;
+  }
+  if (!read_ports(packet, end)) return 0;
+  const int ours = is_service_or_snat(&packet->dst) || leaves_nat_backend(&packet->src, &packet->dst);
+  if (!packet->first_fragment) return ours;
+  const struct datagram datagram = datagram_of(packet, fragment_proto);
+  const __u32 value = 1;
+  if (ours)
+    bpf_map_update_elem(&mr_datagrams1, &datagram, &value, BPF_ANY);
+  else  // the identification is in use again
+    bpf_map_delete_elem(&mr_datagrams1, &datagram);
+  return ours;
+}
+
 static __always_inline int is_icmp4_error(__u8 type) {
   return type == icmp4_unreachable || type == icmp4_time_exceeded || type == icmp4_parameter_problem;
 }
@@ -167,8 +272,7 @@ static __always_inline int is_ours_ipv4(void* data, void* end) {
     if ((void*)(icmp + 1) > end || !is_icmp4_error(icmp->type)) return 0;
     return read_ipv4(packet.payload + sizeof *icmp, end, &quoted) && quotes_ours(&quoted, &packet.dst, end);
   }
-  if (!read_ports(&packet, end)) return 0;
-  return is_service_or_snat(&packet.dst) || leaves_nat_backend(&packet.src, &packet.dst);
+  return is_our_flow(&packet, packet.dst.proto, end);
 }
 
 // Neighbour solicitation: ICMPv6 header, then the target. Goes to a multicast group when it first asks.
@@ -181,22 +285,21 @@ static __always_inline int solicits_ours(const struct icmp_header* icmp, void* e
   return address && address->whole;
 }
 
-static __always_inline int is_ours_ipv6(void* data, void* end) {
+static __always_inline int is_ours_ipv6(struct xdp_md* ctx, void* data, void* end) {
   struct packet packet;
   struct packet quoted;
-  const int whole_header = read_ipv6(data, end, &packet);
+  const int whole_header = read_ipv6(ctx, data, end, &packet);
   const struct steer_address* address = find_address(&packet.dst);
   if (address && address->whole) return 1;
   if (!whole_header) return 0;
-  if (packet.dst.proto == IPPROTO_ICMPV6) {
+  if (packet.dst.proto == IPPROTO_ICMPV6 && !packet.later_fragment) {
     const struct icmp_header* icmp = packet.payload;
     if ((void*)(icmp + 1) > end) return 0;
     if (icmp->type >= 1 && icmp->type <= icmp6_last_error)
-      return read_ipv6(packet.payload + sizeof *icmp, end, &quoted) && quotes_ours(&quoted, &packet.dst, end);
+      return read_ipv6(ctx, packet.payload + sizeof *icmp, end, &quoted) && quotes_ours(&quoted, &packet.dst, end);
     return solicits_ours(icmp, end);
   }
-  if (!read_ports(&packet, end)) return 0;
-  return is_service_or_snat(&packet.dst) || leaves_nat_backend(&packet.src, &packet.dst);
+  return is_our_flow(&packet, 0, end);
 }
 
 static __always_inline int is_ours_arp(void* data, void* end) {
@@ -221,7 +324,7 @@ int xsk_def_prog(struct xdp_md* ctx) {
   if (eth->h_proto == bpf_htons(ETH_P_IP))
     ours = is_ours_ipv4(payload, end);
   else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-    ours = is_ours_ipv6(payload, end);
+    ours = is_ours_ipv6(ctx, payload, end);
   else if (eth->h_proto == bpf_htons(ETH_P_ARP))
     ours = is_ours_arp(payload, end);
   return ours ? bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP) : XDP_PASS;

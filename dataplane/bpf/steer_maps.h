@@ -46,6 +46,8 @@ enum {
   steer_address_max = 262144,
   steer_host_max = 4096,
   steer_queue_max = 64,
+  steer_datagram_max = 8192,  // 1 MiB an interface
+  steer_extension_max = 8,    // IPv6 extension headers of a packet; the dataplane steps over no more
 };
 
 // The name by which libxdp recognises a program whose xsks_map it may use (see steer.bpf.c).

@@ -69,6 +69,7 @@ inline bool is_key_of(const FlowKey6& key, const ConnEntry& entry, Direction dir
 struct TableKey {
   uint64_t low = 0;
   uint64_t high = 0;
+  bool operator==(const TableKey&) const = default;
 };
 static_assert(sizeof(TableKey) == sizeof(FlowKey4) && std::has_unique_object_representations_v<TableKey>);
 

@@ -41,6 +41,11 @@ class Owner {
   WorkerIndex of_nat_client(const IpAddr& client, Be16 client_port) const {
     return of_hash(rss_hash(client, client_port, client.is_ipv4() ? IpAddr::from_ipv4(Be32{}) : IpAddr{}, Be16{}));
   }
+  // Who puts the fragments of a packet together, of which only the first shows ports (stages/fragments.h).
+  WorkerIndex of_datagram(const IpAddr& src, const IpAddr& dst, uint32_t id) const {
+    return of_fullnat(src, Be16::from_host(static_cast<uint16_t>(id >> 16)), dst,
+                      Be16::from_host(static_cast<uint16_t>(id)));
+  }
   unsigned worker_count() const { return worker_count_; }
 
   // A NIC whose table has fewer entries looks up fewer bits of the hash: the first `size` entries, a power of two, are

@@ -13,6 +13,7 @@ const VipKey& key_of(const VipTable::ServiceRow& row) { return row.key; }
 const IpAddr& key_of(const VipTable::AddressRow& row) { return row.addr; }
 const IpAddr& key_of(const VipTable::SnatRow& row) { return row.addr; }
 const VipKey& key_of(const VipKey& row) { return row; }
+const IpAddr& key_of(const IpAddr& row) { return row; }
 
 // The first row of `key` that `wanted` accepts, or null.
 template <typename Row, typename Key, typename Wanted>
@@ -73,6 +74,7 @@ void VipTable::add_address(const IpAddr& addr, OwnedAddress owned) {
 
 void VipTable::add_nat_backend(const VipKey& key) {
   if (find_row(nat_backend_index_, nat_backends_, key) == nullptr) append_row(nat_backend_index_, nat_backends_, key);
+  if (!is_nat_backend_address(key.addr)) append_row(nat_backend_address_index_, nat_backend_addresses_, key.addr);
 }
 
 void VipTable::add_snat_range(const IpAddr& first, const IpAddr& last, uint16_t port_first, uint16_t port_last) {
@@ -97,6 +99,10 @@ std::optional<OwnedAddress> VipTable::find_address(const IpAddr& addr) const {
 
 bool VipTable::is_nat_backend(const VipKey& key) const {
   return find_row(nat_backend_index_, nat_backends_, key) != nullptr;
+}
+
+bool VipTable::is_nat_backend_address(const IpAddr& addr) const {
+  return find_row(nat_backend_address_index_, nat_backend_addresses_, addr) != nullptr;
 }
 
 bool VipTable::is_snat(const IpAddr& addr, Be16 port) const {

@@ -45,6 +45,8 @@ class VipTable {
   ServiceSlot find_service(const VipKey& key) const;  // kNoService: none
   std::optional<OwnedAddress> find_address(const IpAddr& addr) const;
   bool is_nat_backend(const VipKey& key) const;
+  // Of any port: all that a later fragment shows.
+  bool is_nat_backend_address(const IpAddr& addr) const;
   bool is_snat(const IpAddr& addr, Be16 port) const;
 
   // Walking, main lcore (steering, gratuitous ARP).
@@ -73,10 +75,12 @@ class VipTable {
   std::vector<ServiceRow> services_;
   std::vector<AddressRow> addresses_;
   std::vector<VipKey> nat_backends_;
+  std::vector<IpAddr> nat_backend_addresses_;
   std::vector<SnatRow> snat_rows_;
   Index service_index_;
   Index address_index_;
   Index nat_backend_index_;
+  Index nat_backend_address_index_;
   Index snat_index_;  // by address; a second range of one address is the next row of its chain
 };
 

@@ -49,6 +49,8 @@ bool checksum_is_wrong(const Burst& burst, unsigned i) {
   const auto* frame = rte_pktmbuf_mtod(burst.mbufs[i], const uint8_t*);
   const uint8_t* l3 = frame + sizeof(rte_ether_hdr);
   const uint8_t* l4 = frame + info.l4_offset;
+  // Of a fragment only its receiver can tell, but for the one that must not be absent (RFC 8200 section 8.1).
+  if (info.fragment != FragmentPart::none) return info.family == Family::ipv6 && udp_checksum_absent(l4);
   uint16_t l4_bytes = static_cast<uint16_t>(info.ip_bytes - (l4 - l3));
   if (info.proto == Proto::udp) l4_bytes = Be16{reinterpret_cast<const rte_udp_hdr*>(l4)->dgram_len}.host();
   const auto proto = static_cast<uint8_t>(info.proto);
@@ -142,6 +144,9 @@ bool act_on_hit(Worker& worker, const Burst& burst, unsigned i) {
 void open_for(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, const ServiceTables& service) {
   const PacketInfo& info = burst.info[i];
   const bool is_syn = info.proto == Proto::tcp && tcp_event(info.tcp_flags) == TcpEvent::syn;
+  if (info.fragment == FragmentPart::later) return drop(worker, burst, i, DropReason::fragment_orphan);
+  if (info.fragment != FragmentPart::none && info.proto == Proto::tcp)
+    return drop(worker, burst, i, DropReason::no_connection);
   if (info.proto == Proto::tcp && (is_syn ? answers_with_cookies(worker, service) : accepts_cookies(worker, service))) {
     if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
     return is_syn ? answer_syn(worker, burst, i, tuple, service) : accept_client(worker, burst, i, tuple, service);
@@ -163,6 +168,7 @@ void act_on_miss(Worker& worker, Burst& burst, unsigned i) {
     // Workers disagree only while one has the new configuration and the other not yet; it must not go round.
     if (info.handed) return drop(worker, burst, i, DropReason::no_connection);
     burst.info[i].kind = PacketKind::done;
+    if (info.fragment != FragmentPart::none) return handover_followed(worker, burst, i, belonging.owner);
     return handover_packet(worker, burst.mbufs[i], info.port, belonging.owner);
   }
   switch (belonging.whose) {
@@ -189,14 +195,23 @@ void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
   if (ref.found() && !is_hit(worker, burst, i)) return drop(worker, burst, i, DropReason::table_full);
   if (ref.found()) {
     // Before the splice we are the end that has to see what is wrong: it might choose a backend, or be kept.
-    if (in_handshake(worker.slab[ref.index]) && checksum_is_wrong(burst, i))
-      return drop(worker, burst, i, DropReason::bad_l4_checksum);
+    if (in_handshake(worker.slab[ref.index])) {
+      if (burst.info[i].fragment != FragmentPart::none) return drop(worker, burst, i, DropReason::fragment);
+      if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
+    }
     if (worker.slab[ref.index].spliced != 0 && act_on_spliced(worker, burst, i) != SpliceVerdict::decide) return;
     if (act_on_hit(worker, burst, i)) return;
     close_connection(worker, ref.index);
     ref = ConnRef{};
   }
   act_on_miss(worker, burst, i);
+}
+
+// Goes where the connection goes, and changes nothing of it: its first fragment has.
+void act_on_trailing(Worker& worker, Burst& burst, unsigned i) {
+  burst.conns[i] = find_again(worker, burst, i);
+  if (!is_hit(worker, burst, i)) return act_on_miss(worker, burst, i);
+  if (in_handshake(worker.slab[burst.conns[i].index])) drop(worker, burst, i, DropReason::fragment);
 }
 
 // Nearly every packet: one of an open connection in a settled state. True when that was it.
@@ -229,12 +244,15 @@ void act_on_suspect(Worker& worker, Burst& burst, unsigned i) {
   switch (burst.info[i].kind) {
     case PacketKind::flow:
       return act_on_flow(worker, burst, i);
+    case PacketKind::trailing:
+      return act_on_trailing(worker, burst, i);
     case PacketKind::icmp:
       return handle_icmp(worker, burst, i);
     case PacketKind::arp:
       return handle_arp(worker, burst, i);
     case PacketKind::suspect:
       return act_on_suspect(worker, burst, i);
+    case PacketKind::fragment:
     case PacketKind::broken:
     case PacketKind::other:
     case PacketKind::done:

@@ -19,13 +19,22 @@ struct rte_mbuf;
 namespace millrace {
 
 enum class PacketKind : uint8_t {
-  flow,  // TCP or UDP; the key of its family is set
-  icmp,  // ICMP, or ICMPv6 with neighbour discovery; addresses of the key are set
+  flow,      // TCP or UDP; the key of its family is set
+  trailing,  // a fragment without TCP or UDP header, whose ports are known: the key of its family is set
+  icmp,      // ICMP, or ICMPv6 with neighbour discovery; addresses of the key are set
   arp,
   suspect,  // dropped under `reason` if it is to us, the kernel's otherwise; what was readable of the key is set
-  broken,   // dropped under `reason`: not even its IP header can be trusted
-  other,    // no IP: the kernel's
   done,
+  // Those that parse_burst does not hand on as they are; last, so that one comparison tells.
+  fragment,  // of TCP or UDP; `fragment` says which part. The key has what it shows
+  broken,    // dropped under `reason`: not even its IP header can be trusted
+  other,     // no IP: the kernel's
+};
+
+enum class FragmentPart : uint8_t {
+  none,   // the packet is whole
+  first,  // with the whole TCP or UDP header
+  later,
 };
 
 struct PacketInfo {
@@ -37,17 +46,20 @@ struct PacketInfo {
   DropReason reason{};       // suspect, broken
   PortIndex port{};          // where the packet came in, also when another worker took it there
   bool handed = false;       // another worker gave it to us
-  uint16_t l4_offset = 0;    // from the start of the frame
-  uint16_t ip_bytes = 0;     // IP header and payload; what follows in the frame is padding
+  bool followed = false;     // a fragment whose ports stand in the hand-over note
+  FragmentPart fragment = FragmentPart::none;
+  uint16_t l4_offset = 0;  // from the start of the frame
+  uint16_t ip_bytes = 0;   // IP header and payload; what follows in the frame is padding
 };
 
 struct Burst {
   unsigned count = 0;
+  bool has_fragments = false;  // packets of kind fragment
   rte_mbuf* mbufs[kBurstMax];
   PacketInfo info[kBurstMax];
   FlowKey4 key4[kBurstMax];  // family ipv4
   FlowKey6 key6[kBurstMax];  // family ipv6
-  ConnRef conns[kBurstMax];  // flow
+  ConnRef conns[kBurstMax];  // flow, trailing
 };
 
 // A packet's tuple for the paths that treat both families alike; only packets without a connection go there.

@@ -21,7 +21,7 @@ void flush_buffer(Worker& worker, HandoverBuffer& buffer) {
 }
 
 void enqueue(Worker& worker, rte_mbuf* mbuf, const HandoverNote& note, WorkerIndex to) {
-  std::memcpy(rte_mbuf_to_priv(mbuf), &note, sizeof note);
+  write_handover_note(mbuf, note);
   HandoverBuffer& buffer = worker.handover[raw(to)];
   if (buffer.count == buffer.mbufs.size()) flush_buffer(worker, buffer);
   buffer.mbufs[buffer.count++] = mbuf;
@@ -36,13 +36,33 @@ HandoverNote read_handover_note(rte_mbuf* mbuf) {
   return note;
 }
 
+void write_handover_note(rte_mbuf* mbuf, const HandoverNote& note) {
+  std::memcpy(rte_mbuf_to_priv(mbuf), &note, sizeof note);
+}
+
 void handover_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port, WorkerIndex owner) {
   worker.counters.ports[raw(port)].handed_over.add(1);
   enqueue(worker, mbuf, HandoverNote{.kind = HandoverKind::packet, .port = port}, owner);
 }
 
+void handover_fragment(Worker& worker, rte_mbuf* mbuf, PortIndex port, WorkerIndex owner) {
+  enqueue(worker, mbuf, HandoverNote{.kind = HandoverKind::fragment, .port = port}, owner);
+}
+
+void handover_followed(Worker& worker, const Burst& burst, unsigned i, WorkerIndex owner) {
+  enqueue(worker, burst.mbufs[i], followed_note(burst.info[i].port, tuple_of(burst, i)), owner);
+}
+
 void handover_frame(Worker& worker, rte_mbuf* mbuf, uint8_t target, WorkerIndex owner) {
   enqueue(worker, mbuf, HandoverNote{.kind = HandoverKind::frame, .target = target}, owner);
+}
+
+HandoverNote followed_note(PortIndex port, const Tuple& tuple) {
+  return {.kind = HandoverKind::followed,
+          .port = port,
+          .proto = tuple.proto,
+          .src_port = tuple.src_port,
+          .dst_port = tuple.dst_port};
 }
 
 void flush_handover(Worker& worker) {

@@ -18,14 +18,29 @@ constexpr size_t kIpOffset = sizeof(rte_ether_hdr);
 constexpr uint8_t kReplyType4 = 0;
 constexpr uint8_t kReplyType6 = 129;
 
-// Ethernet and fixed IPv4 header move up to the message, over the options.
-void remove_ipv4_options(rte_mbuf& frame, uint16_t option_bytes) {
+uint16_t shortened(uint16_t raw, size_t bytes) {
+  return Be16::from_host(static_cast<uint16_t>(Be16{raw}.host() - bytes)).raw;
+}
+
+// Ethernet and fixed IP header move up to the message, over what stands between.
+void move_headers(rte_mbuf& frame, size_t ip_bytes, size_t over_bytes) {
   auto* data = rte_pktmbuf_mtod(&frame, uint8_t*);
-  std::memmove(data + option_bytes, data, kIpOffset + sizeof(rte_ipv4_hdr));
-  rte_pktmbuf_adj(&frame, option_bytes);
+  std::memmove(data + over_bytes, data, kIpOffset + ip_bytes);
+  rte_pktmbuf_adj(&frame, static_cast<uint16_t>(over_bytes));
+}
+
+void remove_ipv4_options(rte_mbuf& frame, size_t option_bytes) {
+  move_headers(frame, sizeof(rte_ipv4_hdr), option_bytes);
   auto& ip = *rte_pktmbuf_mtod_offset(&frame, rte_ipv4_hdr*, kIpOffset);
   ip.version_ihl = RTE_IPV4_VHL_DEF;
-  ip.total_length = Be16::from_host(static_cast<uint16_t>(Be16{ip.total_length}.host() - option_bytes)).raw;
+  ip.total_length = shortened(ip.total_length, option_bytes);
+}
+
+void remove_extension_headers(rte_mbuf& frame, size_t chain_bytes) {
+  move_headers(frame, sizeof(rte_ipv6_hdr), chain_bytes);
+  auto& ip = *rte_pktmbuf_mtod_offset(&frame, rte_ipv6_hdr*, kIpOffset);
+  ip.proto = IPPROTO_ICMPV6;
+  ip.payload_len = shortened(ip.payload_len, chain_bytes);
 }
 
 void turn_ipv4_around(rte_mbuf& frame) {
@@ -58,10 +73,11 @@ std::optional<DropReason> answer_echo(rte_mbuf& frame) {
 
   if (packet.family == Family::ipv4) {
     constexpr uint16_t kPlainOffset = kIpOffset + sizeof(rte_ipv4_hdr);
-    if (packet.icmp_offset > kPlainOffset)
-      remove_ipv4_options(frame, static_cast<uint16_t>(packet.icmp_offset - kPlainOffset));
+    if (packet.icmp_offset > kPlainOffset) remove_ipv4_options(frame, packet.icmp_offset - kPlainOffset);
     turn_ipv4_around(frame);
   } else {
+    constexpr uint16_t kPlainOffset = kIpOffset + sizeof(rte_ipv6_hdr);
+    if (packet.icmp_offset > kPlainOffset) remove_extension_headers(frame, packet.icmp_offset - kPlainOffset);
     turn_ipv6_around(frame);  // the pseudo-header's sum stays
   }
   auto& ether = *rte_pktmbuf_mtod(&frame, rte_ether_hdr*);

@@ -22,8 +22,8 @@ constexpr bool is_echo_request(Family family, uint8_t icmp_type) {
 }
 
 // For an IPv4 or IPv6 frame with ICMP(v6) behind it. MACs and addresses change places, TTL starts anew, the type turns
-// to reply, checksums follow. IPv4 options are left out of the reply: we are no hop of a recorded route, and a source
-// route must not be followed. The ICMP checksum is verified first.
+// to reply, checksums follow. IPv4 options and IPv6 extension headers are left out of the reply: we are no hop of a
+// recorded route, and a source route must not be followed. The ICMP checksum is verified first.
 std::optional<DropReason> answer_echo(rte_mbuf& frame);
 
 }  // namespace millrace

@@ -12,6 +12,7 @@
 
 #include "dataplane/stages/checksum.h"
 #include "dataplane/stages/icmp_packet.h"
+#include "dataplane/stages/ip_headers.h"
 #include "dataplane/tcp/splice_translate.h"
 #include "dataplane/tcp/tcp_state.h"
 
@@ -20,7 +21,7 @@ namespace {
 
 constexpr size_t kIpOffset = sizeof(rte_ether_hdr);
 // What RFC 792 lets us count on of the quoted datagram. It holds the ports and UDP's checksum; TCP's comes 10 bytes
-// later. Extensions (RFC 4884) start behind the first 128 quoted bytes: out of reach of what is rewritten here.
+// later. Extensions (RFC 4884) start behind the quote, whose length the error then tells (icmp_quote_end).
 constexpr size_t kQuotedL4Min = 8;
 constexpr size_t kQuotedL4Rewritten = 18;
 
@@ -46,16 +47,30 @@ std::optional<DropReason> read_quote6(const uint8_t* data, size_t end, IcmpError
   const auto& ip = *reinterpret_cast<const rte_ipv6_hdr*>(data + error.quote_offset);
   const size_t payload_bytes = Be16{ip.payload_len}.host();
   if (Be32{ip.vtc_flow}.host() >> 28 != 6) return DropReason::icmp_malformed;
-  if (!is_tcp_or_udp(ip.proto)) return DropReason::icmp_unknown_flow;
-  error.proto = static_cast<Proto>(ip.proto);
-  error.quote_l4_offset = static_cast<uint16_t>(error.quote_offset + sizeof(rte_ipv6_hdr));
-  error.quote_end = static_cast<uint16_t>(std::min(end, error.quote_l4_offset + payload_bytes));
-  error.quoted6.proto = ip.proto;
+  error.quote_end = static_cast<uint16_t>(std::min(end, error.quote_offset + sizeof ip + payload_bytes));
+  Ipv6Chain chain;
+  const unsigned quoted_bytes = error.quote_end - uint32_t{error.quote_offset};
+  // We send no packet that this refuses, but a quote may end within its headers.
+  if (walk_ipv6_chain(data + error.quote_offset, quoted_bytes, chain)) return DropReason::icmp_malformed;
+  if (!is_tcp_or_udp(chain.proto) || chain.is_later_fragment()) return DropReason::icmp_unknown_flow;
+  error.proto = static_cast<Proto>(chain.proto);
+  error.quote_l4_offset = static_cast<uint16_t>(error.quote_offset + chain.bytes);
+  error.quoted6.proto = chain.proto;
   std::memcpy(error.quoted6.src.data(), ip.src_addr, sizeof ip.src_addr);
   std::memcpy(error.quoted6.dst.data(), ip.dst_addr, sizeof ip.dst_addr);
   // Never on a wire; here they would be taken for IPv4 addresses.
   if (IpAddr{error.quoted6.src}.is_ipv4() || IpAddr{error.quoted6.dst}.is_ipv4()) return DropReason::icmp_malformed;
   return std::nullopt;
+}
+
+// RFC 4884 section 4: where the quote ends when extensions follow it. The length is in words of 4 bytes in ICMP and of 8
+// in ICMPv6. A shorter one than it can be is what an older sender left in an unused byte.
+constexpr size_t kExtendedQuoteMin = 128;
+size_t icmp_quote_end(const uint8_t* icmp, Family family, uint8_t type, size_t quote_at, size_t end) {
+  const bool ipv4 = family == Family::ipv4;
+  const bool tells_length = ipv4 || type == 1 || type == 3;
+  const size_t length_bytes = !tells_length ? 0u : ipv4 ? icmp[5] * 4u : icmp[4] * 8u;
+  return length_bytes < kExtendedQuoteMin ? end : std::min(end, quote_at + length_bytes);
 }
 
 // The translation of one error; `towards_client` is Direction::reverse.
@@ -180,7 +195,7 @@ size_t quotable6(const uint8_t* data, size_t bytes, std::optional<DropReason>& r
     refused = DropReason::bad_ip_version;
   else if (kIpOffset + total_bytes > bytes)
     refused = DropReason::bad_ip_length;
-  else if (!is_tcp_or_udp(ip.proto))
+  else if (ip.proto == IPPROTO_ICMPV6)
     refused = DropReason::mtu_exceeded;
   return refused ? 0 : total_bytes;
 }
@@ -232,11 +247,12 @@ std::optional<DropReason> read_icmp_error(const rte_mbuf& frame, IcmpError& erro
   if (const auto refused = read_icmp_packet(frame, packet)) return refused;
   if (!is_icmp_error(packet.family, packet.type)) return DropReason::icmp_unsupported;
   const auto* data = rte_pktmbuf_mtod(&frame, const uint8_t*);
-  const size_t end = size_t{packet.icmp_offset} + packet.icmp_bytes;
   error = {};
   error.family = packet.family;
   error.icmp_offset = packet.icmp_offset;
   error.quote_offset = static_cast<uint16_t>(packet.icmp_offset + sizeof(rte_icmp_hdr));
+  const size_t end = icmp_quote_end(data + packet.icmp_offset, packet.family, packet.type, error.quote_offset,
+                                    size_t{packet.icmp_offset} + packet.icmp_bytes);
   const auto refused = packet.family == Family::ipv4 ? read_quote4(data, end, error) : read_quote6(data, end, error);
   if (refused) return refused;
   if (error.quote_end < error.quote_l4_offset + kQuotedL4Min) return DropReason::icmp_malformed;

@@ -6,6 +6,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/stages/checksum.h"
+#include "dataplane/stages/ip_headers.h"
 
 namespace millrace {
 namespace {
@@ -36,12 +37,15 @@ std::optional<DropReason> read_ipv6(const uint8_t* data, size_t bytes, IcmpPacke
   if (bytes < kIpOffset + sizeof(rte_ipv6_hdr)) return DropReason::short_l3;
   const auto& ip = *reinterpret_cast<const rte_ipv6_hdr*>(data + kIpOffset);
   if (Be32{ip.vtc_flow}.host() >> 28 != 6) return DropReason::bad_ip_version;
-  if (ip.proto == IPPROTO_FRAGMENT) return DropReason::fragment;
-  if (ip.proto != IPPROTO_ICMPV6) return DropReason::icmp_unsupported;
+  const unsigned packet_bytes = static_cast<unsigned>(sizeof ip) + Be16{ip.payload_len}.host();
+  if (kIpOffset + packet_bytes > bytes) return DropReason::bad_ip_length;
+  Ipv6Chain chain;
+  if (const auto refused = walk_ipv6_chain(data + kIpOffset, packet_bytes, chain)) return refused;
+  if (chain.is_fragment()) return DropReason::fragment;
+  if (chain.proto != IPPROTO_ICMPV6) return DropReason::icmp_unsupported;
   packet.family = Family::ipv6;
-  packet.icmp_offset = kIpOffset + sizeof(rte_ipv6_hdr);
-  packet.icmp_bytes = Be16{ip.payload_len}.host();
-  if (size_t{packet.icmp_offset} + packet.icmp_bytes > bytes) return DropReason::bad_ip_length;
+  packet.icmp_offset = static_cast<uint16_t>(kIpOffset + chain.bytes);
+  packet.icmp_bytes = static_cast<uint16_t>(packet_bytes - chain.bytes);
   if (packet.icmp_bytes < sizeof(rte_icmp_hdr)) return DropReason::short_l4;
   if (!l4_checksum_valid(ip, IPPROTO_ICMPV6, data + packet.icmp_offset, packet.icmp_bytes))
     return DropReason::bad_l4_checksum;

@@ -22,7 +22,8 @@ struct IcmpPacket {
   uint16_t icmp_bytes = 0;   // at least 8, all of them in the frame
 };
 
-// Lengths, not a fragment, ICMP(v6) right behind the IP header, ICMP checksum. The IPv4 header checksum is parse's.
+// Lengths, not a fragment, ICMP(v6) behind the IP header and what may stand there (ip_headers.h), ICMP checksum. The
+// IPv4 header checksum is parse's.
 std::optional<DropReason> read_icmp_packet(const rte_mbuf& frame, IcmpPacket& packet);
 
 }  // namespace millrace

@@ -63,7 +63,7 @@ void send_along(Worker& worker, rte_mbuf* mbuf, const Hop& hop) {
     case HoldQueue::Added::another:
       break;
   }
-  worker.counters.held.set(worker.held.count());
+  count_held(worker);
 }
 
 void release_held(Worker& worker) {
@@ -79,7 +79,7 @@ void release_held(Worker& worker) {
       return HoldQueue::Verdict::keep;
     return HoldQueue::Verdict::gone;
   });
-  worker.counters.held.set(worker.held.count());
+  count_held(worker);
 }
 
 }  // namespace millrace

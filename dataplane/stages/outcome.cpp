@@ -27,6 +27,8 @@ void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
   rte_pktmbuf_free(mbuf);
 }
 
+void count_held(Worker& worker) { worker.counters.held.set(worker.held.count() + worker.datagrams.held_count()); }
+
 void transmit_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) { transmit_to(worker, mbuf, nic_target(port)); }
 
 void transmit_to(Worker& worker, rte_mbuf* mbuf, uint8_t target) { queue_frame(worker, mbuf, target); }

@@ -12,6 +12,7 @@ struct rte_mbuf;
 
 namespace millrace {
 
+struct Burst;
 struct Worker;
 
 // `mbuf` may be null: what there was no buffer for.
@@ -31,5 +32,12 @@ void transmit_to(Worker& worker, rte_mbuf* mbuf, uint8_t target);
 
 // A packet as it came in by `port` goes to its owner, who parses it anew.
 void handover_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port, WorkerIndex owner);
+// A fragment as it came in by `port` goes to the owner of its datagram.
+void handover_fragment(Worker& worker, rte_mbuf* mbuf, PortIndex port, WorkerIndex owner);
+// A fragment whose ports are known goes to the owner of its connection.
+void handover_followed(Worker& worker, const Burst& burst, unsigned i, WorkerIndex owner);
+
+// The gauge, after packets began or ended to wait.
+void count_held(Worker& worker);
 
 }  // namespace millrace

@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "dataplane/stages/checksum.h"
+#include "dataplane/stages/ip_headers.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/worker_context.h"
@@ -26,6 +27,8 @@ namespace {
 constexpr unsigned kPrefetchAhead = 4;  // frames in flight from memory while one is read
 constexpr unsigned kIcmpHeaderBytes = 8;
 constexpr uint16_t kMoreFragmentsOrOffset = 0x3fff;
+constexpr unsigned kFragmentUnitBytes = 8;
+constexpr unsigned kPacketBytesMax = 65'535;
 
 // As PortFacts has it.
 uint64_t mac_word(const rte_ether_addr& addr) {
@@ -57,8 +60,9 @@ bool tcp_is_sound(const uint8_t* l4, unsigned l4_bytes, PacketInfo& info) {
 
 bool udp_is_sound(const uint8_t* l4, unsigned l4_bytes, PacketInfo& info) {
   const unsigned udp_bytes = Be16{reinterpret_cast<const rte_udp_hdr*>(l4)->dgram_len}.host();
-  // Less than the packet is allowed: the surplus belongs to whoever uses it (RFC 9868).
-  if (udp_bytes < sizeof(rte_udp_hdr) || udp_bytes > l4_bytes) set_suspect(info, DropReason::bad_udp_length);
+  // Less than the packet is allowed: the surplus belongs to whoever uses it (RFC 9868). More is for the first fragment.
+  if (udp_bytes < sizeof(rte_udp_hdr) || (udp_bytes > l4_bytes && info.fragment == FragmentPart::none))
+    set_suspect(info, DropReason::bad_udp_length);
   return info.kind == PacketKind::flow;
 }
 
@@ -97,6 +101,79 @@ inline bool bad_source4(Be32 src) {
   return src.is_multicast() || src.is_ipv4() || src.is_loopback() || (src.is_any() && !icmp);
 }
 
+// What a fragment carries and where it belongs; `data` begins with it.
+struct FragmentData {
+  const uint8_t* data;
+  unsigned data_bytes;
+  unsigned offset_units;
+  bool more;
+};
+
+// RFC 791 section 3.2, RFC 8200 section 4.5: pieces are of whole units but for the last, and fit into a packet.
+bool fragment_is_sound(const FragmentData& fragment) {
+  if (fragment.data_bytes == 0 || (fragment.more && fragment.data_bytes % kFragmentUnitBytes != 0)) return false;
+  return fragment.offset_units * kFragmentUnitBytes + fragment.data_bytes <= kPacketBytesMax;
+}
+
+// A first fragment must show all that is translated, and a TCP connection does not begin with one. Later ones must leave
+// the TCP header alone (RFC 3128 section 2.1). `proto` of a later IPv6 fragment may be an extension header.
+template <typename Key>
+void parse_fragment(const FragmentData& fragment, const uint8_t* l4, uint8_t proto, PacketInfo& info, Key& key) {
+  const uint8_t icmp = info.family == Family::ipv4 ? uint8_t{IPPROTO_ICMP} : uint8_t{IPPROTO_ICMPV6};
+  if (proto == icmp || !fragment_is_sound(fragment)) return set_suspect(info, DropReason::fragment);
+  key.proto = proto;
+  if (fragment.offset_units != 0) {
+    if (proto == IPPROTO_TCP && fragment.offset_units * kFragmentUnitBytes < sizeof(rte_tcp_hdr))
+      return set_suspect(info, DropReason::fragment_tiny);
+    if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && !is_extension_header(proto))
+      return set_suspect(info, DropReason::unknown_proto);
+    info.fragment = FragmentPart::later;
+    info.kind = PacketKind::fragment;
+    return;
+  }
+  info.fragment = FragmentPart::first;
+  parse_l4(l4, static_cast<unsigned>(fragment.data + fragment.data_bytes - l4), proto, info, key);
+  if (info.kind == PacketKind::suspect) {
+    if (info.reason == DropReason::short_l4 || info.reason == DropReason::bad_data_offset)
+      info.reason = DropReason::fragment_tiny;
+  } else if (proto == IPPROTO_TCP && (info.tcp_flags & kTcpSyn) != 0) {
+    set_suspect(info, DropReason::fragment);
+  } else {
+    info.kind = PacketKind::fragment;
+  }
+}
+
+// With options, or a fragment. All lengths are checked.
+[[gnu::noinline]] void parse_odd_ipv4(const rte_ipv4_hdr& ip, PacketInfo& info, FlowKey4& key) {
+  if (const std::optional<DropReason> refused = check_ipv4_options(ip)) return set_suspect(info, *refused);
+  const unsigned header_bytes = rte_ipv4_hdr_len(&ip);
+  const unsigned data_bytes = info.ip_bytes - header_bytes;
+  const uint8_t* l4 = reinterpret_cast<const uint8_t*>(&ip) + header_bytes;
+  const uint16_t flags = Be16{ip.fragment_offset}.host();
+  if ((flags & kMoreFragmentsOrOffset) == 0) return parse_l4(l4, data_bytes, ip.next_proto_id, info, key);
+  const FragmentData fragment{.data = l4,
+                              .data_bytes = data_bytes,
+                              .offset_units = flags & uint32_t{RTE_IPV4_HDR_OFFSET_MASK},
+                              .more = (flags & RTE_IPV4_HDR_MF_FLAG) != 0};
+  parse_fragment(fragment, l4, ip.next_proto_id, info, key);
+}
+
+// With extension headers. All of the packet lies in the frame.
+[[gnu::noinline]] void parse_odd_ipv6(const uint8_t* l3, PacketInfo& info, FlowKey6& key) {
+  Ipv6Chain chain;
+  if (const std::optional<DropReason> refused = walk_ipv6_chain(l3, info.ip_bytes, chain))
+    return set_suspect(info, *refused);
+  info.l4_offset = static_cast<uint16_t>(sizeof(rte_ether_hdr) + chain.bytes);
+  const uint8_t* l4 = l3 + chain.bytes;
+  if (!chain.is_fragment()) return parse_l4(l4, info.ip_bytes - chain.bytes, chain.proto, info, key);
+  const unsigned data_at = chain.fragment_at + static_cast<unsigned>(RTE_IPV6_FRAG_HDR_SIZE);
+  const FragmentData fragment{.data = l3 + data_at,
+                              .data_bytes = info.ip_bytes - data_at,
+                              .offset_units = chain.offset_units,
+                              .more = chain.more};
+  parse_fragment(fragment, l4, chain.proto, info, key);
+}
+
 [[gnu::always_inline]] inline void parse_ipv4(const uint8_t* l3, unsigned l3_bytes, PacketInfo& info, FlowKey4& key) {
   if (l3_bytes < sizeof(rte_ipv4_hdr)) return set_broken(info, DropReason::short_l3);
   const auto& ip = *reinterpret_cast<const rte_ipv4_hdr*>(l3);
@@ -110,25 +187,12 @@ inline bool bad_source4(Be32 src) {
   info.l4_offset = static_cast<uint16_t>(sizeof(rte_ether_hdr) + header_bytes);
   info.ip_bytes = static_cast<uint16_t>(total_bytes);
   key = FlowKey4{.src = Be32{ip.src_addr}, .dst = Be32{ip.dst_addr}};
-  if ((Be16{ip.fragment_offset}.host() & kMoreFragmentsOrOffset) != 0) return set_suspect(info, DropReason::fragment);
-  parse_l4(l3 + header_bytes, total_bytes - header_bytes, ip.next_proto_id, info, key);
+  const bool is_fragment = (ip.fragment_offset & Be16::from_host(kMoreFragmentsOrOffset).raw) != 0;
+  if (is_fragment || header_bytes != sizeof ip) [[unlikely]]
+    parse_odd_ipv4(ip, info, key);
+  else
+    parse_l4(l3 + sizeof ip, total_bytes - static_cast<unsigned>(sizeof ip), ip.next_proto_id, info, key);
   if (bad_source4(key.src)) set_suspect(info, DropReason::bad_source);
-}
-
-// RFC 8200 section 4, and those of RFC 4302, 6275, 7401, 5533.
-bool is_extension_header(uint8_t next_header) {
-  switch (next_header) {
-    case IPPROTO_HOPOPTS:
-    case IPPROTO_ROUTING:
-    case IPPROTO_AH:
-    case IPPROTO_DSTOPTS:
-    case IPPROTO_MH:
-    case 139:  // HIP
-    case 140:  // Shim6
-      return true;
-    default:
-      return false;
-  }
 }
 
 [[gnu::always_inline]] inline void parse_ipv6(const uint8_t* l3, unsigned l3_bytes, PacketInfo& info, FlowKey6& key) {
@@ -145,12 +209,10 @@ bool is_extension_header(uint8_t next_header) {
   std::memcpy(key.dst.data(), ip.dst_addr, key.dst.size());
   // An IPv4-mapped destination never stands on a wire; here it would be taken for the IPv4 address.
   if (IpAddr{key.dst}.is_ipv4()) return;
-  if (ip.proto == IPPROTO_FRAGMENT)
-    set_suspect(info, DropReason::fragment);
-  else if (is_extension_header(ip.proto))
-    set_suspect(info, DropReason::ip_extension);
-  else
+  if (ip.proto == IPPROTO_TCP || ip.proto == IPPROTO_UDP || !is_extension_header(ip.proto)) [[likely]]
     parse_l4(l3 + sizeof ip, payload_bytes, ip.proto, info, key);
+  else
+    parse_odd_ipv6(l3, info, key);
   if (bad_source6(IpAddr{key.src}, info.kind == PacketKind::icmp)) set_suspect(info, DropReason::bad_source);
 }
 
@@ -189,6 +251,19 @@ bool is_for_this_host(const PortFacts& port, const rte_mbuf& mbuf) {
   return mac_word(ether->dst_addr) == port.mac_word || rte_is_multicast_ether_addr(&ether->dst_addr);
 }
 
+void end_parse(Worker& worker, Burst& burst, unsigned i) {
+  PacketInfo& info = burst.info[i];
+  if (info.kind == PacketKind::fragment) {
+    burst.has_fragments = true;
+    return;
+  }
+  if (info.kind == PacketKind::broken)
+    drop_packet(worker, burst.mbufs[i], info.reason);
+  else
+    divert_packet(worker, burst.mbufs[i], info.port);
+  info.kind = PacketKind::done;
+}
+
 void parse_packet(Worker& worker, Burst& burst, unsigned i) {
   rte_mbuf* mbuf = burst.mbufs[i];
   PacketInfo& info = burst.info[i];
@@ -199,13 +274,8 @@ void parse_packet(Worker& worker, Burst& burst, unsigned i) {
   }
   if (is_for_this_host(worker.port_facts[raw(info.port)], *mbuf))
     parse_frame_inline(*mbuf, info, burst.key4[i], burst.key6[i]);
-  if (info.kind == PacketKind::broken) {
-    drop_packet(worker, mbuf, info.reason);
-    info.kind = PacketKind::done;
-  } else if (info.kind == PacketKind::other) {
-    divert_packet(worker, mbuf, info.port);
-    info.kind = PacketKind::done;
-  }
+  if (info.kind >= PacketKind::fragment) [[unlikely]]
+    end_parse(worker, burst, i);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "dataplane/stages/fragments.h"
 #include "dataplane/stages/handover.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/stages.h"
@@ -15,16 +16,19 @@
 namespace millrace {
 namespace {
 
-void add_to_burst(Burst& burst, rte_mbuf* mbuf, PortIndex port, bool handed) {
+void add_to_burst(Burst& burst, rte_mbuf* mbuf, const PacketInfo& info) {
   const unsigned i = burst.count++;
   burst.mbufs[i] = mbuf;
-  burst.info[i] = PacketInfo{.port = port, .handed = handed};
+  burst.info[i] = info;
 }
 
 void take_from_worker(Worker& worker, Burst& burst, rte_mbuf* mbuf) {
   const HandoverNote note = read_handover_note(mbuf);
   if (note.kind == HandoverKind::frame) return transmit_to(worker, mbuf, note.target);
-  add_to_burst(burst, mbuf, note.port, true);
+  // The owner of a datagram has not decided yet whose it is.
+  const bool handed = note.kind != HandoverKind::fragment;
+  const bool followed = note.kind == HandoverKind::followed;
+  add_to_burst(burst, mbuf, PacketInfo{.port = note.port, .handed = handed, .followed = followed});
 }
 
 unsigned poll_source(Worker& worker, const RxSource& source, Burst& burst, unsigned room) {
@@ -44,7 +48,7 @@ unsigned poll_source(Worker& worker, const RxSource& source, Burst& burst, unsig
     if (source.kind == SourceKind::kernel)
       transmit_packet(worker, mbufs[i], source.port);
     else
-      add_to_burst(burst, mbufs[i], source.port, false);
+      add_to_burst(burst, mbufs[i], PacketInfo{.port = source.port});
   }
   if (source.kind == SourceKind::nic) worker.counters.ports[raw(source.port)].rx_packets.add(count);
   worker.counters.rx_packets.add(count);
@@ -59,7 +63,7 @@ unsigned poll_source(Worker& worker, const RxSource& source, Burst& burst, unsig
 unsigned poll_burst(Worker& worker, Burst& burst) {
   burst.count = 0;
   const unsigned source_count = static_cast<unsigned>(worker.sources.size());
-  unsigned taken = 0;
+  unsigned taken = worker.datagrams.has_ready() ? take_ready_fragments(worker, burst) : 0;
   unsigned at = worker.source_next;
   for (unsigned i = 0; i < source_count && taken < kBurstMax; ++i) {
     taken += poll_source(worker, worker.sources[at], burst, kBurstMax - taken);

@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "dataplane/stages/checksum.h"
+#include "dataplane/stages/cut_packet.h"
 #include "dataplane/stages/egress.h"
 #include "dataplane/stages/icmp_error.h"
 #include "dataplane/stages/next_hop.h"
@@ -97,32 +98,45 @@ void rewrite_ip(rte_ipv6_hdr& ip, const ConnEntry& entry, Direction direction) {
   transmit_packet(worker, mbuf, burst.info[i].port);
 }
 
-// Everything but the MAC addresses.
-template <Family kFamily>
+// Everything but the MAC addresses. A later fragment has no L4 header; the checksum in the first one covers all.
+template <Family kFamily, bool kHasL4>
 [[gnu::always_inline]] inline void translate(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, ConnIndex index,
                                              Direction direction) {
   const ConnEntry& entry = worker.slab[index];
   auto* frame = rte_pktmbuf_mtod(mbuf, uint8_t*);
   rewrite_ip(*reinterpret_cast<IpHeader<kFamily>*>(frame + sizeof(rte_ether_hdr)), entry, direction);
-  rewrite_l4(frame + info.l4_offset, entry, entry.spliced != 0 ? &worker.splice(index) : nullptr, direction);
+  if (kHasL4)
+    rewrite_l4(frame + info.l4_offset, entry, entry.spliced != 0 ? &worker.splice(index) : nullptr, direction);
   // Ethernet padding of a short frame; its port pads again if its medium wants it.
   const uint32_t frame_bytes = static_cast<uint32_t>(sizeof(rte_ether_hdr)) + info.ip_bytes;
   if (mbuf->pkt_len > frame_bytes) rte_pktmbuf_trim(mbuf, static_cast<uint16_t>(mbuf->pkt_len - frame_bytes));
   count_forwarded(worker, entry, direction, info.ip_bytes);
 }
 
-// The connection does not know its way yet, or not any more.
+bool may_cut(const rte_ipv4_hdr& ip) { return (ip.fragment_offset & Be16::from_host(RTE_IPV4_HDR_DF_FLAG).raw) == 0; }
+bool may_cut(const rte_ipv6_hdr&) { return false; }
+
+// The connection does not know its way yet, or not any more; the packet is too large for it, or a later fragment.
 template <Family kFamily>
-[[gnu::noinline]] void rewrite_without_hop(Worker& worker, const Burst& burst, unsigned i) {
+[[gnu::noinline]] void rewrite_slowly(Worker& worker, const Burst& burst, unsigned i) {
   rte_mbuf* mbuf = burst.mbufs[i];
+  auto& ip = *rte_pktmbuf_mtod_offset(mbuf, IpHeader<kFamily>*, sizeof(rte_ether_hdr));
+  if (ttl_of(ip) <= 1) return drop_packet(worker, mbuf, DropReason::ttl_expired);
   const PacketInfo& info = burst.info[i];
   const ConnRef& ref = burst.conns[i];
   ConnEntry& entry = worker.slab[ref.index];
   const Hop hop = find_hop(worker, entry, ref.direction);
   if (hop.state == HopState::no_route) return drop_packet(worker, mbuf, DropReason::no_route);
   const uint32_t mtu_bytes = worker.port_facts[raw(hop.port)].mtu_bytes;
-  if (info.ip_bytes > mtu_bytes) return refuse_too_big(worker, burst, i, static_cast<uint16_t>(mtu_bytes));
-  translate<kFamily>(worker, mbuf, info, ref.index, ref.direction);
+  const bool too_big = info.ip_bytes > mtu_bytes;
+  if (too_big && !may_cut(ip)) return refuse_too_big(worker, burst, i, static_cast<uint16_t>(mtu_bytes));
+  if (info.kind == PacketKind::trailing) {
+    worker.counters.fragments_followed.add(1);
+    translate<kFamily, false>(worker, mbuf, info, ref.index, ref.direction);
+  } else {
+    translate<kFamily, true>(worker, mbuf, info, ref.index, ref.direction);
+  }
+  if (too_big) return send_cut(worker, mbuf, hop, static_cast<uint16_t>(mtu_bytes));
   send_along(worker, mbuf, hop);
 }
 
@@ -137,20 +151,31 @@ void rewrite_packet(Worker& worker, const Burst& burst, unsigned i) {
     return drop_packet(worker, mbuf, DropReason::ttl_expired);
   const NextHop hop = cached_hop(worker, entry, direction);
   if (!hop.resolved()) [[unlikely]]
-    return rewrite_without_hop<kFamily>(worker, burst, i);
+    return rewrite_slowly<kFamily>(worker, burst, i);
   const PortFacts& port = worker.port_facts[raw(hop.port())];
   if (info.ip_bytes > port.mtu_bytes) [[unlikely]]
-    return refuse_too_big(worker, burst, i, static_cast<uint16_t>(port.mtu_bytes));
-  translate<kFamily>(worker, mbuf, info, burst.conns[i].index, direction);
+    return rewrite_slowly<kFamily>(worker, burst, i);
+  translate<kFamily, true>(worker, mbuf, info, burst.conns[i].index, direction);
   write_macs(frame, hop, port);
   queue_frame(worker, mbuf, nic_target(hop.port()));
+}
+
+void rewrite_trailing(Worker& worker, Burst& burst, unsigned i) {
+  if (burst.info[i].family == Family::ipv4)
+    rewrite_slowly<Family::ipv4>(worker, burst, i);
+  else
+    rewrite_slowly<Family::ipv6>(worker, burst, i);
+  burst.info[i].kind = PacketKind::done;
 }
 
 }  // namespace
 
 void rewrite_burst(Worker& worker, Burst& burst) {
   for (unsigned i = 0; i < burst.count; ++i) {
-    if (burst.info[i].kind != PacketKind::flow) continue;
+    if (burst.info[i].kind != PacketKind::flow) {
+      if (burst.info[i].kind == PacketKind::trailing) rewrite_trailing(worker, burst, i);
+      continue;
+    }
     if (burst.info[i].family == Family::ipv4)
       rewrite_packet<Family::ipv4>(worker, burst, i);
     else

@@ -17,6 +17,7 @@
 #include "dataplane/stages/answer_budget.h"
 #include "dataplane/stages/burst.h"
 #include "dataplane/stages/clock.h"
+#include "dataplane/stages/datagram_table.h"
 #include "dataplane/stages/hello_store.h"
 #include "dataplane/stages/hold_queue.h"
 #include "dataplane/stages/stage_watch.h"
@@ -83,6 +84,7 @@ struct Worker {
   SnatPorts snat_ports;
   PickCursors cursors;
   HoldQueue held;
+  DatagramTable datagrams;
   Splice* const splices;  // by ConnIndex; null: no service is proxied
   SynCookies cookies;
   HelloStore hellos;

@@ -36,10 +36,10 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(tx_bytes, "bytes", "given to the ports, Ethernet header included")                          \
   X(handed_in, "packets", "received from another worker's hand-over ring")                      \
   X(handed_out, "packets", "given to another worker's hand-over ring")                          \
-  X(originated, "packets", "made here, not received: announcements, proxied handshakes")        \
+  X(originated, "packets", "made here, not received: announcements, handshakes, fragments cut") \
   X(diverted, "packets", "left to the kernel")                                                  \
   X(absorbed, "packets", "of proxied handshakes: they end here as they should")                 \
-  X(held, "packets", "gauge: waiting for a neighbour right now")                                \
+  X(held, "packets", "gauge: waiting for a neighbour or a first fragment right now")            \
   X(connections_opened, "connections", "entries made")                                          \
   X(connections_closed, "connections", "entries freed")                                         \
   X(connections_expired, "connections", "entries freed by a timeout; part of closed")           \
@@ -59,7 +59,9 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(bursts, "bursts", "loop turns that had a packet")                                           \
   X(idle_polls, "polls", "loop turns that had none")                                            \
   X(busy_cycles, "TSC cycles", "spent in turns that had a packet")                              \
-  X(total_cycles, "TSC cycles", "since the worker started")
+  X(total_cycles, "TSC cycles", "since the worker started")                                     \
+  X(fragments_followed, "packets", "later fragments that went the way of their first one")      \
+  X(packets_cut, "packets", "too large for their way, sent in fragments")
 
 // What the timed turns say about one stage; few turns are timed (dataplane/stages/stage_watch.h).
 struct StageCounters {

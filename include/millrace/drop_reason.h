@@ -25,8 +25,8 @@ namespace millrace {
   X(land, "source equals destination")                                                              \
   X(bad_source, "source address is multicast, broadcast, loopback or unspecified (RFC 1812 5.3.7)") \
   X(ttl_expired, "TTL or hop limit would reach 0")                                                  \
-  X(fragment, "fragment of a packet to a VIP; reassembly is not supported")                         \
-  X(ip_extension, "IPv6 extension header that is not supported")                                    \
+  X(fragment, "fragment that cannot be, or of a packet that we want whole: SYN, handshake, ICMP")   \
+  X(ip_extension, "IPv6 extension headers that are cut off, too many, or not supported")            \
   X(unknown_proto, "neither TCP, UDP nor ICMP, to a VIP or SNAT address")                           \
   X(no_service, "to a VIP or SNAT address, but no service has this port")                           \
   X(no_connection, "to a SNAT port, or TCP without SYN, and part of no connection")                 \
@@ -50,7 +50,13 @@ namespace millrace {
   X(no_config, "the control plane has not sent a configuration yet")                                \
   X(bad_cookie, "ACK to a proxied service without a connection, and no valid SYN cookie")           \
   X(out_of_window, "segment of a proxied handshake with impossible sequence numbers (RFC 5961)")    \
-  X(hello_full, "no buffer to hold a ClientHello, or it is longer than the window we gave")
+  X(hello_full, "no buffer to hold a ClientHello, or it is longer than the window we gave")         \
+  X(ip_options, "IPv4 options that cannot be read, or with a source route (RFC 7126 section 4)")    \
+  X(fragment_tiny, "TCP or UDP header in more than one fragment (RFC 1858, RFC 3128, RFC 7112)")    \
+  X(fragment_overlap, "fragment whose bytes came before, or that contradicts others (RFC 5722)")    \
+  X(fragment_full, "too many fragments wait for the first one of their packet")                     \
+  X(fragment_timeout, "the first fragment of the packet did not come in time")                      \
+  X(fragment_orphan, "fragment of a packet whose first fragment made or found no connection")
 
 enum class DropReason : uint8_t {
 #define X(name, sentence) name,

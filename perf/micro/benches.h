@@ -10,6 +10,7 @@ void register_new_benches();
 void register_life_benches();
 void register_handover_benches();
 void register_expiry_benches();
+void register_fragmented_benches();
 void register_swap_benches();
 void register_syn_flood_benches();
 void register_cookie_benches();

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "perf/micro/frame.h"
@@ -22,6 +23,11 @@ class FrameDeck {
     slots_.resize(at + slot_bytes_);
     write_headers(&slots_[at], fields);
     data_bytes_.push_back(fields.data_bytes);
+  }
+  // Headers made by hand, as many bytes of them as a slot has.
+  void add_headers(std::span<const uint8_t> headers, uint16_t data_bytes) {
+    slots_.insert(slots_.end(), headers.begin(), headers.begin() + slot_bytes_);
+    data_bytes_.push_back(data_bytes);
   }
   void reserve(size_t frames) {
     slots_.reserve(frames * slot_bytes_);

@@ -102,6 +102,7 @@ void register_all() {
   register_life_benches();
   register_handover_benches();
   register_expiry_benches();
+  register_fragmented_benches();
   register_swap_benches();
   register_syn_flood_benches();
   register_cookie_benches();

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """UDP question and answer, many times: every datagram must come back once, from the address that was asked.
 
-Usage: udp_exchanges.py ADDRESS PORT COUNT SOCKETS      prints {"answers": {backend: count}, "lost": n, "wrong": n}
+Usage: udp_exchanges.py ADDRESS PORT COUNT SOCKETS [BYTES]
+Prints {"answers": {backend: count}, "lost": n, "wrong": n}. BYTES: of a datagram, instead of a few.
 """
 import json
 import select
@@ -13,6 +14,7 @@ TIMEOUT_SECONDS = 2.0
 
 def main():
     address, port, count, socket_count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    padding = b"." * int(sys.argv[5]) if len(sys.argv) > 5 else b""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     result = {"answers": {}, "lost": 0, "wrong": 0}
     asked = 0
@@ -21,7 +23,7 @@ def main():
         sockets = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(min(socket_count, count - asked))]
         waiting = {}
         for sock in sockets:
-            question = f"question {asked}".encode()
+            question = f"question {asked}".encode() + padding
             sock.connect((address, port))
             sock.send(question)
             waiting[sock] = question
@@ -32,7 +34,7 @@ def main():
                 result["lost"] += len(waiting)
                 break
             for sock in readable:
-                backend, _, echo = sock.recv(2048).partition(b" ")
+                backend, _, echo = sock.recv(65535).partition(b" ")
                 if echo != waiting.pop(sock):
                     result["wrong"] += 1
                 name = backend.decode()

@@ -2,11 +2,11 @@
 
 By af_packet, where every frame comes to the dataplane. A frame shorter than an Ethernet header cannot be put on a
 veth: tests/unit/stages checks that one. IPv4 fragments are put together by the kernel before af_packet sees them:
-to_nobody sends those.
+fragments sends those.
 """
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
 from scapy.layers.l2 import ARP, Ether
 
 from harness.flow import CLIENT_MAC, FAMILIES, V4, V6
@@ -89,7 +89,9 @@ BROKEN = {
     "multicast source, ipv6": ("bad_source", ETHER / v6(src="ff02::1") / syn()),
     "no source, ipv6": ("bad_source", ETHER / v6(src="::") / syn()),
     "fragment, ipv6": ("fragment", ETHER / v6() / IPv6ExtHdrFragment(m=1, nh=6) / syn()),
-    "destination options": ("ip_extension", ETHER / v6() / IPv6ExtHdrDestOpt() / syn()),
+    "authentication header": ("ip_extension", ETHER / v6(nh=51) / bytes(24)),
+    "hop-by-hop options not first": ("ip_extension", ETHER / v6() / IPv6ExtHdrDestOpt() / IPv6ExtHdrHopByHop() / syn()),
+    "source route": ("ip_options", ETHER / v4(options=b"\x83\x07\x04\x0a\0\0\x01\0") / syn()),
     "gre": ("unknown_proto", ETHER / v4(proto=47) / bytes(20)),
     "sctp, ipv6": ("unknown_proto", ETHER / v6(nh=132) / bytes(20)),
     "arp of odd lengths": ("arp_malformed", ETHER / ARP(op=1, hwlen=5, psrc=V4.client, pdst=V4.vip)),

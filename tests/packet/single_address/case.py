@@ -3,11 +3,13 @@ import dataclasses
 import socket
 
 import pytest
-from scapy.layers.inet import ICMP, TCP
+from scapy.layers.inet import ICMP, IP, TCP
+from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest
 from scapy.layers.l2 import Ether
 
 from harness.flow import CLIENT_MAC, V4, V6, host_mac, next_id
 from harness.network import FRONT4, FRONT6, FRONT_MAC, LB, in_namespace
+from harness.pieces import gather, pieces
 
 # Clients and backends share the one wire.
 HOST4 = dataclasses.replace(V4, vip=FRONT4, backends=("203.0.113.21", "203.0.113.22"), snat=(FRONT4,))
@@ -42,6 +44,22 @@ def test_other_port_is_the_hosts(one_wire, family):
             assert got[TCP].flags == flags
     finally:
         server.close()
+
+
+@both_families
+def test_fragments_follow_their_first_one(one_wire, family):
+    """In order; they show no port, and both the service and the host have datagrams here."""
+    flow = one_wire.tcp(family, 3000, backend_port=80).open()
+    for segment, frame, arrives in ((flow.client_segment("PA", b"x" * 1200), flow.client_frame, flow.arrives_at_backend),
+                                    (flow.backend_segment("PA", b"y" * 1200), flow.backend_frame, flow.arrives_at_client)):
+        frames = pieces(frame(segment))
+        one_wire.client.send(*frames)
+        gather(one_wire.client, len(frames))
+        arrives(segment)
+    ping = ICMP(id=5) if family.layer is IP else ICMPv6EchoRequest(id=5)
+    frames = pieces(Ether(src=CLIENT_MAC, dst=FRONT_MAC) / family.ip(family.client, family.vip) / ping / bytes(1200))
+    one_wire.client.send(*frames)
+    one_wire.client.take(lambda got: got.haslayer(ICMPv6EchoReply) or (ICMP in got and got[ICMP].type == 0))
 
 
 def test_hosts_own_connection(one_wire):

@@ -1,9 +1,10 @@
 """Packets too large for the port they leave by: the sender is told, so that path MTU discovery works through us."""
 import pytest
-from scapy.layers.inet import ICMP, IP
+from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6
 
 from harness.flow import FAMILIES, V4, V6
+from harness.pieces import gather
 
 MTU = 1300
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -48,10 +49,15 @@ def test_one_byte_more(bench, family):
     assert_ip_checksums(got, kind)
 
 
-def test_fragmentation_allowed(bench):
-    """Without DF a router would cut it in pieces, which we do not; it is counted."""
+def test_rfc791_without_df_it_is_cut(bench):
     flow = bench.tcp(V4, 80).open()
-    bench.client.send(flow.client_frame(flow.client_segment("PA", b"x" * 1400), flags=0))
-    bench.expect_drops("mtu_exceeded")
-    bench.wait_drops()
+    segment = flow.client_segment("PA", bytes(range(250)) * 5 + b"x" * 150)
+    bench.client.send(flow.client_frame(segment, flags=0))
+    frames = gather(bench.backend, 2)
+    assert all(len(frame.original) <= 14 + MTU for frame in frames)
+    got = bench.backend.take(lambda frame: TCP in frame)
+    assert bytes(got[TCP].payload) == bytes(segment.payload)
+    again = got.copy()
+    del again[TCP].chksum, again[IP].chksum
+    assert bytes(again) == got.original
     bench.nothing_for_client(lambda frame: ICMP in frame)

@@ -179,9 +179,61 @@ TEST_F(SteerProgram, Ipv4Options_AreSteppedOver) {
 }
 
 TEST_F(SteerProgram, Fragments_OnlyTheFirstShowsPorts) {
-  EXPECT_TRUE(is_ours(frame4("10.9.9.9", "10.0.0.1", kTcp, ports(1000, 80), {.fragment = 0x2000})));
   EXPECT_TRUE(is_kernels(frame4("10.9.9.9", "10.0.0.1", kTcp, ports(1000, 80), {.fragment = 0x2001})));
+  EXPECT_TRUE(is_ours(frame4("10.9.9.9", "10.0.0.1", kTcp, ports(1000, 80), {.fragment = 0x2000})));
   EXPECT_TRUE(is_kernels(frame4("10.9.9.9", "10.0.0.1", kIcmp, icmp(3), {.fragment = 5})));
+}
+
+TEST_F(SteerProgram, Fragments_LaterOnesFollowTheFirst) {
+  const Bytes data(16, 0);
+  EXPECT_TRUE(is_ours(frame4("10.9.9.9", "10.0.0.1", kUdp, ports(1000, 53), {.fragment = 0x2000})));
+  EXPECT_TRUE(is_ours(frame4("10.9.9.9", "10.0.0.1", kUdp, data, {.fragment = 0x2003})));
+  EXPECT_TRUE(is_ours(frame4("10.9.9.9", "10.0.0.1", kUdp, data, {.fragment = 0x0006})));
+  EXPECT_TRUE(is_kernels(frame4("10.9.9.9", "10.0.0.1", kTcp, data, {.fragment = 0x0006}))) << "another protocol's";
+  EXPECT_TRUE(is_kernels(frame4("10.9.9.8", "10.0.0.1", kUdp, data, {.fragment = 0x0006}))) << "another sender's";
+  // The identification comes again, with a packet for the kernel.
+  EXPECT_TRUE(is_kernels(frame4("10.9.9.9", "10.0.0.1", kUdp, ports(1000, 22), {.fragment = 0x2000})));
+  EXPECT_TRUE(is_kernels(frame4("10.9.9.9", "10.0.0.1", kUdp, data, {.fragment = 0x0006})));
+}
+
+TEST_F(SteerProgram, Fragments_OfNatRepliesToo) {
+  EXPECT_TRUE(is_ours(frame4("10.0.0.5", "198.51.100.7", kTcp, ports(8080, 1000), {.fragment = 0x2000})));
+  EXPECT_TRUE(is_ours(frame4("10.0.0.5", "198.51.100.7", kTcp, Bytes(8, 0), {.fragment = 0x0003})));
+  EXPECT_TRUE(is_kernels(frame4("10.0.0.5", "198.51.100.8", kTcp, Bytes(8, 0), {.fragment = 0x0003})));
+}
+
+// `place` as it stands in the header, see RFC 8200 section 4.5.
+Bytes fragment_header(uint8_t next, unsigned place, unsigned id) {
+  return Bytes{static_cast<char>(next), 0} + be16(place) + be16(0) + be16(id);
+}
+
+TEST_F(SteerProgram, Fragments_OfIpv6) {
+  const auto fragment = [](uint8_t next, unsigned place, unsigned id, const Bytes& data) {
+    return frame6("fd00::9", "fd00::1", 44, fragment_header(next, place, id) + data);
+  };
+  EXPECT_TRUE(is_kernels(fragment(kUdp, 0x0010, 7, ports(1000, 53)))) << "before the first one";
+  EXPECT_TRUE(is_ours(fragment(kUdp, 0x0001, 7, ports(1000, 53))));
+  EXPECT_TRUE(is_ours(fragment(kUdp, 0x0010, 7, ports(1000, 22)))) << "which are no ports";
+  EXPECT_TRUE(is_ours(fragment(60, 0x0010, 7, ports(1000, 22)))) << "of the same packet, whatever it says";
+  EXPECT_TRUE(is_kernels(fragment(kUdp, 0x0010, 8, ports(1000, 53))));
+  EXPECT_TRUE(is_kernels(fragment(kIcmp6, 0x0010, 8, icmp(1)))) << "no error, only data";
+  EXPECT_TRUE(is_ours(fragment(kUdp, 0, 9, ports(1000, 53)))) << "RFC 6946: atomic";
+}
+
+TEST_F(SteerProgram, Ipv6ExtensionHeaders_AreSteppedOver) {
+  const auto options = [](uint8_t next, unsigned bytes) {
+    return Bytes{static_cast<char>(next), static_cast<char>(bytes / 8 - 1)} + Bytes(bytes - 2, 0);
+  };
+  EXPECT_TRUE(is_ours(frame6("fd00::9", "fd00::1", 60, options(kTcp, 8) + ports(1000, 80))));
+  EXPECT_TRUE(is_ours(frame6("fd00::9", "fd00::1", 0, options(60, 16) + options(kTcp, 64) + ports(1000, 80))));
+  EXPECT_TRUE(is_kernels(frame6("fd00::9", "fd00::1", 60, options(kTcp, 8) + ports(1000, 22))));
+  EXPECT_TRUE(is_kernels(frame6("fd00::9", "fd00::1", 60, options(kTcp, 32).substr(0, 24)))) << "cut off";
+  EXPECT_TRUE(is_kernels(frame6("fd00::9", "fd00::1", 51, options(kTcp, 8) + ports(1000, 80)))) << "not ours to skip";
+  Bytes many;
+  for (unsigned i = 0; i < steer_extension_max; ++i) many += options(60, 8);
+  EXPECT_TRUE(is_kernels(frame6("fd00::9", "fd00::1", 60, many + options(kTcp, 8) + ports(1000, 80))));
+  const Bytes quoted = ipv6("fd00::1", "fd00::5", 60, options(kTcp, 8) + ports(20001, 80));
+  EXPECT_TRUE(is_ours(frame6("fd00::9", "fd00::1", kIcmp6, icmp(1, quoted)))) << "also in what an error quotes";
 }
 
 TEST_F(SteerProgram, NatReply_UnlessItIsForThisHost) {

@@ -175,7 +175,9 @@ TEST(Echo_answer, wrong_version_fragment_and_checksum_are_refused) {
     settings.fragment = fragment;
     EXPECT_EQ(DropReason::fragment, refusal(request(true, {}, settings)));
   }
-  EXPECT_EQ(DropReason::fragment, refusal(wire::ether(kOwn, kAsker, wire::ip(kAsker6, kVip6, 44, Bytes(16)))));
+  EXPECT_EQ(DropReason::fragment,
+            refusal(wire::ether(kOwn, kAsker,
+                                wire::ip(kAsker6, kVip6, 44, {58, 0, 0, 1, 0, 0, 0, 1, 128, 0, 0, 0, 0, 0, 0, 0}))));
   for (const bool ipv4 : {true, false}) {
     Bytes wrong = request(ipv4, {1, 2, 3});
     wrong.back() ^= 1;

@@ -199,15 +199,5 @@ TEST(RewriteIpv4, options_are_carried_along) {
   EXPECT_EQ(seen(out).dst_port, 8080);
 }
 
-TEST(RewriteIpv4, over_the_mtu_without_df_is_dropped) {
-  TestbedOptions options;
-  options.mtu_bytes = 600;
-  options.services = {TestService{.proto = Proto::udp}};
-  Testbed bed(options);
-  const wire::Flow client = flow("192.0.2.10", 40'000, "203.0.113.10", 80);
-  bed.expect_drop(kFront, from_client(udp_packet(client, Bytes(800, 1), true, {.fragment = 0})),
-                  DropReason::mtu_exceeded);
-}
-
 }  // namespace
 }  // namespace millrace
