@@ -19,8 +19,9 @@ struct rte_mbuf;
 namespace millrace {
 
 enum class PacketKind : uint8_t {
-  flow,  // TCP or UDP; the key of its family is set
-  icmp,  // ICMP, or ICMPv6 with neighbour discovery; addresses of the key are set
+  flow,    // TCP or UDP; the key of its family is set
+  direct,  // the same after act_burst, of a connection in mode dsr or tunnel
+  icmp,    // ICMP, or ICMPv6 with neighbour discovery; addresses of the key are set
   arp,
   suspect,  // dropped under `reason` if it is to us, the kernel's otherwise; what was readable of the key is set
   broken,   // dropped under `reason`: not even its IP header can be trusted

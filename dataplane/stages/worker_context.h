@@ -19,6 +19,7 @@
 #include "dataplane/stages/clock.h"
 #include "dataplane/stages/hello_store.h"
 #include "dataplane/stages/hold_queue.h"
+#include "dataplane/stages/path_mtu.h"
 #include "dataplane/stages/stage_watch.h"
 #include "dataplane/stages/syn_answer.h"
 #include "dataplane/stages/syn_gate.h"
@@ -83,6 +84,7 @@ struct Worker {
   SnatPorts snat_ports;
   PickCursors cursors;
   HoldQueue held;
+  PathMtus path_mtus;
   Splice* const splices;  // by ConnIndex; null: no service is proxied
   SynCookies cookies;
   HelloStore hellos;

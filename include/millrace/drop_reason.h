@@ -50,7 +50,9 @@ namespace millrace {
   X(no_config, "the control plane has not sent a configuration yet")                                \
   X(bad_cookie, "ACK to a proxied service without a connection, and no valid SYN cookie")           \
   X(out_of_window, "segment of a proxied handshake with impossible sequence numbers (RFC 5961)")    \
-  X(hello_full, "no buffer to hold a ClientHello, or it is longer than the window we gave")
+  X(hello_full, "no buffer to hold a ClientHello, or it is longer than the window we gave")         \
+  X(dsr_off_link, "backend of a dsr service is behind a router, not on a port's own link")          \
+  X(tunnel_error, "ICMP error about a tunnel, other than that the packet was too big")
 
 enum class DropReason : uint8_t {
 #define X(name, sentence) name,
