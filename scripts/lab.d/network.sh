@@ -64,7 +64,8 @@ make_direct_way() {
   join router out client direct
   address router out 198.51.100.1/24 2001:db8:98::1/64
   address client direct 198.51.100.2/24 2001:db8:98::2/64
-  in_ns router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+  in_ns router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+    net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.fab.send_redirects=0
   in_ns router ip route add 203.0.113.2 via 198.51.100.2
   in_ns router ip route add 2001:db8:10::2 via 2001:db8:98::2
   in_ns router ip route add 203.0.113.11 via 10.72.0.1

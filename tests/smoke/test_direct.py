@@ -129,6 +129,6 @@ def uploaded(daemons, backend):
 def test_iperf3_udp(daemons, family):
     """Datagrams that fit the tunnel; what the backend got is its own word."""
     target = VIP[family].strip("[]")
-    said = run("client", "iperf3", "-J", "-u", "-c", target, "-b", "20M", "-l", "1200", "-t", "3", timeout=60).stdout
+    said = run("client", "iperf3", "-J", "-u", "-c", target, "-p", "5202", "-b", "20M", "-l", "1200", "-t", "3", timeout=60).stdout
     end = json.loads(said)["end"]["sum"]
     assert end["packets"] > 1000 and end["lost_percent"] < 1, end
