@@ -48,9 +48,11 @@ Json connections_view(const ConnScan& scan, bool count_only) {
     // A proxied connection has neither before it tries a backend.
     if (row.snat.port.raw != 0) view["snat"] = format_endpoint(row.snat);
     if (row.backend.port.raw != 0) view["backend"] = format_endpoint(row.backend);
+    if (row.mode == Mode::tunnel) view["encapsulation"] = encapsulation_name(row.encapsulation);
     view["age_ms"] = row.age_ms;
     view["client_idle_ms"] = row.client_idle_ms;
-    view["backend_idle_ms"] = row.backend_idle_ms;
+    // Nothing of what the backend says comes by.
+    if (!is_direct(row.mode)) view["backend_idle_ms"] = row.backend_idle_ms;
     if (row.splice) view["splice"] = splice_view(row);
     rows.push_back(std::move(view));
   }

@@ -98,7 +98,11 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   view["up"] = service.up();
   view["protocol"] = proto_name(service.proto);
   view["mode"] = mode_name(service.mode);
-  if (service.proto == Proto::tcp && service.mode != Mode::proxy) view["syn_proxy"] = syn_proxy_name(service.syn_proxy);
+  if (service.proto == Proto::tcp && service.mode != Mode::proxy && !is_direct(service.mode))
+    view["syn_proxy"] = syn_proxy_name(service.syn_proxy);
+  if (service.mode == Mode::tunnel) view["encapsulation"] = encapsulation_name(service.encapsulation);
+  if (service.encapsulation == Encapsulation::gue) view["gue_port"] = service.gue_port;
+  if (is_direct(service.mode) && service.proto == Proto::tcp) view["mss_clamp"] = service.mss_clamp != 0;
   view["balance"] = balance_name(service.balance);
   if (config != nullptr && !config->pool.empty()) view["snat"] = config->pool;
   Json binds = Json::array();
@@ -130,6 +134,22 @@ const char* mode_name(Mode mode) {
       return "fullnat";
     case Mode::proxy:
       return "proxy";
+    case Mode::dsr:
+      return "dsr";
+    case Mode::tunnel:
+      return "tunnel";
+  }
+  return "unknown";
+}
+
+const char* encapsulation_name(Encapsulation encapsulation) {
+  switch (encapsulation) {
+    case Encapsulation::none:
+      return "none";
+    case Encapsulation::ip:
+      return "ip";
+    case Encapsulation::gue:
+      return "gue";
   }
   return "unknown";
 }

@@ -32,6 +32,7 @@ Json reload_view(const ReloadReport& report);
 
 const char* proto_name(Proto proto);
 const char* mode_name(Mode mode);
+const char* encapsulation_name(Encapsulation encapsulation);
 const char* admin_name(Admin admin);
 
 }  // namespace millrace::control

@@ -115,7 +115,7 @@ struct HealthcheckConfig {
 struct ServiceConfig : ServiceSettings {
   std::string name;
   std::vector<Endpoint> binds;
-  std::string pool;  // of [snat]; empty in mode nat
+  std::string pool;  // of [snat]; empty in modes nat and dsr
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
   HealthcheckConfig healthcheck;
   std::vector<BackendConfig> backends;

@@ -24,6 +24,10 @@ void read_syn_proxy(TableReader& server, ServiceConfig& service, ServiceOrigins&
     if (when && when != SynProxy::on)
       server.errors().add(origin, "mode proxy answers every SYN with a cookie",
                           "remove it or write syn_proxy = \"on\"");
+  } else if (is_direct(service.mode)) {
+    if (when && when != SynProxy::off)
+      server.errors().add(origin, "backends answer clients themselves in this mode, so nothing can be spliced",
+                          "remove it, or write mode = \"fullnat\", \"nat\" or \"proxy\"");
   } else if (service.proto == Proto::udp) {
     if (when && when != SynProxy::off)
       server.errors().add(origin, "SYN cookies are for TCP, but the service is UDP", "remove it");
@@ -69,7 +73,8 @@ std::string proxy_remedy(const TableReader& server, const ServiceConfig& service
   if (!server.has("mode")) return "add below [" + server.origin().key + "]:\n    mode = \"proxy\"";
   if (service.syn_proxy == SynProxy::automatic)
     return "write syn_proxy = \"on\", or mode = \"proxy\" without syn_proxy";
-  return syn_proxy_does ? "write mode = \"proxy\", or syn_proxy = \"on\"" : "write mode = \"proxy\"";
+  return syn_proxy_does && !is_direct(service.mode) ? "write mode = \"proxy\", or syn_proxy = \"on\""
+                                                    : "write mode = \"proxy\"";
 }
 
 // Reports tables that the service's connections have no use for.

@@ -40,12 +40,11 @@ void read_forwarding(TableReader& table, ServiceConfig& service, ServiceOrigins&
       {"tcp", Proto::tcp},
       {"udp", Proto::udp},
       {"tls", std::nullopt, "with protocol = \"tcp\" TLS passes through and the backends end it"}};
-  static constexpr char kLaterMode[] = "use mode = \"fullnat\", \"nat\" or \"proxy\"";
   static constexpr Choice<Mode> kModes[] = {{"fullnat", Mode::fullnat},
                                             {"nat", Mode::nat},
                                             {"proxy", Mode::proxy},
-                                            {"dsr", std::nullopt, kLaterMode},
-                                            {"tunnel", std::nullopt, kLaterMode}};
+                                            {"dsr", Mode::dsr},
+                                            {"tunnel", Mode::tunnel}};
   static constexpr char kHash[] =
       "use balance = \"maglev\" or \"leastconn\"; none yet ties a client's address to a backend";
   static constexpr Choice<Balance> kBalances[] = {{"roundrobin", Balance::roundrobin},
@@ -59,7 +58,8 @@ void read_forwarding(TableReader& table, ServiceConfig& service, ServiceOrigins&
   const std::optional<Mode> mode = table.read_choice("mode", kModes);
   origins.mode_known = mode || !table.has("mode");
   service.mode = mode.value_or(Mode::fullnat);
-  service.balance = table.read_choice("balance", kBalances).value_or(Balance::weight);
+  const Balance by_itself = is_direct(service.mode) ? Balance::maglev : Balance::weight;
+  service.balance = table.read_choice("balance", kBalances).value_or(by_itself);
   origins.snat = table.read_text("snat");
 }
 
@@ -86,6 +86,7 @@ void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& d
   service.connect_timeout_ms = own.backend_connection_timeout_ms ? *own.backend_connection_timeout_ms
                                                                  : defaults.backend_connection_timeout_ms.value_or(0);
   read_proxy_options(table, own, service, origins);
+  read_direct_options(table, own, service, origins);
 
   if (std::optional<TableReader> healthcheck = table.read_table("healthcheck"))
     read_healthcheck_table(*healthcheck, service.proto, service.healthcheck);
@@ -98,6 +99,7 @@ void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& d
                                             ".discovery] with kind = \"static\" and static_list = [\"10.0.0.1:80\"]");
   }
   check_backend_options(table, service, origins);
+  check_direct_endpoints(service, origins, table.errors());
   refuse_server_keys(table);
   table.finish();
   draft.config.services.push_back(std::move(service));

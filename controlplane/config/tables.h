@@ -54,6 +54,10 @@ void read_healthcheck_table(TableReader& table, Proto proto, HealthcheckConfig& 
 void read_proxy_options(TableReader& server, const ConnectionOptions& own, ServiceConfig& service,
                         ServiceOrigins& origins);
 void check_backend_options(TableReader& server, ServiceConfig& service, const ServiceOrigins& origins);
+// direct_tables.cpp: when mode and balance are known, and when binds and backends are.
+void read_direct_options(TableReader& server, const ConnectionOptions& own, ServiceConfig& service,
+                         const ServiceOrigins& origins);
+void check_direct_endpoints(const ServiceConfig& service, const ServiceOrigins& origins, ErrorList& errors);
 void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins);
 
 // settings_tables.cpp

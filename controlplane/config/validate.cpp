@@ -144,12 +144,12 @@ bool has_backend(const ServiceConfig& service, Family family) {
                      [family](const BackendConfig& backend) { return backend.endpoint.addr.family() == family; });
 }
 
-// A client and its backend speak the same family; no packet is translated between them.
+// A client and its backend speak the same family; no packet is translated between them. A tunnel may be of the other.
 void check_families(const Draft& draft, ErrorList& errors) {
   for (size_t s = 0; s < draft.services.size(); ++s) {
     const ServiceConfig& service = draft.config.services[s];
     const ServiceOrigins& origins = draft.services[s];
-    if (!origins.backends_complete || service.backends.empty()) continue;
+    if (!origins.backends_complete || service.backends.empty() || service.mode == Mode::tunnel) continue;
     for (size_t b = 0; b < service.binds.size(); ++b) {
       const Family family = service.binds[b].addr.family();
       if (!has_backend(service, family))
@@ -161,7 +161,7 @@ void check_families(const Draft& draft, ErrorList& errors) {
   }
 }
 
-// The pool of a service in mode fullnat or proxy; null after reporting.
+// The pool of a service in mode fullnat, proxy or tunnel; null after reporting.
 const SnatPoolConfig* choose_pool(const Draft& draft, const ServiceOrigins& origins, Mode mode, ErrorList& errors) {
   const std::vector<SnatPoolConfig>& pools = draft.config.snat_pools;
   std::vector<std::string_view> names;
@@ -180,13 +180,12 @@ const SnatPoolConfig* choose_pool(const Draft& draft, const ServiceOrigins& orig
   const Origin missing{origins.service.at, join_key(origins.service.key, "snat")};
   if (!draft.pools_complete) return nullptr;
   if (pools.size() == 1) return &pools.front();
-  const bool proxy = mode == Mode::proxy;
+  const bool fullnat = mode == Mode::fullnat;
+  const std::string name = fullnat ? "fullnat" : mode == Mode::proxy ? "proxy" : "tunnel";
   if (pools.empty())
-    errors.add(
-        missing,
-        "mode " + std::string(proxy ? "proxy" : "fullnat") + " needs source addresses, and there is no SNAT pool",
-        "add [snat.lan] with addresses = [\"10.72.0.10-10.72.0.13\"], free addresses of the backends' network" +
-            std::string(proxy ? "" : ", or write mode = \"nat\""));
+    errors.add(missing, "mode " + name + " needs source addresses, and there is no SNAT pool",
+               "add [snat.lan] with addresses = [\"10.72.0.10-10.72.0.13\"], free addresses of the backends' network" +
+                   std::string(fullnat ? ", or write mode = \"nat\"" : ""));
   else
     errors.add(missing, "is missing, and there are several SNAT pools", "write snat = " + list_words(names));
   return nullptr;
@@ -197,9 +196,11 @@ void resolve_pools(Draft& draft, ErrorList& errors) {
     ServiceConfig& service = draft.config.services[s];
     const ServiceOrigins& origins = draft.services[s];
     if (!origins.mode_known) continue;
-    if (service.mode == Mode::nat) {
+    if (service.mode == Mode::nat || service.mode == Mode::dsr) {
       if (origins.snat)
-        errors.add(origins.snat->origin, "mode nat keeps the client's address and uses no SNAT pool",
+        errors.add(origins.snat->origin,
+                   "mode " + std::string(service.mode == Mode::nat ? "nat" : "dsr") +
+                       " keeps the client's address and uses no SNAT pool",
                    "remove it or write mode = \"fullnat\"");
       continue;
     }

@@ -22,8 +22,8 @@ constexpr std::array<const char*, kConnStateCount> kStateNames = {
 bool is_plausible(const ConnEntry& entry) {
   return static_cast<unsigned>(entry.state) < kConnStateCount &&
          (entry.family == Family::ipv4 || entry.family == Family::ipv6) &&
-         (entry.proto == Proto::tcp || entry.proto == Proto::udp) &&
-         (entry.mode == Mode::nat || entry.mode == Mode::fullnat || entry.mode == Mode::proxy) && entry.spliced <= 1;
+         (entry.proto == Proto::tcp || entry.proto == Proto::udp) && entry.mode >= Mode::nat &&
+         entry.mode <= Mode::tunnel && entry.spliced <= 1;
 }
 
 Endpoint endpoint_of(Family family, Be32 addr4, const std::array<uint8_t, 16>& addr6, Be16 port) {
@@ -49,17 +49,18 @@ class Matcher {
     const size_t slot = raw(entry.service);
     const std::string& service = slot < names_.size() ? names_[slot] : names_none_;
     if (filter_.service && service != *filter_.service) return false;
-    row.backend = endpoint_of(entry.family, entry.backend4, entry.backend6, entry.backend_port);
+    row.backend = {backend_address(entry), entry.backend_port};
     if (filter_.backend && row.backend != *filter_.backend) return false;
     row.client = endpoint_of(entry.family, entry.client4, entry.client6, entry.client_port);
     if (filter_.client && row.client.addr != *filter_.client) return false;
     if (filter_.client_port && row.client.port.host() != *filter_.client_port) return false;
     row.service = service;
     row.vip = endpoint_of(entry.family, entry.vip4, entry.vip6, entry.vip_port);
-    row.snat = endpoint_of(entry.family, entry.snat4, entry.snat6, entry.snat_port);
+    row.snat = {snat_address(entry), entry.snat_port};
     row.state = entry.state;
     row.proto = entry.proto;
     row.mode = entry.mode;
+    row.encapsulation = entry.encapsulation;
     row.owner = entry.owner;
     row.age_ms = age_ms(now_ms_, entry.opened_ms);
     row.client_idle_ms = age_ms(now_ms_, entry.client_seen_ms);

@@ -30,6 +30,7 @@ struct ConnRow {
   ConnState state{};
   Proto proto{};
   Mode mode{};
+  Encapsulation encapsulation{};
   WorkerIndex owner{};
   Endpoint client;
   Endpoint vip;

@@ -35,6 +35,7 @@ std::string show(const Json& body, bool verbose) {
   if (body.contains("count")) return field(body, "count") + "\n";
   Table table({{"SERVICE"},
                {"PROTO"},
+               {"MODE"},
                {"STATE"},
                {"CLIENT"},
                {"VIP"},
@@ -46,10 +47,13 @@ std::string show(const Json& body, bool verbose) {
   const auto rows = body.find("connections");
   if (rows == body.end()) return "";
   for (const Json& row : *rows) {
-    const uint64_t idle_ms = std::min(number(row, "client_idle_ms"), number(row, "backend_idle_ms"));
-    table.add({field(row, "service"), field(row, "protocol"), field(row, "state"), field(row, "client"),
-               field(row, "vip"), field(row, "mode") == "nat" ? "-" : field(row, "snat"), field(row, "backend"),
-               field(row, "worker"), format_duration_ms(number(row, "age_ms")), format_duration_ms(idle_ms)});
+    uint64_t idle_ms = number(row, "client_idle_ms");
+    if (row.contains("backend_idle_ms")) idle_ms = std::min(idle_ms, number(row, "backend_idle_ms"));
+    const std::string mode = field(row, "mode");
+    const bool shows_client = mode == "nat" || mode == "dsr";
+    table.add({field(row, "service"), field(row, "protocol"), mode, field(row, "state"), field(row, "client"),
+               field(row, "vip"), shows_client ? "-" : field(row, "snat"), field(row, "backend"), field(row, "worker"),
+               format_duration_ms(number(row, "age_ms")), format_duration_ms(idle_ms)});
     if (verbose && row.contains("splice")) table.add_below(show_splice(row));
   }
   if (table.empty()) return "no connections\n";

@@ -48,7 +48,7 @@ DesiredState compute_desired_state(const config::Config& config, const Overrides
     DesiredService& service = state.services.emplace_back();
     static_cast<ServiceSettings&>(service) = from;
     service.name = from.name;
-    service.snat_pool = from.mode == Mode::nat ? kNoSnatPool : pool_index(config, from.pool);
+    service.snat_pool = from.pool.empty() ? kNoSnatPool : pool_index(config, from.pool);
     if (!from.may_proxy()) service.connect_timeout_ms = 0;
     service.binds = from.binds;
     for (const config::BackendConfig& backend : from.backends) {

@@ -222,9 +222,17 @@ static __always_inline int leaves_nat_backend(const struct steer_endpoint* backe
   return bpf_map_lookup_elem(&mr_backends1, backend) && !bpf_map_lookup_elem(&mr_host1, other->addr);
 }
 
+// The outer packet of a tunnel to a backend, whose source has no port that would say so.
+static __always_inline int is_tunnel(const struct packet* quoted) {
+  if (quoted->dst.proto != IPPROTO_IPIP && quoted->dst.proto != IPPROTO_IPV6) return 0;
+  const struct steer_address* source = find_address(&quoted->src);
+  return source && (source->whole || source->range_count != 0);
+}
+
 // `quoted` is the packet that an ICMP error is about: one that we sent, so its source is ours, or it went to a `nat`
 // backend under the client's address.
 static __always_inline int quotes_ours(struct packet* quoted, const struct steer_endpoint* error_dst, void* end) {
+  if (is_tunnel(quoted)) return 1;
   if (!read_ports(quoted, end)) return 0;
   return is_service_or_snat(&quoted->src) || leaves_nat_backend(&quoted->dst, error_dst);
 }

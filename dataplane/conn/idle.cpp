@@ -16,6 +16,7 @@ Ms due_ms(const ConnEntry& entry, uint32_t client_idle_ms, uint32_t backend_idle
   if (entry.state != ConnState::established && entry.state != ConnState::open) return state_due;
 
   const Ms client_due = entry.client_seen_ms + client_idle_ms;
+  if (is_direct(entry.mode)) return client_idle_ms == 0 ? state_due : client_due;
   const Ms backend_due = entry.backend_seen_ms + backend_idle_ms;
   if (entry.state == ConnState::open && entry.backend_seen_ms == entry.opened_ms) {
     // No reply yet. Many UDP services never send one, so the backend's silence ends nothing; a flood from forged

@@ -14,7 +14,7 @@ namespace millrace {
 
 // The first ms at which `entry` counts as idle. The two idle timeouts are its service's; 0 sets no bound for that
 // side. They rule while a connection is established (TCP) or open (UDP); every other state has a timeout of its own
-// that runs from the last packet of either side.
+// that runs from the last packet of either side. Of a direct mode's connections only the client is heard and counts.
 Ms due_ms(const ConnEntry& entry, uint32_t client_idle_ms, uint32_t backend_idle_ms, const SettingsCommand& settings);
 
 }  // namespace millrace

@@ -125,4 +125,19 @@ std::optional<Endpoint> SnatPorts::find(const SnatPool& pool, Proto proto, const
   return std::nullopt;
 }
 
+std::optional<Endpoint> tunnel_source(const SnatPool& pool, Family family, uint64_t hash) {
+  const std::vector<SnatRange>& ranges = family == Family::ipv4 ? pool.ipv4 : pool.ipv6;
+  uint64_t total = 0;
+  for (const SnatRange& range : ranges) total += address_count(range);
+  if (total == 0) return std::nullopt;
+  uint64_t place = (hash & 0xffff'ffff) % total;
+  const SnatRange* range = ranges.data();
+  while (place >= address_count(*range)) place -= address_count(*range++);
+  constexpr uint16_t kDynamicFirst = 49152;
+  const uint16_t port_first =
+      range->port_last > kDynamicFirst ? std::max(range->port_first, kDynamicFirst) : range->port_first;
+  const uint64_t port = port_first + (hash >> 32) % (uint64_t{range->port_last} - port_first + 1);
+  return Endpoint{nth_address(range->first, place), Be16::from_host(static_cast<uint16_t>(port))};
+}
+
 }  // namespace millrace

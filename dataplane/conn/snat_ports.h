@@ -43,4 +43,10 @@ class SnatPorts {
   std::unique_ptr<uint64_t[]> cursors_;  // by BackendSlot: position in the pool's sequence, modulo its length
 };
 
+// The source of a tunnelled flow's outer packets: one of all of the pool's addresses of that family, and one of its ports,
+// if it has such, of the dynamic ones (RFC 6335 section 6), by the flow's hash: routers that choose among equal paths by
+// the outer header spread the flows, and keep each on its path. Nothing is taken: flows share them. nullopt: the pool has
+// no address of the family.
+std::optional<Endpoint> tunnel_source(const SnatPool& pool, Family family, uint64_t hash);
+
 }  // namespace millrace

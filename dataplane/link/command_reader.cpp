@@ -13,7 +13,7 @@ namespace millrace {
 namespace {
 
 bool valid(Proto proto) { return proto == Proto::tcp || proto == Proto::udp; }
-bool valid(Mode mode) { return mode >= Mode::nat && mode <= Mode::proxy; }
+bool valid(Mode mode) { return mode >= Mode::nat && mode <= Mode::tunnel; }
 bool valid(Balance balance) { return balance >= Balance::roundrobin && balance <= Balance::maglev; }
 bool valid(Health health) { return health == Health::down || health == Health::up; }
 bool valid(Admin admin) { return admin <= Admin::disabled; }
@@ -41,10 +41,25 @@ bool valid_proxying(const ServiceSettings& service) {
          valid_where(service.syn_proxy == SynProxy::automatic, service.syn_rate, 1, kSynRateMax);
 }
 
+// What only services in mode dsr and tunnel have. The mode is valid.
+bool valid_direct(const ServiceSettings& service) {
+  const bool direct = is_direct(service.mode);
+  if (service.mode == Mode::tunnel
+          ? service.encapsulation != Encapsulation::ip && service.encapsulation != Encapsulation::gue
+          : service.encapsulation != Encapsulation::none)
+    return false;
+  if ((service.encapsulation == Encapsulation::gue) != (service.gue_port != 0)) return false;
+  if (service.mss_clamp > (direct && service.proto == Proto::tcp ? 1 : 0)) return false;
+  // Every host must find the same backend for a flow, and nobody sees the backend's half of a handshake.
+  return !direct || (service.balance == Balance::maglev && !may_proxy(service.mode, service.syn_proxy));
+}
+
+bool needs_pool(Mode mode) { return mode != Mode::nat && mode != Mode::dsr; }
+
 bool valid(const ServiceSettings& service) {
   return valid(service.proto) && valid(service.mode) && valid(service.balance) &&
          valid_timeout(service.client_idle_timeout_ms) && valid_timeout(service.backend_idle_timeout_ms) &&
-         valid_proxying(service);
+         valid_proxying(service) && valid_direct(service);
 }
 
 constexpr IpAddr kBroadcast4 = IpAddr::from_ipv4(Be32{0xffff'ffff});
@@ -221,8 +236,8 @@ RejectReason CommandReader::add_service(const ServiceCommand& service) {
   if (name.empty() || service.reserved != 0 || !valid(settings)) return RejectReason::bad_field;
   if (pending.model.services.size() == pending.counts.service_count) return RejectReason::bad_count;
   if (raw(service.ordinal) != pending.model.services.size()) return RejectReason::bad_order;
-  if (settings.mode == Mode::nat && settings.snat_pool != kNoSnatPool) return RejectReason::bad_field;
-  if (settings.mode != Mode::nat &&
+  if (!needs_pool(settings.mode) && settings.snat_pool != kNoSnatPool) return RejectReason::bad_field;
+  if (needs_pool(settings.mode) &&
       (settings.snat_pool >= kSnatPoolMax || pending.pool_range_count[settings.snat_pool] == 0))
     return RejectReason::no_pool;
   if (may_proxy(settings.mode, settings.syn_proxy) && !has_splices_) return RejectReason::no_splices;
@@ -261,6 +276,9 @@ RejectReason CommandReader::add_backend(const BackendCommand& backend) {
   // A backend that expects a header must not see connections without one.
   if (backend.proxy_protocol != ProxyProtocol::none && !always_proxies(service.mode, service.syn_proxy))
     return RejectReason::bad_field;
+  // It gets the client's packet with the port that the client wrote.
+  const auto has_port = [&](const Endpoint& bind) { return bind.port == backend.port; };
+  if (is_direct(service.mode) && !std::ranges::all_of(service.binds, has_port)) return RejectReason::bad_field;
   const Endpoint endpoint{backend.addr, backend.port};
   if (!pending.backends.insert({backend.service, endpoint}).second) return RejectReason::duplicate_backend;
   ++pending.backend_count;

@@ -51,7 +51,7 @@ bool DepartedRanges::sweep() {
   for (; next_entry_ < end; ++next_entry_) {
     ConnEntry copy;
     // An entry that is being opened now cannot use a departed range; one that is being closed no longer does.
-    if (read_conn(slab_[next_entry_], copy) && copy.mode != Mode::nat) mark_used(copy);
+    if (read_conn(slab_[next_entry_], copy) && copy.mode != Mode::nat && copy.mode != Mode::dsr) mark_used(copy);
   }
   if (next_entry_ < slab_.size()) return false;
   size_t index = 0;
@@ -61,11 +61,7 @@ bool DepartedRanges::sweep() {
 }
 
 void DepartedRanges::mark_used(const ConnEntry& entry) {
-  IpAddr addr;
-  if (entry.family == Family::ipv4)
-    addr = IpAddr::from_ipv4(entry.snat4);
-  else
-    addr.bytes = entry.snat6;
+  const IpAddr addr = snat_address(entry);
   const uint16_t port = entry.snat_port.host();
   for (size_t i = 0; i < ranges_.size(); ++i)
     if (ranges_[i].first <= addr && addr <= ranges_[i].last && ranges_[i].port_first <= port &&

@@ -84,7 +84,8 @@ RejectReason Publisher::publish_model(DesiredModel& wanted, bool refuse_conflict
     }
     for (const BackendSlot slot : slots_.departed_backends()) state_.eligible.set(slot, false);
     for (const DesiredService& service : wanted.services)
-      for (const DesiredBackend& backend : service.backends) state_.eligible.set(backend.slot, backend.eligible());
+      for (const DesiredBackend& backend : service.backends)
+        state_.eligible.set(backend.slot, backend.eligible(), backend.health);
     swap(std::move(snapshot));
   } catch (const std::bad_alloc&) {
     slots_.abandon(applied_);
@@ -106,7 +107,7 @@ void Publisher::set_backend(const SetBackendCommand& command) {
   if (command.fields & kSetHealth) backend.health = command.health;
   if (command.fields & kSetAdmin) backend.admin = command.admin;
   if (command.fields & kSetWeight) backend.weight = command.weight;
-  state_.eligible.set(backend.slot, backend.eligible());
+  state_.eligible.set(backend.slot, backend.eligible(), backend.health);
   directory_.write_backend(service.slot, backend);
   touched_[raw(command.service)] = true;
   any_touched_ = true;

@@ -124,8 +124,13 @@ std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service)
   auto tables = std::make_shared<ServiceTables>(ServiceTables{service});
   tables->slot = service.slot;
   tables->name = service.name;
-  tables->ipv4 = build_pick_table(service.balance, Family::ipv4, candidates);
-  tables->ipv6 = build_pick_table(service.balance, Family::ipv6, candidates);
+  if (service.mode == Mode::tunnel) {
+    // Either family goes through a tunnel of either.
+    tables->ipv4 = tables->ipv6 = build_pick_table(service.balance, candidates);
+  } else {
+    tables->ipv4 = build_pick_table(service.balance, Family::ipv4, candidates);
+    tables->ipv6 = build_pick_table(service.balance, Family::ipv6, candidates);
+  }
   if (service.host_matching != HostMatching::none) tables->hosts = build_hosts(service, candidates);
   return tables;
 }

@@ -28,4 +28,8 @@ inline uint64_t hash_endpoint(const IpAddr& addr, Be16 port, uint64_t seed) {
   return mix_bits(hash + port.host());
 }
 
+// Who takes which seed: 1 and 2 Maglev's permutations, 3 a flow's place in the table (flow_hash), 4 the outer header of
+// its tunnel.
+inline constexpr uint64_t kTunnelSeed = 4;
+
 }  // namespace millrace

@@ -18,15 +18,24 @@
 
 namespace millrace {
 
-// One byte per BackendSlot: may it get new connections. Writer: main lcore, before it even rebuilds the tables, so
-// that a dead backend gets nothing from the next burst on. Readers: workers, relaxed.
+// One byte per BackendSlot: may it get new connections, and is it dead. Writer: main lcore, before it even rebuilds the
+// tables, so that a dead backend gets nothing from the next burst on. Readers: workers, relaxed.
 class EligibleBackends {
  public:
   EligibleBackends() : cells_(new std::atomic<uint8_t>[kBackendMax]()) {}
-  bool read(BackendSlot slot) const { return cells_[raw(slot)].load(std::memory_order_relaxed) != 0; }
-  void set(BackendSlot slot, bool eligible) { cells_[raw(slot)].store(eligible, std::memory_order_relaxed); }
+  bool read(BackendSlot slot) const { return (load(slot) & kEligible) != 0; }
+  // By its health; one that drains, or that left the configuration, may be well.
+  bool is_down(BackendSlot slot) const { return (load(slot) & kDown) != 0; }
+  void set(BackendSlot slot, bool eligible, Health health = Health::up) {
+    const int cell = (eligible ? kEligible : 0) | (health == Health::down ? kDown : 0);
+    cells_[raw(slot)].store(static_cast<uint8_t>(cell), std::memory_order_relaxed);
+  }
 
  private:
+  static constexpr uint8_t kEligible = 1;
+  static constexpr uint8_t kDown = 2;
+  uint8_t load(BackendSlot slot) const { return cells_[raw(slot)].load(std::memory_order_relaxed); }
+
   std::unique_ptr<std::atomic<uint8_t>[]> cells_;
 };
 

@@ -2,22 +2,30 @@
 #include "dataplane/pick/pick_tables.h"
 
 #include <numeric>
+#include <utility>
+#include <vector>
 
 #include "dataplane/pick/maglev.h"
 #include "dataplane/pick/weighted_sequence.h"
 
 namespace millrace {
 
-PickTable build_pick_table(Balance balance, Family family, std::span<const PickCandidate> candidates) {
-  const auto counts = [&](const PickCandidate& c) { return c.eligible && c.target.addr.family() == family; };
+namespace {
+
+// The eligible ones of the best group that has any, of those that `counts` says.
+template <typename Counts>
+std::vector<BackendTarget> best_group(std::span<const PickCandidate> candidates, Counts&& counts) {
   uint32_t best_priority = kPriorityMax + 1;
   for (const PickCandidate& candidate : candidates)
     if (counts(candidate) && candidate.priority < best_priority) best_priority = candidate.priority;
-
-  PickTable table;
+  std::vector<BackendTarget> targets;
   for (const PickCandidate& candidate : candidates)
-    if (counts(candidate) && candidate.priority == best_priority) table.targets.push_back(candidate.target);
+    if (counts(candidate) && candidate.priority == best_priority) targets.push_back(candidate.target);
+  return targets;
+}
 
+PickTable build_table(Balance balance, std::vector<BackendTarget> targets) {
+  PickTable table{.targets = std::move(targets)};
   switch (balance) {
     case Balance::roundrobin:
       table.sequence.resize(table.targets.size());
@@ -36,6 +44,18 @@ PickTable build_pick_table(Balance balance, Family family, std::span<const PickC
       break;  // decides by the counters alone
   }
   return table;
+}
+
+}  // namespace
+
+PickTable build_pick_table(Balance balance, Family family, std::span<const PickCandidate> candidates) {
+  return build_table(balance, best_group(candidates, [family](const PickCandidate& c) {
+                       return c.eligible && c.target.addr.family() == family;
+                     }));
+}
+
+PickTable build_pick_table(Balance balance, std::span<const PickCandidate> candidates) {
+  return build_table(balance, best_group(candidates, [](const PickCandidate& c) { return c.eligible; }));
 }
 
 }  // namespace millrace

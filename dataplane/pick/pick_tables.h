@@ -18,5 +18,7 @@ struct PickCandidate {
 
 // The table of one family: the eligible candidates of the lowest priority number that has any.
 PickTable build_pick_table(Balance balance, Family family, std::span<const PickCandidate> candidates);
+// The same of both families together, for mode tunnel.
+PickTable build_pick_table(Balance balance, std::span<const PickCandidate> candidates);
 
 }  // namespace millrace

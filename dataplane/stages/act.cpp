@@ -13,6 +13,7 @@
 
 #include "dataplane/stages/checksum.h"
 #include "dataplane/stages/connection.h"
+#include "dataplane/stages/direct_flow.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/prefetch_entry.h"
@@ -145,6 +146,12 @@ void open_for(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, cons
   const PacketInfo& info = burst.info[i];
   const bool is_syn = info.proto == Proto::tcp && tcp_event(info.tcp_flags) == TcpEvent::syn;
   if (info.fragment == FragmentPart::later) return drop(worker, burst, i, DropReason::fragment_orphan);
+  if (is_direct(service.mode)) {
+    if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
+    const std::optional<DropReason> refused = open_direct(worker, burst, i, tuple, service);
+    if (refused) drop(worker, burst, i, *refused);
+    return;
+  }
   if (info.fragment != FragmentPart::none && info.proto == Proto::tcp)
     return drop(worker, burst, i, DropReason::no_connection);
   if (info.proto == Proto::tcp && (is_syn ? answers_with_cookies(worker, service) : accepts_cookies(worker, service))) {
@@ -200,7 +207,8 @@ void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
       if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
     }
     if (worker.slab[ref.index].spliced != 0 && act_on_spliced(worker, burst, i) != SpliceVerdict::decide) return;
-    if (act_on_hit(worker, burst, i)) return;
+    const bool direct = is_direct(worker.slab[ref.index].mode);
+    if (direct ? act_on_direct(worker, burst, i) : act_on_hit(worker, burst, i)) return;
     close_connection(worker, ref.index);
     ref = ConnRef{};
   }
@@ -211,7 +219,11 @@ void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
 void act_on_trailing(Worker& worker, Burst& burst, unsigned i) {
   burst.conns[i] = find_again(worker, burst, i);
   if (!is_hit(worker, burst, i)) return act_on_miss(worker, burst, i);
-  if (in_handshake(worker.slab[burst.conns[i].index])) drop(worker, burst, i, DropReason::fragment);
+  const ConnEntry& entry = worker.slab[burst.conns[i].index];
+  if (in_handshake(entry)) return drop(worker, burst, i, DropReason::fragment);
+  if (!is_direct(entry.mode)) return;
+  worker.counters.fragments_followed.add(1);
+  burst.info[i].kind = PacketKind::direct;
 }
 
 // Nearly every packet: one of an open connection in a settled state. True when that was it.
@@ -224,6 +236,8 @@ inline bool act_on_settled(Worker& worker, Burst& burst, unsigned i) {
   if (!settled || is_first_answer(entry, ref.direction)) return false;
   if (entry.spliced != 0) {
     if (!pass_spliced(worker, burst, i)) return true;
+  } else if (is_direct(entry.mode)) {
+    return act_on_direct(worker, burst, i);
   } else if (burst.info[i].proto == Proto::tcp) {
     const auto* tcp = rte_pktmbuf_mtod_offset(burst.mbufs[i], const rte_tcp_hdr*, burst.info[i].l4_offset);
     remember_ack(entry, ref.direction, Be32{tcp->recv_ack}.host());
@@ -253,6 +267,7 @@ void act_on_suspect(Worker& worker, Burst& burst, unsigned i) {
     case PacketKind::suspect:
       return act_on_suspect(worker, burst, i);
     case PacketKind::fragment:
+    case PacketKind::direct:
     case PacketKind::broken:
     case PacketKind::other:
     case PacketKind::done:

@@ -21,6 +21,7 @@ namespace millrace {
 enum class PacketKind : uint8_t {
   flow,      // TCP or UDP; the key of its family is set
   trailing,  // a fragment without TCP or UDP header, whose ports are known: the key of its family is set
+  direct,    // one of both after act_burst, of a connection in mode dsr or tunnel
   icmp,      // ICMP, or ICMPv6 with neighbour discovery; addresses of the key are set
   arp,
   suspect,  // dropped under `reason` if it is to us, the kernel's otherwise; what was readable of the key is set

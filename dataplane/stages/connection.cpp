@@ -1,6 +1,8 @@
 // connection.cpp: see the header. pick > source port > slab entry > index > publish > timer > counters.
 #include "dataplane/stages/connection.h"
 
+#include <cstring>
+
 #include "dataplane/conn/idle.h"
 #include "dataplane/stages/checksum.h"
 #include "dataplane/stages/notes.h"
@@ -85,22 +87,10 @@ std::optional<Endpoint> source_towards(Worker& worker, const Tuple& tuple, const
   return std::nullopt;
 }
 
-// Claims an entry and fills what a client's first packet tells; the slab has one.
+// Claims an entry and describes the client in it; the slab has one.
 ConnIndex make_entry(Worker& worker, const Tuple& tuple, const ServiceTables& service) {
   const ConnIndex index = worker.slab.claim();
-  ConnEntry& entry = worker.slab[index];
-  const Ms now_ms = worker.clock.now32_ms();
-  entry.client_seen_ms = entry.backend_seen_ms = entry.opened_ms = now_ms;
-  entry.state = tuple.proto == Proto::tcp ? ConnState::syn_sent : ConnState::open;
-  entry.family = tuple.dst.family();
-  entry.proto = tuple.proto;
-  entry.mode = service.mode;
-  entry.service = service.slot;
-  entry.backend = kNoBackend;
-  entry.owner = worker.self;
-  entry.route_epoch = worker.routes->epoch();
-  entry.forward_neighbour = entry.reverse_neighbour = kNoNeighbour;
-  set_client_side(entry, tuple);
+  describe_client(worker, tuple, service, worker.slab[index]);
   return index;
 }
 
@@ -133,23 +123,42 @@ void count_attached(Worker& worker, BackendSlot backend) {
 
 void leave_backend(Worker& worker, const ConnEntry& entry) {
   if (entry.backend == kNoBackend) return;
-  worker.table.erase(entry, Direction::reverse);
+  // What would be the key of a direct flow's replies may be another connection's.
+  if (!is_direct(entry.mode)) worker.table.erase(entry, Direction::reverse);
   worker.closed_in_burst = true;
   worker.backend_counters[raw(entry.backend)].active.sub(1);
 }
 
 }  // namespace
 
-std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
-                                          ConnRef& opened) {
-  if (const auto refused = refuse_when_full(worker, service)) return refused;
+const BackendTarget* pick_for(Worker& worker, const Tuple& tuple, const ServiceTables& service) {
   const PickWish wish{.client_hash = flow_hash(tuple.src, tuple.src_port)};
   const BackendTarget* backend = pick_backend(service, service.table(tuple.dst.family()), wish, worker.state.eligible,
                                               worker.cursors, worker.state.backend_counters);
-  if (backend == nullptr) {
-    worker.service_counters[raw(service.slot)].no_backend.add(1);
-    return DropReason::no_backend;
-  }
+  if (backend == nullptr) worker.service_counters[raw(service.slot)].no_backend.add(1);
+  return backend;
+}
+
+void describe_client(const Worker& worker, const Tuple& tuple, const ServiceTables& service, ConnEntry& entry) {
+  const Ms now_ms = worker.clock.now32_ms();
+  entry.client_seen_ms = entry.backend_seen_ms = entry.opened_ms = now_ms;
+  entry.state = tuple.proto == Proto::tcp ? ConnState::syn_sent : ConnState::open;
+  entry.family = tuple.dst.family();
+  entry.proto = tuple.proto;
+  entry.mode = service.mode;
+  entry.service = service.slot;
+  entry.backend = kNoBackend;
+  entry.owner = worker.self;
+  entry.route_epoch = worker.routes->epoch();
+  entry.forward_neighbour = entry.reverse_neighbour = kNoNeighbour;
+  set_client_side(entry, tuple);
+}
+
+std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
+                                          ConnRef& opened) {
+  if (const auto refused = refuse_when_full(worker, service)) return refused;
+  const BackendTarget* backend = pick_for(worker, tuple, service);
+  if (backend == nullptr) return DropReason::no_backend;
   const std::optional<Endpoint> source = source_towards(worker, tuple, service, *backend);
   if (!source) return DropReason::no_snat_port;
   const ConnIndex index = make_entry(worker, tuple, service);
@@ -162,6 +171,25 @@ std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, co
   count_attached(worker, backend->slot);
   opened = ConnRef{index, Direction::forward};
   return std::nullopt;
+}
+
+bool keep_flow(Worker& worker, const ConnEntry& flow, const ServiceTables& service, ConnRef& kept) {
+  if (refuse_when_full(worker, service)) return false;
+  const ConnIndex index = worker.slab.claim();
+  ConnEntry& entry = worker.slab[index];
+  constexpr size_t kBody = sizeof entry.generation;
+  std::memcpy(reinterpret_cast<char*>(&entry) + kBody, reinterpret_cast<const char*>(&flow) + kBody,
+              sizeof entry - kBody);
+  if (!worker.table.insert_absent(entry, index, Direction::forward)) {
+    abandon_entry(worker, index, service);
+    return false;
+  }
+  worker.slab.publish(index);
+  arm_connection(worker, index);
+  count_opened(worker, service);
+  count_attached(worker, entry.backend);
+  kept = ConnRef{index, Direction::forward};
+  return true;
 }
 
 Tuple client_tuple(const ConnEntry& entry) {
@@ -229,7 +257,8 @@ void expire_connections(Worker& worker) {
     // Packets only store when they came; the timer finds out here.
     if (ms_after(due, now_ms)) return worker.wheel.arm(index, due);
     if (in_proxied_handshake(entry.state)) return proceed_handshake(worker, index);
-    if (entry.state == ConnState::syn_sent) {
+    // Of a direct flow nobody can tell whether the backend has answered.
+    if (entry.state == ConnState::syn_sent && !is_direct(entry.mode)) {
       worker.backend_counters[raw(entry.backend)].connect_failures.add(1);
       note_backend(worker, NoteKind::connect_failed, entry.service, entry.backend);
     }

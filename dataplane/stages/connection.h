@@ -28,6 +28,14 @@ std::optional<DropReason> attach_backend(Worker& worker, ConnIndex index, const 
 // Undoes that. Nothing happens when there is none.
 void detach_backend(Worker& worker, ConnIndex index);
 
+// The backend that Maglev or another scheduler gives a new connection. Null: there is none, which is counted.
+const BackendTarget* pick_for(Worker& worker, const Tuple& tuple, const ServiceTables& service);
+// Fills what a client's first packet tells. Everything else of `entry` is zero.
+void describe_client(const Worker& worker, const Tuple& tuple, const ServiceTables& service, ConnEntry& entry);
+// Keeps `flow`, described by direct_flow.h, as an entry with the client's key, which has no connection yet. False: there
+// is no room.
+bool keep_flow(Worker& worker, const ConnEntry& flow, const ServiceTables& service, ConnRef& kept);
+
 // Null when it has left the configuration.
 inline const ServiceTables* service_of(const Worker& worker, const ConnEntry& entry) {
   const auto& services = worker.snapshot->services;

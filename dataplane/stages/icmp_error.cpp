@@ -173,28 +173,26 @@ void turn_ethernet_around(const rte_ether_hdr& received, rte_ether_hdr& answer) 
   answer.ether_type = copy.ether_type;
 }
 
-// Of the packet in the frame, whose fixed IP header is there: how much there is to quote. 0 with `refused` set when it
+// Of the packet in the frame, whose fixed IP header is there: how long it says that it is. 0 with `refused` set when it
 // gets no answer.
-size_t quotable4(const uint8_t* data, size_t bytes, std::optional<DropReason>& refused) {
+size_t quotable4(const uint8_t* data, std::optional<DropReason>& refused) {
   const auto& ip = *reinterpret_cast<const rte_ipv4_hdr*>(data + kIpOffset);
   const size_t total_bytes = Be16{ip.total_length}.host();
   const uint16_t flags = Be16{ip.fragment_offset}.host();
   if (ip.version != 4)
     refused = DropReason::bad_ip_version;
-  else if (total_bytes < sizeof ip || kIpOffset + total_bytes > bytes)
+  else if (total_bytes < sizeof ip)
     refused = DropReason::bad_ip_length;
   else if (!(flags & RTE_IPV4_HDR_DF_FLAG) || (flags & RTE_IPV4_HDR_OFFSET_MASK) || !is_tcp_or_udp(ip.next_proto_id))
     refused = DropReason::mtu_exceeded;
   return refused ? 0 : total_bytes;
 }
 
-size_t quotable6(const uint8_t* data, size_t bytes, std::optional<DropReason>& refused) {
+size_t quotable6(const uint8_t* data, std::optional<DropReason>& refused) {
   const auto& ip = *reinterpret_cast<const rte_ipv6_hdr*>(data + kIpOffset);
   const size_t total_bytes = sizeof ip + Be16{ip.payload_len}.host();
   if (Be32{ip.vtc_flow}.host() >> 28 != 6)
     refused = DropReason::bad_ip_version;
-  else if (kIpOffset + total_bytes > bytes)
-    refused = DropReason::bad_ip_length;
   else if (ip.proto == IPPROTO_ICMPV6)
     refused = DropReason::mtu_exceeded;
   return refused ? 0 : total_bytes;
@@ -286,7 +284,7 @@ std::optional<DropReason> translate_icmp_error(rte_mbuf& frame, const IcmpError&
   return std::nullopt;
 }
 
-std::optional<DropReason> make_too_big(rte_mbuf& frame, const IpAddr& source, uint16_t mtu_bytes) {
+std::optional<DropReason> make_too_big(rte_mbuf& frame, const IpAddr& source, uint16_t mtu_bytes, QuotedPacket packet) {
   const bool ipv4 = source.is_ipv4();
   const size_t ip_bytes = ipv4 ? sizeof(rte_ipv4_hdr) : sizeof(rte_ipv6_hdr);
   // RFC 1812 section 4.3.2.3; RFC 4443 section 2.4 (c).
@@ -295,8 +293,10 @@ std::optional<DropReason> make_too_big(rte_mbuf& frame, const IpAddr& source, ui
   if (frame.nb_segs != 1 || bytes < kIpOffset + ip_bytes) return DropReason::bad_ip_length;
   const auto* data = rte_pktmbuf_mtod(&frame, const uint8_t*);
   std::optional<DropReason> refused;
-  const size_t present = ipv4 ? quotable4(data, bytes, refused) : quotable6(data, bytes, refused);
+  const size_t packet_bytes = ipv4 ? quotable4(data, refused) : quotable6(data, refused);
   if (refused) return refused;
+  if (packet == QuotedPacket::whole && kIpOffset + packet_bytes > bytes) return DropReason::bad_ip_length;
+  const size_t present = std::min(packet_bytes, bytes - kIpOffset);
 
   const size_t added_bytes = ip_bytes + sizeof(rte_icmp_hdr);
   const size_t quote_bytes = std::min(present, answer_ip_bytes_max - added_bytes);

@@ -69,9 +69,13 @@ inline FlowKey6 opposite_key6(const IcmpError& error) {
 std::optional<DropReason> translate_icmp_error(rte_mbuf& frame, const IcmpError& error, const ConnEntry& connection,
                                                const Splice* splice, Direction direction);
 
+enum class QuotedPacket : uint8_t { whole, cut_short };
+
 // Turns a TCP or UDP packet as received, not yet translated, into "fragmentation needed" (RFC 1191) or "packet too
 // big" (RFC 4443 section 3.2) for its sender, from `source`, saying `mtu_bytes` for its next hop. MACs change places.
-// Refused: an IPv4 packet without DF (mtu_exceeded), a frame without headroom (no_mbuf); it is unchanged then.
-std::optional<DropReason> make_too_big(rte_mbuf& frame, const IpAddr& source, uint16_t mtu_bytes);
+// Refused: an IPv4 packet without DF (mtu_exceeded), a frame without headroom (no_mbuf), one that ends before the packet
+// does (bad_ip_length), unless it may: cut_short, of a packet that is quoted itself. It is unchanged then.
+std::optional<DropReason> make_too_big(rte_mbuf& frame, const IpAddr& source, uint16_t mtu_bytes,
+                                       QuotedPacket packet = QuotedPacket::whole);
 
 }  // namespace millrace

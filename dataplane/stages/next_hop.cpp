@@ -11,9 +11,8 @@ namespace millrace {
 namespace {
 
 IpAddr destination_of(const ConnEntry& entry, Direction direction) {
-  const bool forward = direction == Direction::forward;
-  if (entry.family == Family::ipv4) return IpAddr::from_ipv4(forward ? entry.backend4 : entry.client4);
-  return IpAddr{forward ? entry.backend6 : entry.client6};
+  if (direction == Direction::forward) return backend_address(entry);
+  return entry.family == Family::ipv4 ? IpAddr::from_ipv4(entry.client4) : IpAddr{entry.client6};
 }
 
 void transmit_along(Worker& worker, rte_mbuf* mbuf, const NextHop& hop) {

@@ -14,8 +14,8 @@
 
 #include "dataplane/stages/checksum.h"
 #include "dataplane/stages/cut_packet.h"
+#include "dataplane/stages/direct_forward.h"
 #include "dataplane/stages/egress.h"
-#include "dataplane/stages/icmp_error.h"
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/slow_path.h"
@@ -86,16 +86,11 @@ void rewrite_ip(rte_ipv6_hdr& ip, const ConnEntry& entry, Direction direction) {
   (forward ? counters.forward_bytes : counters.reverse_bytes).add(ip_bytes);
 }
 
-// The sender learns the MTU (RFC 1191, RFC 4443), or else its large packets would vanish.
 [[gnu::noinline]] void refuse_too_big(Worker& worker, const Burst& burst, unsigned i, uint16_t mtu_bytes) {
-  rte_mbuf* mbuf = burst.mbufs[i];
-  if (!take_icmp_token(worker)) return drop_packet(worker, mbuf, DropReason::icmp_rate);
   const ConnRef& ref = burst.conns[i];
   if (worker.slab[ref.index].spliced != 0 && needs_timestamps(worker.splice(ref.index)))
     mtu_bytes = static_cast<uint16_t>(mtu_bytes - kTimestampOptionBytes);
-  const std::optional<DropReason> refused = make_too_big(*mbuf, tuple_of(burst, i).dst, mtu_bytes);
-  if (refused) return drop_packet(worker, mbuf, *refused);
-  transmit_packet(worker, mbuf, burst.info[i].port);
+  answer_too_big(worker, burst.mbufs[i], burst.info[i].port, tuple_of(burst, i).dst, mtu_bytes);
 }
 
 // Everything but the MAC addresses. A later fragment has no L4 header; the checksum in the first one covers all.
@@ -168,12 +163,20 @@ void rewrite_trailing(Worker& worker, Burst& burst, unsigned i) {
   burst.info[i].kind = PacketKind::done;
 }
 
+void rewrite_direct(Worker& worker, Burst& burst, unsigned i) {
+  forward_direct(worker, burst.mbufs[i], burst.info[i], worker.slab[burst.conns[i].index]);
+  burst.info[i].kind = PacketKind::done;
+}
+
 }  // namespace
 
 void rewrite_burst(Worker& worker, Burst& burst) {
   for (unsigned i = 0; i < burst.count; ++i) {
     if (burst.info[i].kind != PacketKind::flow) {
-      if (burst.info[i].kind == PacketKind::trailing) rewrite_trailing(worker, burst, i);
+      if (burst.info[i].kind == PacketKind::trailing)
+        rewrite_trailing(worker, burst, i);
+      else if (burst.info[i].kind == PacketKind::direct)
+        rewrite_direct(worker, burst, i);
       continue;
     }
     if (burst.info[i].family == Family::ipv4)

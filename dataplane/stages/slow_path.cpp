@@ -3,12 +3,15 @@
 
 #include <rte_mbuf.h>
 
+#include "dataplane/stages/direct_flow.h"
+#include "dataplane/stages/direct_forward.h"
 #include "dataplane/stages/icmp_echo.h"
 #include "dataplane/stages/icmp_error.h"
 #include "dataplane/stages/link_answers.h"
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/proxy_handshake.h"
+#include "dataplane/stages/tunnel_error.h"
 #include "dataplane/stages/whose_packet.h"
 #include "dataplane/stages/worker_context.h"
 
@@ -54,6 +57,21 @@ void handle_echo(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
   transmit_packet(worker, mbuf, port);
 }
 
+// About what a backend of a direct service has answered: the backend's to hear, and to understand, as it came.
+void pass_error(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, ConnEntry& flow) {
+  worker.counters.icmp_translated.add(1);
+  forward_direct(worker, mbuf, info, flow);
+}
+
+// The same of a flow without an entry, which Maglev finds the backend of.
+void pass_unrecorded(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, const Tuple& client,
+                     const ServiceTables& service) {
+  ConnEntry flow{};
+  if (const auto refused = describe_direct(worker, client, service, flow)) return drop_packet(worker, mbuf, *refused);
+  worker.counters.unrecorded.add(1);
+  pass_error(worker, mbuf, info, flow);
+}
+
 void translate_error(Worker& worker, rte_mbuf* mbuf, const IcmpError& error, const ConnRef& ref) {
   ConnEntry& entry = worker.slab[ref.index];
   // Before both sides know each other nothing of the one concerns the other.
@@ -68,12 +86,14 @@ void translate_error(Worker& worker, rte_mbuf* mbuf, const IcmpError& error, con
 // `ours`: the error is to an address that nobody but us answers for. Otherwise the kernel gets what we cannot place: it
 // is about its own connections, or, in mode nat, between a backend and a client that it routes.
 void handle_error(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, bool ours) {
+  if (handle_tunnel_error(worker, mbuf, info)) return;
   IcmpError error;
   const std::optional<DropReason> refused = read_icmp_error(*mbuf, error);
   if (refused) return ours ? drop_packet(worker, mbuf, *refused) : divert_packet(worker, mbuf, info.port);
   const bool ipv4 = error.family == Family::ipv4;
   const ConnRef ref = ipv4 ? worker.table.find4(opposite_key4(error)) : worker.table.find6(opposite_key6(error));
   const bool found = ref.found() && (ipv4 || is_key_of(opposite_key6(error), worker.slab[ref.index], ref.direction));
+  if (found && is_direct(worker.slab[ref.index].mode)) return pass_error(worker, mbuf, info, worker.slab[ref.index]);
   if (found) return translate_error(worker, mbuf, error, ref);
   // Who owns the packets that travel against the quoted one owns the error.
   const Tuple opposite = ipv4 ? tuple_of(opposite_key4(error)) : tuple_of(opposite_key6(error));
@@ -82,6 +102,8 @@ void handle_error(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, bool o
       belonging.whose == Whose::service || belonging.whose == Whose::snat_reply || belonging.whose == Whose::nat_reply;
   if (has_owner && belonging.owner != worker.self && !info.handed)
     return handover_packet(worker, mbuf, info.port, belonging.owner);
+  if (belonging.whose == Whose::service && is_direct(belonging.service->mode))
+    return pass_unrecorded(worker, mbuf, info, opposite, *belonging.service);
   if (ours) return drop_packet(worker, mbuf, DropReason::icmp_unknown_flow);
   divert_packet(worker, mbuf, info.port);
 }
@@ -89,6 +111,13 @@ void handle_error(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, bool o
 }  // namespace
 
 bool take_icmp_token(Worker& worker) { return worker.icmp_answers.take(worker.clock.now_ms()); }
+
+void answer_too_big(Worker& worker, rte_mbuf* mbuf, PortIndex port, const IpAddr& source, uint16_t mtu_bytes) {
+  if (!take_icmp_token(worker)) return drop_packet(worker, mbuf, DropReason::icmp_rate);
+  const std::optional<DropReason> refused = make_too_big(*mbuf, source, mtu_bytes);
+  if (refused) return drop_packet(worker, mbuf, *refused);
+  transmit_packet(worker, mbuf, port);
+}
 
 void handle_arp(Worker& worker, Burst& burst, unsigned i) {
   rte_mbuf* mbuf = burst.mbufs[i];

@@ -20,4 +20,8 @@ void handle_icmp(Worker& worker, Burst& burst, unsigned i);
 // False: no more ICMP answers in this window.
 bool take_icmp_token(Worker& worker);
 
+// The sender learns the MTU (RFC 1191, RFC 4443), or else its large packets would vanish. `mbuf` is as it came in by
+// `port`; `source` is whom it was sent to.
+void answer_too_big(Worker& worker, rte_mbuf* mbuf, PortIndex port, const IpAddr& source, uint16_t mtu_bytes);
+
 }  // namespace millrace

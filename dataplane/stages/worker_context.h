@@ -20,6 +20,7 @@
 #include "dataplane/stages/datagram_table.h"
 #include "dataplane/stages/hello_store.h"
 #include "dataplane/stages/hold_queue.h"
+#include "dataplane/stages/path_mtu.h"
 #include "dataplane/stages/stage_watch.h"
 #include "dataplane/stages/syn_answer.h"
 #include "dataplane/stages/syn_gate.h"
@@ -85,6 +86,7 @@ struct Worker {
   PickCursors cursors;
   HoldQueue held;
   DatagramTable datagrams;
+  PathMtus path_mtus;
   Splice* const splices;  // by ConnIndex; null: no service is proxied
   SynCookies cookies;
   HelloStore hellos;

@@ -108,6 +108,23 @@ ConnState next_state(ConnState state, Direction direction, TcpEvent event) {
   return kTable[raw(state)][static_cast<unsigned>(direction)][static_cast<unsigned>(event)];
 }
 
+ConnState next_client_state(ConnState state, TcpEvent event) {
+  switch (event) {
+    case TcpEvent::rst:
+      return closed;
+    case TcpEvent::fin:
+      return client_fin;
+    case TcpEvent::other:
+      return state == client_fin ? client_fin : established;
+    case TcpEvent::syn:
+    case TcpEvent::syn_ack:
+      return raw(state) < kConnStateCount ? state : closed;
+  }
+  return closed;
+}
+
+bool client_reopens(ConnState state) { return state == client_fin || state == closed; }
+
 uint32_t state_timeout_ms(ConnState state, const SettingsCommand& settings) {
   switch (state) {
     case syn_sent:

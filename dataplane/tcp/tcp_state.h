@@ -24,6 +24,12 @@ TcpEvent tcp_event(uint8_t flags);
 // never refused: a NAT passes on what it does not understand and leaves it to the two ends.
 ConnState next_state(ConnState state, Direction direction, TcpEvent event);
 
+// The same where only the client is seen (modes dsr and tunnel): its first segment opens, any other one but a SYN
+// establishes, a FIN closes its half. A RST is taken back by what follows: blindly sent ones must not matter.
+ConnState next_client_state(ConnState state, TcpEvent event);
+// The client has closed its half or reset, so a new SYN of its means that it has left the old connection behind.
+bool client_reopens(ConnState state);
+
 // ms that a connection in `state` may be silent. For `established` and `open` (UDP) this is the default of RFC 5382
 // REQ-5 and RFC 4787 REQ-5, which holds where the service sets no idle timeout; conn/idle.h puts both together.
 // 0 for the states of a proxied handshake, whose Splice says when they end.

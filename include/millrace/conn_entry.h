@@ -54,12 +54,13 @@ struct alignas(64) ConnEntry {
   uint16_t l3_delta;
   uint16_t l4_delta;
   // Indexes of the neighbour table; kNoNeighbour until resolved.
-  uint16_t forward_neighbour;  // towards the backend
-  uint16_t reverse_neighbour;  // towards the client
-  uint8_t spliced;             // 1: proxied, its Splice counts (splice.h)
-  uint8_t reserved;
+  uint16_t forward_neighbour;   // towards the backend
+  uint16_t reverse_neighbour;   // towards the client
+  uint8_t spliced;              // 1: proxied, its Splice counts (splice.h)
+  Encapsulation encapsulation;  // mode tunnel; none otherwise
   union {
     uint16_t hello;                      // spliced: place in the worker's store of ClientHellos, kNoHello
+    uint16_t gue_port;                   // encapsulation gue
     std::array<uint16_t, 2> tcp_halves;  // TCP, not spliced: see dataplane/tcp/reset_check.h
   };
   // Ports and addresses in pairs: what a rewritten packet says, source first. One load takes a pair: the first is the
@@ -68,7 +69,8 @@ struct alignas(64) ConnEntry {
   Be16 client_port;
   Be16 snat_port;  // nat: the client's
   Be16 backend_port;
-  // family ipv4; zero otherwise.
+  // family ipv4; zero otherwise. Of a tunnel snat and backend are the ends of the outer packet, whose family may be the
+  // other one; snat is zero in mode dsr.
   Be32 vip4;
   Be32 client4;
   Be32 snat4;  // nat: the client's
@@ -85,6 +87,18 @@ static_assert(sizeof(ConnEntry) == 128 && offsetof(ConnEntry, vip6) == 64);
 static_assert(offsetof(ConnEntry, vip_port) == 40 && offsetof(ConnEntry, snat_port) == 44);
 static_assert(offsetof(ConnEntry, vip4) == 48 && offsetof(ConnEntry, snat4) == 56);
 static_assert(std::is_standard_layout_v<ConnEntry>);
+
+// Of the packets that go to the backend: the client's family, but in a tunnel.
+inline Family backend_family(const ConnEntry& entry) {
+  if (entry.mode != Mode::tunnel) return entry.family;
+  return entry.backend4.raw != 0 ? Family::ipv4 : Family::ipv6;
+}
+inline IpAddr backend_address(const ConnEntry& entry) {
+  return backend_family(entry) == Family::ipv4 ? IpAddr::from_ipv4(entry.backend4) : IpAddr{entry.backend6};
+}
+inline IpAddr snat_address(const ConnEntry& entry) {
+  return backend_family(entry) == Family::ipv4 ? IpAddr::from_ipv4(entry.snat4) : IpAddr{entry.snat6};
+}
 
 // Copies `entry` if it is in use and was not opened or closed meanwhile. Returns false otherwise. Counters and
 // times inside may be a packet old. Any thread of any process.

@@ -54,6 +54,9 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(implausible_ends, "packets", "RSTs and FINs that cannot be honest: passed on, no effect")   \
   X(proxy_retransmits, "packets", "own SYNs and headers sent to a backend again")               \
   X(backend_retries, "connections", "attempts moved on to another backend")                     \
+  X(unrecorded, "packets", "of dsr and tunnel flows, forwarded without an entry of their own")  \
+  X(mss_clamped, "packets", "SYNs of dsr and tunnel clients, given a smaller MSS")              \
+  X(path_mtu_updates, "times", "a backend's tunnel turned out narrower than we knew")           \
   X(snat_tries, "tries", "candidate ports looked at by the SNAT allocator")                     \
   X(events_dropped, "events", "not told to the control plane, the way was full")                \
   X(bursts, "bursts", "loop turns that had a packet")                                           \

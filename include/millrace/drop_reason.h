@@ -56,7 +56,9 @@ namespace millrace {
   X(fragment_overlap, "fragment whose bytes came before, or that contradicts others (RFC 5722)")    \
   X(fragment_full, "too many fragments wait for the first one of their packet")                     \
   X(fragment_timeout, "the first fragment of the packet did not come in time")                      \
-  X(fragment_orphan, "fragment of a packet whose first fragment made or found no connection")
+  X(fragment_orphan, "fragment of a packet whose first fragment made or found no connection")       \
+  X(dsr_off_link, "backend of a dsr service is behind a router, not on a port's own link")          \
+  X(tunnel_error, "ICMP error about a tunnel, other than that the packet was too big")
 
 enum class DropReason : uint8_t {
 #define X(name, sentence) name,

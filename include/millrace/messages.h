@@ -21,7 +21,12 @@
 
 namespace millrace {
 
-enum class Mode : uint8_t { nat = 1, fullnat = 2, proxy = 3 };
+enum class Mode : uint8_t { nat = 1, fullnat = 2, proxy = 3, dsr = 4, tunnel = 5 };
+// Whether backends answer clients themselves: we see, and forward, what clients say, and translate nothing of it.
+constexpr bool is_direct(Mode mode) { return mode >= Mode::dsr; }
+// What mode tunnel wraps a client's packet in: the IP header alone (RFC 2003, 2473, 4213), or Generic UDP Encapsulation
+// (draft-ietf-intarea-gue-09, variant 0).
+enum class Encapsulation : uint8_t { none = 0, ip = 1, gue = 2 };
 enum class Balance : uint8_t { roundrobin = 1, weight = 2, leastconn = 3, maglev = 4 };
 // When a nat or fullnat service answers SYNs with cookies and splices, as mode proxy always does.
 enum class SynProxy : uint8_t { off = 0, automatic = 1, on = 2 };
@@ -82,7 +87,7 @@ struct SnatRangeCommand {
   IpAddr last;
 };
 
-inline constexpr uint16_t kNoSnatPool = 0xffff;  // of services in mode nat
+inline constexpr uint16_t kNoSnatPool = 0xffff;  // of services in modes nat and dsr
 
 // What a service is told once and works by: the same values from the control plane's desired state to the tables of the
 // workers.
@@ -94,6 +99,9 @@ struct ServiceSettings {
   SynProxy syn_proxy{};          // off in mode proxy, which always does
   HostMatching host_matching{};  // mode proxy alone
   UnexpectedHost unexpected_host{};
+  uint16_t gue_port = 0;          // of backends; 0 unless encapsulation is gue
+  Encapsulation encapsulation{};  // mode tunnel alone, which always has one
+  uint8_t mss_clamp = 0;          // 1: clients' SYNs say at most the MSS that fits the way; modes dsr and tunnel alone
   uint32_t client_idle_timeout_ms = 0;   // established, nothing heard from the client
   uint32_t backend_idle_timeout_ms = 0;  // established, nothing heard from the backend
   // Of proxied connections, 0 for services that have none:
@@ -188,23 +196,23 @@ enum class EventKind : uint16_t {
 };
 
 // X(name, sentence)
-#define MR_REJECT_REASONS(X)                                                    \
-  X(none, "not rejected")                                                       \
-  X(bad_kind, "unknown command")                                                \
-  X(bad_field, "a field is out of range or a reserved one is not zero")         \
-  X(bad_order, "an item came outside a transaction or named what is not there") \
-  X(bad_count, "the items do not match the counts of begin")                    \
-  X(bad_generation, "not newer than the applied generation")                    \
-  X(stale_generation, "names a generation that is not the applied one")         \
-  X(duplicate_name, "two services have one name")                               \
-  X(duplicate_bind, "two services have one address, protocol and port")         \
-  X(duplicate_backend, "a service has one backend twice")                       \
-  X(bind_is_snat, "a bind lies inside a SNAT range")                            \
-  X(no_pool, "a fullnat service names no SNAT pool with addresses")             \
-  X(too_many, "over a limit of limits.h")                                       \
-  X(no_memory, "the new tables do not fit into memory")                         \
-  X(no_splices, "the dataplane runs with [dataplane] proxy = false")            \
-  X(bad_pattern, "a server name's pattern does not compile or is too complex")  \
+#define MR_REJECT_REASONS(X)                                                      \
+  X(none, "not rejected")                                                         \
+  X(bad_kind, "unknown command")                                                  \
+  X(bad_field, "a field is out of range or a reserved one is not zero")           \
+  X(bad_order, "an item came outside a transaction or named what is not there")   \
+  X(bad_count, "the items do not match the counts of begin")                      \
+  X(bad_generation, "not newer than the applied generation")                      \
+  X(stale_generation, "names a generation that is not the applied one")           \
+  X(duplicate_name, "two services have one name")                                 \
+  X(duplicate_bind, "two services have one address, protocol and port")           \
+  X(duplicate_backend, "a service has one backend twice")                         \
+  X(bind_is_snat, "a bind lies inside a SNAT range")                              \
+  X(no_pool, "a service names no SNAT pool with addresses, which its mode needs") \
+  X(too_many, "over a limit of limits.h")                                         \
+  X(no_memory, "the new tables do not fit into memory")                           \
+  X(no_splices, "the dataplane runs with [dataplane] proxy = false")              \
+  X(bad_pattern, "a server name's pattern does not compile or is too complex")    \
   X(steer_failed, "the port's steering program refused an address")
 
 enum class RejectReason : uint16_t {

@@ -5,6 +5,7 @@ namespace millrace::perf {
 
 // Whole paths.
 void register_established_benches();
+void register_direct_benches();
 void register_two_worker_benches();
 void register_new_benches();
 void register_life_benches();

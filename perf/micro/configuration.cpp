@@ -13,8 +13,9 @@ DesiredService service_of(const BedOptions& options, const FlowPlan& plan, unsig
   service.name = "bench" + std::to_string(number);
   service.proto = options.proto;
   service.mode = options.mode;
-  service.balance = Balance::roundrobin;
-  service.snat_pool = options.mode == Mode::nat ? kNoSnatPool : uint16_t{0};
+  service.balance = is_direct(options.mode) ? Balance::maglev : Balance::roundrobin;
+  service.snat_pool = options.mode == Mode::nat || options.mode == Mode::dsr ? kNoSnatPool : uint16_t{0};
+  if (options.mode == Mode::tunnel) service.encapsulation = Encapsulation::ip;
   service.client_idle_timeout_ms = service.backend_idle_timeout_ms = options.idle_timeout_ms;
   service.connect_timeout_ms = kConnectTimeoutMs;
   service.binds = {{plan.vip(number), plan.vip_port(number)}};

@@ -6,11 +6,25 @@
 
 namespace millrace::perf {
 
+inline const char* mode_word(Mode mode) {
+  switch (mode) {
+    case Mode::nat:
+      return "nat";
+    case Mode::fullnat:
+      return "fullnat";
+    case Mode::proxy:
+      return "proxy";
+    case Mode::dsr:
+      return "dsr";
+    case Mode::tunnel:
+      return "tunnel";
+  }
+  return "";
+}
+
 inline Facts facts_of(const char* name, const BedOptions& options, Unit unit = Unit::packet) {
   return {.name = name,
-          .mode = options.mode == Mode::nat       ? "nat"
-                  : options.mode == Mode::fullnat ? "fullnat"
-                                                  : "proxy",
+          .mode = mode_word(options.mode),
           .proto = options.proto == Proto::tcp ? "tcp" : "udp",
           .family = options.family == Family::ipv4 ? "ipv4" : "ipv6",
           .options = options.timestamps ? "timestamps" : "",

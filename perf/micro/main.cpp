@@ -97,6 +97,7 @@ std::vector<std::string> benchmark_arguments(int argc, char** argv) {
 
 void register_all() {
   register_established_benches();
+  register_direct_benches();
   register_two_worker_benches();
   register_new_benches();
   register_life_benches();

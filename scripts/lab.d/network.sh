@@ -51,7 +51,47 @@ make_network() {
     # one's: the client tries again after 15 ms and gets another backend, and the spread is uneven.
     in_ns "$role" sysctl -qw net.ipv4.tcp_max_tw_buckets=0
   done
+  make_direct_way
   in_ns client sysctl -qw net.ipv4.ip_local_port_range="1024 65535" net.ipv4.tcp_tw_reuse=1
+}
+
+# The way of answers past lb, and the backends' end of modes dsr and tunnel.
+make_direct_way() {
+  local role number
+  join router fab fabric router
+  in_ns fabric ip link set router master switch up
+  address router fab 10.72.0.99/16 fd72::99/64
+  join router out client direct
+  address router out 198.51.100.1/24 2001:db8:98::1/64
+  address client direct 198.51.100.2/24 2001:db8:98::2/64
+  in_ns router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+    net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.fab.send_redirects=0
+  in_ns router ip route add 203.0.113.2 via 198.51.100.2
+  in_ns router ip route add 2001:db8:10::2 via 2001:db8:98::2
+  in_ns router ip route add 203.0.113.11 via 10.72.0.1
+  in_ns router ip route add 2001:db8:10::11 via fd72::1
+
+  clang -O2 -g -target bpf -I/usr/include/x86_64-linux-gnu -c "$lab_d/decap.bpf.c" -o "$run_dir/decap.o"
+  number=0
+  for role in $backends; do
+    number=$((number + 1))
+    # Nobody but lb answers for the VIP on the wire.
+    in_ns "$role" sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+    in_ns "$role" ip address add 203.0.113.11/32 dev lo
+    in_ns "$role" ip address add 2001:db8:10::11/128 dev lo nodad
+    in_ns "$role" ip route add default via 10.72.0.99 table 100
+    in_ns "$role" ip -6 route add default via fd72::99 table 100
+    in_ns "$role" ip rule add from 203.0.113.11 lookup 100
+    in_ns "$role" ip -6 rule add from 2001:db8:10::11 lookup 100
+    in_ns "$role" ip link set dev eth0 xdpgeneric obj "$run_dir/decap.o" sec xdp
+    # Addresses that lb reaches by way of router only, on a way that may be made narrower.
+    in_ns "$role" ip address add "10.73.1.$number/32" dev lo
+    in_ns "$role" ip address add "fd73::2$number/128" dev lo nodad
+    in_ns router ip route add "10.73.1.$number" via "10.72.1.$number"
+    in_ns router ip route add "fd73::2$number" via "fd72::2$number"
+  done
+  in_ns lb ip route add 10.73.0.0/16 via 10.72.0.99
+  in_ns lb ip route add fd73::/64 via fd72::99
 }
 
 # Everything of this lab, whatever state it is in; what is not there is no error.

@@ -13,6 +13,9 @@ start_servers() {
       "$lab_d/nginx.conf.in" >"$run_dir/$role/nginx.conf"
     in_ns "$role" nginx -p "$run_dir/$role" -e "$run_dir/$role/error.log" -c "$run_dir/$role/nginx.conf"
     serve "$role" iperf3 iperf3 --server --port 5201
+    # Of datagrams the answer's source is the address that the socket is bound to.
+    serve "$role" iperf3_direct4 iperf3 --server --port 5202 --bind 203.0.113.11
+    serve "$role" iperf3_direct6 iperf3 --server --port 5202 --bind 2001:db8:10::11
     serve "$role" greeter "$lab_d/greeter" "$role" 25
     serve "$role" udp_echo "$lab_d/udp_echo" "$role" 53
   done

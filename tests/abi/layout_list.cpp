@@ -66,7 +66,7 @@ void list_commands(std::ostream& out) {
   BEGIN(SnatRangeCommand); FIELD(pool); FIELD(port_first); FIELD(port_last); FIELD(reserved); FIELD(first);
     FIELD(last); END
   BEGIN(ServiceSettings); FIELD(snat_pool); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(syn_proxy);
-    FIELD(host_matching); FIELD(unexpected_host); FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms);
+    FIELD(host_matching); FIELD(unexpected_host); FIELD(gue_port); FIELD(encapsulation); FIELD(mss_clamp); FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms);
     FIELD(connect_timeout_ms); FIELD(hello_timeout_ms); FIELD(syn_rate); END
   BEGIN(ServiceCommand); FIELD(settings); FIELD(ordinal); FIELD(reserved); FIELD(name); END
   BEGIN(BindCommand); FIELD(service); FIELD(port); FIELD(reserved); FIELD(addr); END
@@ -89,7 +89,7 @@ void list_connection(std::ostream& out) {
   // clang-format off
   BEGIN(ConnEntry); FIELD(generation); FIELD(client_seen_ms); FIELD(backend_seen_ms); FIELD(opened_ms); FIELD(state);
     FIELD(family); FIELD(proto); FIELD(mode); FIELD(service); FIELD(backend); FIELD(owner); FIELD(route_epoch);
-    FIELD(l3_delta); FIELD(l4_delta); FIELD(forward_neighbour); FIELD(reverse_neighbour); FIELD(spliced); FIELD(reserved); FIELD(hello);
+    FIELD(l3_delta); FIELD(l4_delta); FIELD(forward_neighbour); FIELD(reverse_neighbour); FIELD(spliced); FIELD(encapsulation); FIELD(hello);
     FIELD(tcp_halves); FIELD(vip_port); FIELD(client_port); FIELD(snat_port); FIELD(backend_port); FIELD(vip4); FIELD(client4);
     FIELD(snat4); FIELD(backend4); FIELD(vip6); FIELD(client6); FIELD(snat6); FIELD(backend6); END
   BEGIN(Splice); FIELD(forward_seq_delta); FIELD(reverse_seq_delta); FIELD(forward_ts_delta); FIELD(reverse_ts_delta);
@@ -140,7 +140,8 @@ void list_enums(std::ostream& out) {
   // clang-format off
   ENUM(Family); VALUE(Family, ipv4); VALUE(Family, ipv6);
   ENUM(Proto); VALUE(Proto, tcp); VALUE(Proto, udp);
-  ENUM(Mode); VALUE(Mode, nat); VALUE(Mode, fullnat); VALUE(Mode, proxy);
+  ENUM(Mode); VALUE(Mode, nat); VALUE(Mode, fullnat); VALUE(Mode, proxy); VALUE(Mode, dsr); VALUE(Mode, tunnel);
+  ENUM(Encapsulation); VALUE(Encapsulation, none); VALUE(Encapsulation, ip); VALUE(Encapsulation, gue);
   ENUM(Balance); VALUE(Balance, roundrobin); VALUE(Balance, weight); VALUE(Balance, leastconn); VALUE(Balance, maglev);
   ENUM(SynProxy); VALUE(SynProxy, off); VALUE(SynProxy, automatic); VALUE(SynProxy, on);
   ENUM(ProxyProtocol); VALUE(ProxyProtocol, none); VALUE(ProxyProtocol, v1); VALUE(ProxyProtocol, v2);

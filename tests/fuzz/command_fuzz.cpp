@@ -55,10 +55,22 @@ void check_proxying(const DesiredService& service) {
   }
 }
 
+void check_direct(const DesiredService& service) {
+  require((service.encapsulation != Encapsulation::none) == (service.mode == Mode::tunnel), "a tunnel wraps");
+  require((service.encapsulation == Encapsulation::gue) == (service.gue_port != 0), "GUE has a port");
+  require(service.mss_clamp == 0 || (is_direct(service.mode) && service.proto == Proto::tcp), "MSS clamp");
+  if (!is_direct(service.mode)) return;
+  require(service.balance == Balance::maglev, "direct modes pick by Maglev");
+  for (const Endpoint& bind : service.binds)
+    for (const DesiredBackend& backend : service.backends)
+      require(bind.port == backend.endpoint.port, "packets keep their port");
+}
+
 void check_service(const DesiredService& service, const std::set<uint16_t>& pools) {
   require(!service.name.empty() && service.name.size() < kNameBytes, "a name fits its field");
   require(service.proto == Proto::tcp || service.proto == Proto::udp, "protocol");
-  require(service.mode == Mode::nat || pools.contains(service.snat_pool), "other modes have a pool with addresses");
+  require(service.mode == Mode::nat || service.mode == Mode::dsr || pools.contains(service.snat_pool),
+          "other modes have a pool with addresses");
   require(service.binds.size() <= kBindPerServiceMax, "binds of a service");
   require(service.backends.size() <= kBackendPerServiceMax, "backends of a service");
   std::set<std::pair<IpAddr, uint16_t>> endpoints;
@@ -68,6 +80,7 @@ void check_service(const DesiredService& service, const std::set<uint16_t>& pool
     require(backend.weight <= kWeightMax && backend.priority <= kPriorityMax, "weight and priority");
   }
   check_proxying(service);
+  check_direct(service);
 }
 
 void check_model(const DesiredModel& model, Generation applied) {

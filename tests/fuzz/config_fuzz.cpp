@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!result.config) return 0;
   // What the rest of the program relies on without looking again.
   for (const ServiceConfig& service : result.config->services) {
-    const bool pooled = service.mode != millrace::Mode::nat;
+    const bool pooled = service.mode != millrace::Mode::nat && service.mode != millrace::Mode::dsr;
     if (service.name.empty() || service.binds.empty() || service.backends.empty() || service.pool.empty() == pooled ||
         service.client_idle_timeout_ms == 0 || service.backend_idle_timeout_ms == 0 || !proxying_holds(service) ||
         (service.may_proxy() && !result.config->dataplane.proxy))

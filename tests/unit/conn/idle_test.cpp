@@ -87,5 +87,17 @@ TEST(due_ms, longest_allowed_timeouts_do_not_wrap_into_the_past) {
   EXPECT_EQ(when, 2000 + kWeek);
 }
 
+TEST(due_ms, of_a_direct_mode_hears_the_client_alone) {
+  for (const ConnState state : {ConnState::established, ConnState::open}) {
+    ConnEntry entry{};
+    entry.mode = Mode::tunnel;
+    entry.state = state;
+    entry.opened_ms = entry.backend_seen_ms = 500;
+    entry.client_seen_ms = 2000;
+    EXPECT_EQ(due_ms(entry, 20 * kMinute, 1000, kSettings), 2000 + 20 * kMinute);
+    EXPECT_GE(due_ms(entry, 0, 1000, kSettings), 2000 + 5 * kMinute) << "RFC 4787 REQ-5, RFC 5382 REQ-5";
+  }
+}
+
 }  // namespace
 }  // namespace millrace

@@ -242,5 +242,30 @@ TEST_P(SnatPorts_workers, each_get_their_share_of_a_few_ports) {
   }
 }
 
+TEST(tunnel_source, uses_every_address_of_the_pool_evenly) {
+  std::map<IpAddr, unsigned> uses;
+  for (uint64_t hash = 0; hash < 5000; ++hash) ++uses[tunnel_source(kPool, Family::ipv4, hash)->addr];
+  EXPECT_EQ(uses.size(), 5u);
+  for (const auto& [addr, count] : uses) EXPECT_EQ(count, 1000u) << format_ip(addr);
+  EXPECT_TRUE(in_pool(kPool, *tunnel_source(kPool, Family::ipv6, 2))) << "across a carry";
+}
+
+TEST(tunnel_source, takes_dynamic_ports_RFC_6335_where_the_pool_has_them) {
+  const auto ports = [](uint16_t first, uint16_t last) {
+    const SnatPool pool{.ipv4 = {range("10.72.0.10", "10.72.0.10", first, last)}, .ipv6 = {}};
+    std::set<uint16_t> seen;
+    for (uint64_t hash = 0; hash < 100'000; ++hash)
+      seen.insert(tunnel_source(pool, Family::ipv4, hash << 32)->port.host());
+    return std::pair(*seen.begin(), *seen.rbegin());
+  };
+  EXPECT_EQ(ports(1024, 65535), std::pair(uint16_t{49152}, uint16_t{65535}));
+  EXPECT_EQ(ports(1024, 49151), std::pair(uint16_t{1024}, uint16_t{49151}));
+  EXPECT_EQ(ports(60000, 60001), std::pair(uint16_t{60000}, uint16_t{60001}));
+}
+
+TEST(tunnel_source, has_none_without_an_address_of_the_family) {
+  EXPECT_EQ(tunnel_source({.ipv4 = kPool.ipv4, .ipv6 = {}}, Family::ipv6, 1), std::nullopt);
+}
+
 }  // namespace
 }  // namespace millrace

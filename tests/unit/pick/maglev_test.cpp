@@ -64,6 +64,37 @@ TEST(build_maglev, a_target_that_leaves_moves_few_places_of_others) {
   EXPECT_EQ(std::count(after.begin(), after.end(), 4), 0);
 }
 
+// What the issue of this project asks of its tables: 100 backends of different weights.
+std::vector<BackendTarget> a_hundred() {
+  std::vector<BackendTarget> all = targets(100);
+  for (uint16_t n = 0; n < 100; ++n) all[n].weight = static_cast<uint16_t>(1 + n % 10);
+  return all;
+}
+
+TEST(build_maglev, of_100_spreads_within_5_percent_of_the_weights) {
+  const std::vector<BackendTarget> all = a_hundred();
+  unsigned sum = 0;
+  for (const BackendTarget& one : all) sum += one.weight;
+  for (const auto& [slot, count] : places_by_slot(all)) {
+    const double share = kMaglevSize * 1.0 * all[slot].weight / sum;
+    EXPECT_NEAR(count, share, share * 0.05) << "slot " << slot;
+  }
+}
+
+TEST(build_maglev, one_of_100_that_leaves_moves_at_most_1_percent_of_the_others_flows) {
+  for (const std::vector<BackendTarget>& all : {targets(100), a_hundred()}) {
+    const std::vector<uint16_t> before = slots(all);
+    for (const size_t leaves : {size_t{0}, size_t{37}, size_t{99}}) {
+      std::vector<BackendTarget> without = all;
+      without.erase(without.begin() + static_cast<long>(leaves));
+      const std::vector<uint16_t> after = slots(without);
+      unsigned moved = 0;
+      for (size_t i = 0; i < kMaglevSize; ++i) moved += before[i] != leaves && before[i] != after[i];
+      EXPECT_LE(moved, kMaglevSize / 100) << "slot " << leaves;
+    }
+  }
+}
+
 // Other hosts of the same VIP run other builds: these places must never change.
 TEST(build_maglev, is_the_same_in_every_build) {
   const std::vector<uint16_t> by_place = slots(targets(5));

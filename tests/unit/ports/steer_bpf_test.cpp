@@ -286,6 +286,17 @@ TEST_F(SteerProgram, IcmpError_AboutAServiceOrSnatPort) {
                                 icmp(3, ipv4("10.0.0.1", "10.0.0.5", kTcp, ports(20001, 80), {.fragment = 9})))));
 }
 
+TEST_F(SteerProgram, IcmpError_AboutATunnel) {
+  constexpr unsigned kIpInIp = 4, kIpv6InIp = 41;
+  for (const unsigned proto : {kIpInIp, kIpv6InIp}) {
+    const Bytes inside(28, 1);
+    EXPECT_TRUE(is_ours(frame4("10.0.0.9", "10.0.0.1", kIcmp, icmp(3, ipv4("10.0.0.1", "10.0.0.5", proto, inside)))));
+    EXPECT_TRUE(is_ours(frame6("fd00::9", "fd00::1", kIcmp6, icmp(2, ipv6("fd00::1", "fd00::5", proto, inside)))));
+    EXPECT_TRUE(is_kernels(frame4("10.0.0.9", "10.0.0.8", kIcmp, icmp(3, ipv4("10.0.0.8", "10.0.0.5", proto, inside)))))
+        << "not from a SNAT address";
+  }
+}
+
 TEST_F(SteerProgram, IcmpError_AboutAPacketToANatBackend) {
   const Bytes quoted4 = ipv4("198.51.100.7", "10.0.0.5", kTcp, ports(1000, 8080));
   const Bytes quoted6 = ipv6("2001:db8:9::7", "fd00::5", kTcp, ports(1000, 8080));

@@ -43,6 +43,10 @@ struct TestService {
   UnexpectedHost unexpected_host = UnexpectedHost::fallback;
   std::vector<std::string> hosts;
   uint32_t hello_timeout_ms = 1'000;
+  // Of modes dsr and tunnel.
+  Encapsulation encapsulation = Encapsulation::none;
+  uint16_t gue_port = 0;
+  bool mss_clamp = false;
 };
 
 // `first`: slot of its first backend; all of them become eligible.

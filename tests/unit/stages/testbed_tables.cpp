@@ -33,8 +33,11 @@ std::shared_ptr<const ServiceTables> make_tables(const TestService& service, Ser
   tables->slot = slot;
   tables->proto = service.proto;
   tables->mode = service.mode;
-  tables->balance = Balance::roundrobin;
-  tables->snat_pool = service.mode != Mode::nat ? uint16_t{0} : kNoSnatPool;
+  tables->balance = is_direct(service.mode) ? Balance::maglev : Balance::roundrobin;
+  tables->snat_pool = service.mode != Mode::nat && service.mode != Mode::dsr ? uint16_t{0} : kNoSnatPool;
+  tables->encapsulation = service.encapsulation;
+  tables->gue_port = service.gue_port;
+  tables->mss_clamp = service.mss_clamp;
   tables->syn_proxy = service.syn_proxy;
   tables->syn_rate = service.syn_rate;
   tables->connect_timeout_ms = service.connect_timeout_ms;
@@ -53,8 +56,12 @@ std::shared_ptr<const ServiceTables> make_tables(const TestService& service, Ser
   }
   tables->hello_timeout_ms = service.hello_timeout_ms;
   tables->hosts = make_hosts(service, candidates);
-  tables->ipv4 = build_pick_table(tables->balance, Family::ipv4, candidates);
-  tables->ipv6 = build_pick_table(tables->balance, Family::ipv6, candidates);
+  if (service.mode == Mode::tunnel) {
+    tables->ipv4 = tables->ipv6 = build_pick_table(tables->balance, candidates);
+  } else {
+    tables->ipv4 = build_pick_table(tables->balance, Family::ipv4, candidates);
+    tables->ipv6 = build_pick_table(tables->balance, Family::ipv6, candidates);
+  }
   return tables;
 }
 

@@ -145,5 +145,29 @@ TEST(impossible_flags, are_those_that_no_stack_sends) {
     EXPECT_TRUE(impossible_flags(flags)) << unsigned{flags};
 }
 
+TEST(next_client_state, follows_what_the_client_alone_says) {
+  const auto after = [](std::initializer_list<TcpEvent> events) {
+    ConnState state = ConnState::syn_sent;
+    for (const TcpEvent event : events) state = next_client_state(state, event);
+    return state;
+  };
+  using enum TcpEvent;
+  EXPECT_EQ(after({}), ConnState::syn_sent);
+  EXPECT_EQ(after({syn, syn}), ConnState::syn_sent) << "retransmissions";
+  EXPECT_EQ(after({other}), ConnState::established);
+  EXPECT_EQ(after({other, syn}), ConnState::established) << "RFC 5961 section 4: the ends judge";
+  EXPECT_EQ(after({other, fin}), ConnState::client_fin);
+  EXPECT_EQ(after({other, fin, other}), ConnState::client_fin) << "acknowledges what the backend still sends";
+  EXPECT_EQ(after({other, rst}), ConnState::closed);
+  EXPECT_EQ(after({other, rst, other}), ConnState::established) << "the reset was blind";
+}
+
+TEST(client_reopens, once_the_client_has_closed_or_reset) {
+  EXPECT_TRUE(client_reopens(ConnState::client_fin));
+  EXPECT_TRUE(client_reopens(ConnState::closed));
+  EXPECT_FALSE(client_reopens(ConnState::syn_sent));
+  EXPECT_FALSE(client_reopens(ConnState::established));
+}
+
 }  // namespace
 }  // namespace millrace
