@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "dataplane/tcp/tcp_state.h"
 #include "perf/micro/bed.h"
 #include "perf/micro/benches.h"
 #include "perf/micro/facts.h"

@@ -380,7 +380,7 @@ TEST_F(scan_connections_, impossible_entries_are_left_out) {
   open_entry(fake, 3, 1, "192.0.2.7:4000", "10.0.0.1:80").proto = Proto{9};
   open_entry(fake, 4, 1, "192.0.2.7:4000", "10.0.0.1:80").state = ConnState::free;
   open_entry(fake, 5, 0xffff, "192.0.2.7:4000", "10.0.0.1:80");
-  open_entry(fake, 6, 1, "192.0.2.7:4000", "10.0.0.1:80").mode = Mode{4};
+  open_entry(fake, 6, 1, "192.0.2.7:4000", "10.0.0.1:80").mode = Mode{6};
   open_entry(fake, 7, 1, "192.0.2.7:4000", "10.0.0.1:80").spliced = 2;
   const auto segment = std::shared_ptr<const Segment>(join_segment(path).segment);
   const ConnScan result = scan(segment, {}, 100, false);
