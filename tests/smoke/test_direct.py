@@ -104,6 +104,7 @@ def test_upload(daemons, family, way, big_file):
 def test_upload_over_a_narrow_way(daemons, family, big_file, narrow):
     """The router tells our SNAT address that tunnelled packets are too big; the client hears of it from the VIP."""
     path, _, digest = big_file
+    run("client", "ip", f"-{family[1]}", "route", "flush", "cache")
     narrow("10.73.1.1", 1400)
     narrow("fd73::21", 1400)
     backend = put(family, FAR, path)
