@@ -48,7 +48,7 @@ class EmulatedNic {
   config::NicEmulation emulation_;
   uint16_t front_port_;
   uint16_t inner_port_;
-  std::array<uint8_t, kRssKeyBytes> key_{};
+  alignas(uint32_t) std::array<uint8_t, kRssKeyBytes> key_{};  // rte_softrss reads words
   std::array<uint16_t, kRetaSize> table_{};
   std::vector<Queue> queues_;
   std::vector<void*> queue_data_;  // stands where ethdev keeps its queue pointers
