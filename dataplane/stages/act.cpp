@@ -33,11 +33,6 @@ namespace {
 // Without any of these a segment of an established connection changes nothing.
 constexpr uint8_t kTcpDeciding = kTcpSyn | kTcpFin | kTcpRst;
 
-void drop(Worker& worker, Burst& burst, unsigned i, DropReason reason) {
-  burst.info[i].kind = PacketKind::done;
-  drop_packet(worker, burst.mbufs[i], reason);
-}
-
 void divert(Worker& worker, Burst& burst, unsigned i) {
   burst.info[i].kind = PacketKind::done;
   divert_packet(worker, burst.mbufs[i], burst.info[i].port);
@@ -145,23 +140,23 @@ bool act_on_hit(Worker& worker, const Burst& burst, unsigned i) {
 void open_for(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, const ServiceTables& service) {
   const PacketInfo& info = burst.info[i];
   const bool is_syn = info.proto == Proto::tcp && tcp_event(info.tcp_flags) == TcpEvent::syn;
-  if (info.fragment == FragmentPart::later) return drop(worker, burst, i, DropReason::fragment_orphan);
+  if (info.fragment == FragmentPart::later) return drop_packet(worker, burst, i, DropReason::fragment_orphan);
   if (is_direct(service.mode)) {
-    if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
+    if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
     const std::optional<DropReason> refused = open_direct(worker, burst, i, tuple, service);
-    if (refused) drop(worker, burst, i, *refused);
+    if (refused) drop_packet(worker, burst, i, *refused);
     return;
   }
   if (info.fragment != FragmentPart::none && info.proto == Proto::tcp)
-    return drop(worker, burst, i, DropReason::no_connection);
+    return drop_packet(worker, burst, i, DropReason::no_connection);
   if (info.proto == Proto::tcp && (is_syn ? answers_with_cookies(worker, service) : accepts_cookies(worker, service))) {
-    if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
+    if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
     return is_syn ? answer_syn(worker, burst, i, tuple, service) : accept_client(worker, burst, i, tuple, service);
   }
-  if (info.proto == Proto::tcp && !is_syn) return drop(worker, burst, i, DropReason::no_connection);
-  if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
+  if (info.proto == Proto::tcp && !is_syn) return drop_packet(worker, burst, i, DropReason::no_connection);
+  if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
   const std::optional<DropReason> refused = open_connection(worker, tuple, service, burst.conns[i]);
-  if (refused) return drop(worker, burst, i, *refused);
+  if (refused) return drop_packet(worker, burst, i, *refused);
   if (is_syn) remember_syn(worker.slab[burst.conns[i].index], tcp_segment(burst, i).seq);
 }
 
@@ -170,10 +165,10 @@ void act_on_miss(Worker& worker, Burst& burst, unsigned i) {
   const Tuple tuple = tuple_of(burst, i);
   const Belonging belonging = whose_packet(worker, tuple);
   if (belonging.whose == Whose::kernel) return divert(worker, burst, i);
-  if (belonging.whose == Whose::our_address) return drop(worker, burst, i, DropReason::no_service);
+  if (belonging.whose == Whose::our_address) return drop_packet(worker, burst, i, DropReason::no_service);
   if (belonging.owner != worker.self) {
     // Workers disagree only while one has the new configuration and the other not yet; it must not go round.
-    if (info.handed) return drop(worker, burst, i, DropReason::no_connection);
+    if (info.handed) return drop_packet(worker, burst, i, DropReason::no_connection);
     burst.info[i].kind = PacketKind::done;
     if (info.fragment != FragmentPart::none) return handover_followed(worker, burst, i, belonging.owner);
     return handover_packet(worker, burst.mbufs[i], info.port, belonging.owner);
@@ -183,7 +178,7 @@ void act_on_miss(Worker& worker, Burst& burst, unsigned i) {
       return open_for(worker, burst, i, tuple, *belonging.service);
     case Whose::snat_reply:
       if (belonging.kernel_owned) return divert(worker, burst, i);
-      return drop(worker, burst, i, DropReason::no_connection);
+      return drop_packet(worker, burst, i, DropReason::no_connection);
     case Whose::nat_reply:  // the backend's own traffic, which happens to be routed through us
     case Whose::our_address:
     case Whose::kernel:
@@ -199,12 +194,12 @@ void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
   ConnRef& ref = burst.conns[i];
   if (ref.found() ? worker.closed_in_burst : worker.opened_in_burst) ref = find_again(worker, burst, i);
   // Another IPv6 connection has this one's digest; its place in the table is taken.
-  if (ref.found() && !is_hit(worker, burst, i)) return drop(worker, burst, i, DropReason::table_full);
+  if (ref.found() && !is_hit(worker, burst, i)) return drop_packet(worker, burst, i, DropReason::table_full);
   if (ref.found()) {
     // Before the splice we are the end that has to see what is wrong: it might choose a backend, or be kept.
     if (in_handshake(worker.slab[ref.index])) {
-      if (burst.info[i].fragment != FragmentPart::none) return drop(worker, burst, i, DropReason::fragment);
-      if (checksum_is_wrong(burst, i)) return drop(worker, burst, i, DropReason::bad_l4_checksum);
+      if (burst.info[i].fragment != FragmentPart::none) return drop_packet(worker, burst, i, DropReason::fragment);
+      if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
     }
     if (worker.slab[ref.index].spliced != 0 && act_on_spliced(worker, burst, i) != SpliceVerdict::decide) return;
     const bool direct = is_direct(worker.slab[ref.index].mode);
@@ -220,7 +215,7 @@ void act_on_trailing(Worker& worker, Burst& burst, unsigned i) {
   burst.conns[i] = find_again(worker, burst, i);
   if (!is_hit(worker, burst, i)) return act_on_miss(worker, burst, i);
   const ConnEntry& entry = worker.slab[burst.conns[i].index];
-  if (in_handshake(entry)) return drop(worker, burst, i, DropReason::fragment);
+  if (in_handshake(entry)) return drop_packet(worker, burst, i, DropReason::fragment);
   if (!is_direct(entry.mode)) return;
   worker.counters.fragments_followed.add(1);
   burst.info[i].kind = PacketKind::direct;
@@ -250,7 +245,7 @@ inline bool act_on_settled(Worker& worker, Burst& burst, unsigned i) {
 void act_on_suspect(Worker& worker, Burst& burst, unsigned i) {
   const Belonging belonging = whose_packet(worker, tuple_of(burst, i));
   if (belonging.whose == Whose::kernel) return divert(worker, burst, i);
-  drop(worker, burst, i, burst.info[i].reason);
+  drop_packet(worker, burst, i, burst.info[i].reason);
 }
 
 // Out of the way of the loop above all others.

@@ -192,6 +192,15 @@ bool keep_flow(Worker& worker, const ConnEntry& flow, const ServiceTables& servi
   return true;
 }
 
+ConnRef find_connection(const Worker& worker, const Tuple& tuple) {
+  const auto proto = static_cast<uint32_t>(tuple.proto);
+  if (tuple.src.is_ipv4())
+    return worker.table.find4({tuple.src.ipv4(), tuple.dst.ipv4(), tuple.src_port, tuple.dst_port, proto});
+  const FlowKey6 key{tuple.src.bytes, tuple.dst.bytes, tuple.src_port, tuple.dst_port, proto};
+  const ConnRef ref = worker.table.find6(key);
+  return ref.found() && is_key_of(key, worker.slab[ref.index], ref.direction) ? ref : ConnRef{};
+}
+
 Tuple client_tuple(const ConnEntry& entry) {
   return entry.family == Family::ipv4 ? tuple_of(forward_key4(entry)) : tuple_of(forward_key6(entry));
 }

@@ -18,6 +18,9 @@ namespace millrace {
 std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
                                           ConnRef& opened);
 
+// Of the tuple as it stands on the wire, for the paths that look one up by itself. Not found: no connection has it.
+ConnRef find_connection(const Worker& worker, const Tuple& tuple);
+
 // The two halves of a proxied connection, each all or nothing. The client's, whose tuple has no connection yet: an entry
 // with its key, neither state nor timer set.
 std::optional<DropReason> open_client_half(Worker& worker, const Tuple& tuple, const ServiceTables& service,

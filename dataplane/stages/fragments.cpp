@@ -91,11 +91,6 @@ void make_room(Worker& worker) {
   give_up(worker, *table.oldest_waiting(), DropReason::fragment_full);
 }
 
-void drop(Worker& worker, Burst& burst, unsigned i, DropReason reason) {
-  burst.info[i].kind = PacketKind::done;
-  drop_packet(worker, burst.mbufs[i], reason);
-}
-
 // A packet to be found, and decided about, like any other of its ports.
 void go_on(Burst& burst, unsigned i, Proto proto, Be16 src_port, Be16 dst_port) {
   PacketInfo& info = burst.info[i];
@@ -115,7 +110,7 @@ void go_on(Burst& burst, unsigned i, Proto proto, Be16 src_port, Be16 dst_port) 
 void hold(Worker& worker, Burst& burst, unsigned i, Datagram& datagram) {
   const bool full =
       datagram.held.count == kFragmentsPerDatagramMax || worker.datagrams.held_count() >= kHeldFragmentMax;
-  if (full) return drop(worker, burst, i, DropReason::fragment_full);
+  if (full) return drop_packet(worker, burst, i, DropReason::fragment_full);
   burst.info[i].kind = PacketKind::done;
   write_handover_note(burst.mbufs[i], HandoverNote{.kind = HandoverKind::fragment, .port = burst.info[i].port});
   worker.datagrams.hold(datagram, burst.mbufs[i]);
@@ -136,7 +131,7 @@ void learn_ports(Worker& worker, const Tuple& tuple, Datagram& datagram) {
 void refuse_overlap(Worker& worker, Burst& burst, unsigned i, Datagram& datagram) {
   give_up_held(worker, datagram, DropReason::fragment_overlap);
   worker.datagrams.decide(datagram, DatagramState::refused, worker.clock.now32_ms());
-  drop(worker, burst, i, DropReason::fragment_overlap);
+  drop_packet(worker, burst, i, DropReason::fragment_overlap);
 }
 
 // Of a datagram that this worker keeps.
@@ -146,14 +141,14 @@ void place_fragment(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple
   const TableKey key = key_of(worker, tuple, fragment);
   Datagram* found = table.find(key);
   Datagram& datagram = found != nullptr ? *found : table.add(key, ours, worker.clock.now32_ms());
-  if (datagram.state == DatagramState::refused) return drop(worker, burst, i, DropReason::fragment_overlap);
+  if (datagram.state == DatagramState::refused) return drop_packet(worker, burst, i, DropReason::fragment_overlap);
   switch (datagram.coverage.add(fragment.place)) {
     case FragmentCoverage::Added::duplicate:
-      return drop(worker, burst, i, DropReason::fragment_overlap);
+      return drop_packet(worker, burst, i, DropReason::fragment_overlap);
     case FragmentCoverage::Added::overlap:
       return refuse_overlap(worker, burst, i, datagram);
     case FragmentCoverage::Added::full:
-      return drop(worker, burst, i, DropReason::fragment_full);
+      return drop_packet(worker, burst, i, DropReason::fragment_full);
     case FragmentCoverage::Added::fresh:
       break;
   }

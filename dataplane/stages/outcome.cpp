@@ -13,9 +13,15 @@ void drop_packet(Worker& worker, rte_mbuf* mbuf, DropReason reason) {
   rte_pktmbuf_free(mbuf);
 }
 
-void absorb_packet(Worker& worker, rte_mbuf* mbuf) {
+void drop_packet(Worker& worker, Burst& burst, unsigned i, DropReason reason) {
+  burst.info[i].kind = PacketKind::done;
+  drop_packet(worker, burst.mbufs[i], reason);
+}
+
+void absorb_packet(Worker& worker, Burst& burst, unsigned i) {
+  burst.info[i].kind = PacketKind::done;
   worker.counters.absorbed.add(1);
-  rte_pktmbuf_free(mbuf);
+  rte_pktmbuf_free(burst.mbufs[i]);
 }
 
 void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) {

@@ -17,9 +17,11 @@ struct Worker;
 
 // `mbuf` may be null: what there was no buffer for.
 void drop_packet(Worker& worker, rte_mbuf* mbuf, DropReason reason);
+// Packet i of the burst, which is done with it.
+void drop_packet(Worker& worker, Burst& burst, unsigned i, DropReason reason);
 
 // A segment of a proxied handshake, which has done its part.
-void absorb_packet(Worker& worker, rte_mbuf* mbuf);
+void absorb_packet(Worker& worker, Burst& burst, unsigned i);
 
 // To the kernel: by the port's TAP, or by doing nothing where the kernel has its own copy. Without a kernel side it
 // is a drop: no_config before the first configuration, not_ours after it. `mbuf` is as it came in by `port`.

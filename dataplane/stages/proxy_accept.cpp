@@ -96,7 +96,7 @@ void accept_client(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple,
   if (const auto refused = open_client_half(worker, tuple, service, index)) return drop_packet(worker, mbuf, *refused);
   fill_client_half(worker.splice(index), segment, *proof, own_mss(worker, burst.info[i].family));
   begin_handshake(worker, index, service, segment);
-  absorb_packet(worker, mbuf);
+  absorb_packet(worker, burst, i);
 }
 
 }  // namespace millrace

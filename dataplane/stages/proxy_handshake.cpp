@@ -72,12 +72,10 @@ bool act_on_handshake(Worker& worker, Burst& burst, unsigned i) {
   } else if (entry.state == ConnState::closed) {
     answer_refused_client(worker, ref.index, segment);
   } else if (!take_client_segment(worker, ref.index, segment)) {
-    burst.info[i].kind = PacketKind::done;
-    drop_packet(worker, burst.mbufs[i], DropReason::hello_full);
+    drop_packet(worker, burst, i, DropReason::hello_full);
     return false;
   }
-  burst.info[i].kind = PacketKind::done;
-  absorb_packet(worker, burst.mbufs[i]);
+  absorb_packet(worker, burst, i);
   return false;
 }
 

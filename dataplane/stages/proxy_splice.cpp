@@ -43,12 +43,6 @@ void answer_syn_within(Worker& worker, ConnIndex index, Direction from, const Tc
     say_to_backend(worker, index, splice.backend_acked - 1, {});
 }
 
-SpliceVerdict absorb(Worker& worker, Burst& burst, unsigned i) {
-  burst.info[i].kind = PacketKind::done;
-  absorb_packet(worker, burst.mbufs[i]);
-  return SpliceVerdict::done;
-}
-
 }  // namespace
 
 bool pass_spliced(Worker& worker, Burst& burst, unsigned i) {
@@ -68,7 +62,8 @@ SpliceVerdict act_on_spliced(Worker& worker, Burst& burst, unsigned i) {
     if (!act_on_handshake(worker, burst, i)) return SpliceVerdict::done;
   } else if (segment.has(kTcpSyn)) {
     answer_syn_within(worker, ref.index, ref.direction, segment);
-    return absorb(worker, burst, i);
+    absorb_packet(worker, burst, i);
+    return SpliceVerdict::done;
   } else if (segment.has(kTcpRst)) {
     if (!is_exact_reset(splice, ref.direction, segment)) return SpliceVerdict::pass;
     // Its sender's next SYN need not be newer.

@@ -3,6 +3,7 @@
 
 #include <rte_mbuf.h>
 
+#include "dataplane/stages/connection.h"
 #include "dataplane/stages/direct_flow.h"
 #include "dataplane/stages/direct_forward.h"
 #include "dataplane/stages/icmp_echo.h"
@@ -91,12 +92,13 @@ void handle_error(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, bool o
   const std::optional<DropReason> refused = read_icmp_error(*mbuf, error);
   if (refused) return ours ? drop_packet(worker, mbuf, *refused) : divert_packet(worker, mbuf, info.port);
   const bool ipv4 = error.family == Family::ipv4;
-  const ConnRef ref = ipv4 ? worker.table.find4(opposite_key4(error)) : worker.table.find6(opposite_key6(error));
-  const bool found = ref.found() && (ipv4 || is_key_of(opposite_key6(error), worker.slab[ref.index], ref.direction));
-  if (found && is_direct(worker.slab[ref.index].mode)) return pass_error(worker, mbuf, info, worker.slab[ref.index]);
-  if (found) return translate_error(worker, mbuf, error, ref);
-  // Who owns the packets that travel against the quoted one owns the error.
   const Tuple opposite = ipv4 ? tuple_of(opposite_key4(error)) : tuple_of(opposite_key6(error));
+  const ConnRef ref = find_connection(worker, opposite);
+  if (ref.found()) {
+    ConnEntry& entry = worker.slab[ref.index];
+    return is_direct(entry.mode) ? pass_error(worker, mbuf, info, entry) : translate_error(worker, mbuf, error, ref);
+  }
+  // Who owns the packets that travel against the quoted one owns the error.
   const Belonging belonging = whose_packet(worker, opposite);
   const bool has_owner =
       belonging.whose == Whose::service || belonging.whose == Whose::snat_reply || belonging.whose == Whose::nat_reply;

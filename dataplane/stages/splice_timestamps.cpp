@@ -106,8 +106,7 @@ bool bridge_timestamps(Worker& worker, Burst& burst, unsigned i) {
   // A fragment that grows would overlap the next one.
   const bool is_fragment = burst.info[i].fragment != FragmentPart::none;
   if (!is_fragment && put_timestamps(worker, splice, *burst.mbufs[i], burst.info[i])) return true;
-  burst.info[i].kind = PacketKind::done;
-  drop_packet(worker, burst.mbufs[i], is_fragment ? DropReason::fragment : DropReason::no_mbuf);
+  drop_packet(worker, burst, i, is_fragment ? DropReason::fragment : DropReason::no_mbuf);
   return false;
 }
 

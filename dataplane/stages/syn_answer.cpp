@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "dataplane/stages/connection.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/proxy_say.h"
 #include "dataplane/tcp/own_segment.h"
@@ -14,13 +15,6 @@ namespace millrace {
 namespace {
 
 constexpr unsigned kRepeatsPerCall = 64;
-
-bool came_back(const Worker& worker, const Tuple& syn) {
-  const auto proto = static_cast<uint32_t>(syn.proto);
-  if (syn.src.is_ipv4())
-    return worker.table.find4({syn.src.ipv4(), syn.dst.ipv4(), syn.src_port, syn.dst_port, proto}).found();
-  return worker.table.find6({syn.src.bytes, syn.dst.bytes, syn.src_port, syn.dst_port, proto}).found();
-}
 
 void say_again(Worker& worker, const SynAnswer& answer) {
   rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.state.mbuf_pool);
@@ -61,13 +55,13 @@ void repeat_answers(Worker& worker) {
   unsigned left = kRepeatsPerCall;
   while (const SynAnswer* answer = left == 0 ? nullptr : worker.syn_answers.once.take_due(now_ms)) {
     --left;
-    if (came_back(worker, answer->syn)) continue;
+    if (find_connection(worker, answer->syn).found()) continue;
     say_again(worker, *answer);
     worker.syn_answers.twice.add(*answer, now_ms);
   }
   while (const SynAnswer* answer = left == 0 ? nullptr : worker.syn_answers.twice.take_due(now_ms)) {
     --left;
-    if (!came_back(worker, answer->syn)) say_again(worker, *answer);
+    if (!find_connection(worker, answer->syn).found()) say_again(worker, *answer);
   }
 }
 

@@ -10,10 +10,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/stages/connection.h"
 #include "dataplane/stages/direct_flow.h"
 #include "dataplane/stages/encapsulate.h"
 #include "dataplane/stages/icmp_error.h"
 #include "dataplane/stages/icmp_packet.h"
+#include "dataplane/stages/ip_headers.h"
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/slow_path.h"
@@ -51,9 +53,12 @@ bool read_header4(const uint8_t* data, size_t at, size_t end, Header& header) {
 bool read_header6(const uint8_t* data, size_t at, size_t end, Header& header) {
   if (at + sizeof(rte_ipv6_hdr) > end) return false;
   const auto& ip = *reinterpret_cast<const rte_ipv6_hdr*>(data + at);
-  header = {.proto = ip.proto,
+  Ipv6Chain chain;
+  if (walk_ipv6_chain(data + at, static_cast<unsigned>(end - at), chain)) return false;
+  header = {.proto = chain.proto,
+            .later_fragment = chain.is_later_fragment(),
             .packet_bytes = static_cast<uint16_t>(sizeof ip + Be16{ip.payload_len}.host()),
-            .payload = at + sizeof ip};
+            .payload = at + chain.bytes};
   std::memcpy(header.src.bytes.data(), ip.src_addr, sizeof ip.src_addr);
   std::memcpy(header.dst.bytes.data(), ip.dst_addr, sizeof ip.dst_addr);
   // Mapped addresses are never on a wire; here they would be taken for IPv4.
@@ -96,15 +101,6 @@ void read_mtu(const uint8_t* icmp, Family family, TunnelQuote& quote) {
   std::memcpy(&word.raw, icmp + 4, sizeof word.raw);
   quote.too_big = family == Family::ipv4 ? icmp[0] == 3 && icmp[1] == 4 : icmp[0] == 2;
   quote.mtu_bytes = family == Family::ipv4 ? word.host() & 0xffff : word.host();
-}
-
-ConnRef find_client(const Worker& worker, const Tuple& tuple) {
-  const auto proto = static_cast<uint32_t>(tuple.proto);
-  if (tuple.src.is_ipv4())
-    return worker.table.find4({tuple.src.ipv4(), tuple.dst.ipv4(), tuple.src_port, tuple.dst_port, proto});
-  const FlowKey6 key{tuple.src.bytes, tuple.dst.bytes, tuple.src_port, tuple.dst_port, proto};
-  const ConnRef ref = worker.table.find6(key);
-  return ref.found() && is_key_of(key, worker.slab[ref.index], ref.direction) ? ref : ConnRef{};
 }
 
 // What is left of the frame is the quoted client's packet behind an Ethernet header.
@@ -176,7 +172,7 @@ bool handle_tunnel_error(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info)
     handover_packet(worker, mbuf, info.port, belonging.owner);
     return true;
   }
-  const ConnRef ref = find_client(worker, quote.inner);
+  const ConnRef ref = find_connection(worker, quote.inner);
   ConnEntry described{};
   if (ref.found())
     act_on_quote(worker, mbuf, quote, worker.slab[ref.index]);
