@@ -20,6 +20,8 @@ class Bench:
                 backend.hosts[address] = host_mac(address)
         self.first_frames = {}  # what the balancer sent by itself while it started: wire -> frames
         self.drops_before, self.drops_announced = {}, {}
+        self.others_rx = 0  # frames that the balancer received and no wire of ours sent, when the case began
+        self.last_sender = None
 
     def start(self):
         self.balancer.start()
@@ -30,9 +32,24 @@ class Bench:
         self.balancer.check_alive()
         self.client.clear()
         self.backend.clear()
-        self.balancer.settled_workers()
+        workers = self.balancer.settled_workers()
+        self.others_rx = sum(worker["rx_packets"] for worker in workers) - self.sent()
         self.drops_before = self.balancer.drops()
         self.drops_announced = {}
+
+    def sent(self):
+        return self.client.sent + self.backend.sent
+
+    def take_turn(self, wire):
+        """The wire sends next. Frames of two wires race each other, so what the other one sent has been received when
+        this returns; if that takes over a second, the case will say what is missing."""
+        if wire is self.last_sender:
+            return
+        self.last_sender = wire
+        sent = self.sent()
+        deadline = time.monotonic() + 1
+        while self.balancer.total("rx_packets") - self.others_rx < sent and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def expect_drops(self, reason, count=1):
         """This case makes the balancer drop so many packets for this reason; any other drop fails it."""

@@ -31,6 +31,7 @@ class Wire:
         self.asked = []       # addresses that ARP or ND asked for, in order, answered or not
         self.frames = []      # arrived and not yet taken, oldest first
         self.changed = threading.Condition()
+        self.sent = 0         # frames; without the answers to ARP and ND, which XDP leaves to the kernel
         self.closing = False
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
@@ -44,6 +45,7 @@ class Wire:
         """Scapy packets or bytes, exactly as given; scapy fills in what the test left out."""
         for frame in frames:
             self.raw.send(bytes(frame))
+            self.sent += 1
 
     def take(self, wanted, seconds=5.0, while_doing=lambda: None):
         """The oldest frame for which wanted(packet) is true; fails the test when none comes in time. while_doing() is
@@ -116,12 +118,12 @@ class Wire:
         self.asked.append(asks.pdst)
         mac = self.hosts.get(asks.pdst)
         if mac:
-            self.send(Ether(src=mac, dst=frame.src) /
-                      ARP(op=2, hwsrc=mac, psrc=asks.pdst, hwdst=asks.hwsrc, pdst=asks.psrc))
+            self.raw.send(bytes(Ether(src=mac, dst=frame.src) /
+                                ARP(op=2, hwsrc=mac, psrc=asks.pdst, hwdst=asks.hwsrc, pdst=asks.psrc)))
 
     def _answer_solicitation(self, frame, target):
         self.asked.append(target)
         mac = self.hosts.get(target)
         if mac and frame[IPv6].src != "::":
-            self.send(Ether(src=mac, dst=frame.src) / IPv6(src=target, dst=frame[IPv6].src, hlim=255) /
-                      ICMPv6ND_NA(R=0, S=1, O=1, tgt=target) / ICMPv6NDOptDstLLAddr(lladdr=mac))
+            self.raw.send(bytes(Ether(src=mac, dst=frame.src) / IPv6(src=target, dst=frame[IPv6].src, hlim=255) /
+                                ICMPv6ND_NA(R=0, S=1, O=1, tgt=target) / ICMPv6NDOptDstLLAddr(lladdr=mac)))

@@ -27,6 +27,7 @@ class End:
     def send(self, flags, seq, ack=0, payload=b"", window=WINDOW, options=None, urgent=0, ecn=0):
         made = segment(self.own, self.peer, flags, seq, ack, window, self._options(options), payload, urgent)
         frame = self.link_out() / self.ip_out(ecn) / with_ports(made, *self.ports_out())
+        self.bench.take_turn(self.wire)
         self.wire.send(frame)
         self.sent_end = max(self.sent_end, seq + len(payload))
         return frame
