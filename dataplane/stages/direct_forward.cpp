@@ -10,6 +10,7 @@
 
 #include "dataplane/stages/checksum.h"
 #include "dataplane/stages/connection.h"
+#include "dataplane/stages/cut_packet.h"
 #include "dataplane/stages/egress.h"
 #include "dataplane/stages/encapsulate.h"
 #include "dataplane/stages/next_hop.h"
@@ -87,11 +88,15 @@ void count_forwarded(Worker& worker, const ConnEntry& flow, uint16_t ip_bytes) {
   counters.forward_bytes.add(ip_bytes);
 }
 
+void trim_padding(rte_mbuf* mbuf, uint16_t ip_bytes) {
+  const uint32_t frame_bytes = static_cast<uint32_t>(sizeof(rte_ether_hdr)) + ip_bytes;
+  if (mbuf->pkt_len > frame_bytes) rte_pktmbuf_trim(mbuf, static_cast<uint16_t>(mbuf->pkt_len - frame_bytes));
+}
+
 // What is left of the frame is the IP packet.
 bool wrap(rte_mbuf* mbuf, const ConnEntry& flow, uint16_t ip_bytes) {
   if (flow.encapsulation != Encapsulation::none) return encapsulate(*mbuf, flow, ip_bytes);
-  const uint32_t frame_bytes = static_cast<uint32_t>(sizeof(rte_ether_hdr)) + ip_bytes;
-  if (mbuf->pkt_len > frame_bytes) rte_pktmbuf_trim(mbuf, static_cast<uint16_t>(mbuf->pkt_len - frame_bytes));
+  trim_padding(mbuf, ip_bytes);
   return true;
 }
 
@@ -102,6 +107,23 @@ void send(Worker& worker, rte_mbuf* mbuf, const Hop& hop) {
   queue_frame(worker, mbuf, nic_target(hop.port));
 }
 
+// Cut before it is wrapped, so that the backend's tunnel need not put outer packets together, which carry DF.
+[[gnu::noinline]] void forward_cut(Worker& worker, rte_mbuf* mbuf, uint16_t ip_bytes, const ConnEntry& flow,
+                                   const Hop& hop, uint16_t limit_bytes) {
+  trim_padding(mbuf, ip_bytes);
+  Pieces pieces;
+  const unsigned count = cut_packet(worker, mbuf, limit_bytes, pieces);
+  for (unsigned i = 0; i < count; ++i) {
+    const auto piece_bytes = static_cast<uint16_t>(pieces[i]->pkt_len - sizeof(rte_ether_hdr));
+    if (!wrap(pieces[i], flow, piece_bytes)) {
+      drop_packet(worker, pieces[i], DropReason::no_mbuf);
+      continue;
+    }
+    count_forwarded(worker, flow, piece_bytes);
+    send(worker, pieces[i], hop);
+  }
+}
+
 }  // namespace
 
 void forward_direct(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, ConnEntry& flow) {
@@ -110,9 +132,12 @@ void forward_direct(Worker& worker, rte_mbuf* mbuf, const PacketInfo& info, Conn
   const uint32_t way_bytes =
       worker.path_mtus.limit(flow.backend, worker.port_facts[raw(hop.port)].mtu_bytes, worker.clock.now32_ms());
   const uint32_t limit_bytes = way_bytes - encapsulation_bytes(flow.encapsulation, backend_family(flow));
-  if (info.ip_bytes > limit_bytes) [[unlikely]]
+  const bool too_big = info.ip_bytes > limit_bytes;
+  if (too_big && !may_cut(ip_header(mbuf))) [[unlikely]]
     return refuse_too_big(worker, mbuf, info, flow, limit_bytes);
   if (!lower_ttl(ip_header(mbuf), flow.family)) return drop_packet(worker, mbuf, DropReason::ttl_expired);
+  if (too_big) [[unlikely]]
+    return forward_cut(worker, mbuf, info.ip_bytes, flow, hop, static_cast<uint16_t>(limit_bytes));
   if (is_syn(info)) [[unlikely]]
     clamp_syn(worker, mbuf, info, flow, limit_bytes);
   if (!wrap(mbuf, flow, info.ip_bytes)) return drop_packet(worker, mbuf, DropReason::no_mbuf);

@@ -108,9 +108,6 @@ template <Family kFamily, bool kHasL4>
   count_forwarded(worker, entry, direction, info.ip_bytes);
 }
 
-bool may_cut(const rte_ipv4_hdr& ip) { return (ip.fragment_offset & Be16::from_host(RTE_IPV4_HDR_DF_FLAG).raw) == 0; }
-bool may_cut(const rte_ipv6_hdr&) { return false; }
-
 // The connection does not know its way yet, or not any more; the packet is too large for it, or a later fragment.
 template <Family kFamily>
 [[gnu::noinline]] void rewrite_slowly(Worker& worker, const Burst& burst, unsigned i) {
@@ -124,7 +121,8 @@ template <Family kFamily>
   if (hop.state == HopState::no_route) return drop_packet(worker, mbuf, DropReason::no_route);
   const uint32_t mtu_bytes = worker.port_facts[raw(hop.port)].mtu_bytes;
   const bool too_big = info.ip_bytes > mtu_bytes;
-  if (too_big && !may_cut(ip)) return refuse_too_big(worker, burst, i, static_cast<uint16_t>(mtu_bytes));
+  if (too_big && !may_cut(reinterpret_cast<const uint8_t*>(&ip)))
+    return refuse_too_big(worker, burst, i, static_cast<uint16_t>(mtu_bytes));
   if (info.kind == PacketKind::trailing) {
     worker.counters.fragments_followed.add(1);
     translate<kFamily, false>(worker, mbuf, info, ref.index, ref.direction);

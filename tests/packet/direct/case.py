@@ -7,8 +7,9 @@ from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, ICMPv6Time
 from scapy.layers.l2 import Ether
 
 from harness.direct import TUNNELS, WAYS, DirectFlow
-from harness.flow import CLIENT_MAC, FAMILIES, V4, V6, assert_same, host_mac, next_id
+from harness.flow import CLIENT_MAC, FAMILIES, TTL, V4, V6, assert_same, host_mac, next_id
 from harness.network import BACK_MAC, FRONT_MAC
+from harness.pieces import pieces, whole
 
 MTU = 1500
 ROUTER = {V4: "10.72.9.9", V6: "fd72::99"}              # between the balancer and the backends
@@ -154,12 +155,28 @@ def test_just_fits_and_one_byte_more(bench, family, way):
     assert quoted == bytes(flow.client_frame(sent)[1])[:len(quoted)] and len(quoted) >= 500
 
 
+def unwrapped(bench, way, count):
+    """The IPv4 packets in the next frames for backends, each as a frame."""
+    frames = [bench.backend.take(lambda frame: frame[Ether].src == BACK_MAC) for _ in range(count)]
+    assert all(len(frame.original) <= 14 + MTU for frame in frames)
+    return [Ether(bytes(12) + b"\x08\0" + frame.original[14 + way.overhead():]) for frame in frames]
+
+
 @every_tunnel
-def test_without_df_it_is_counted(bench, way):
+def test_rfc4459_without_df_it_is_cut_before_it_is_wrapped(bench, way):
+    """A whole packet, and fragments, one of which is cut again: the backend's stack puts together what it unwraps."""
     flow = DirectFlow(bench, V4, way)
-    flow.send(of_size(V4, MTU - way.overhead() + 1), flags=0)
-    bench.expect_drops("mtu_exceeded")
-    bench.wait_drops()
+    flow.forward(datagram())
+    bench.backend.clear()
+    whole_packet = flow.client_frame(datagram(bytes(range(250)) * 5 + b"x" * 218), flags=0)
+    assert len(whole_packet[IP]) == MTU
+    fragments = pieces(flow.client_frame(datagram(bytes(range(250)) * 11), flags=0), size=MTU - 20)
+    for sent, count in ([whole_packet], 2), (fragments, 3):
+        bench.client.send(*sent)
+        got = whole(unwrapped(bench, way, count))
+        wanted = whole([Ether(bytes(frame)) for frame in sent]) if len(sent) > 1 else bytes(sent[0])
+        assert Ether(got)[IP].ttl == TTL - 1
+        assert got[14:][20:] == wanted[14:][20:] and Ether(got)[IP].id == Ether(wanted)[IP].id
     bench.nothing_for_client(is_too_big)
 
 

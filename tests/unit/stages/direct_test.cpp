@@ -4,6 +4,7 @@
 #include <set>
 
 #include "tests/unit/stages/direct_fixture.h"
+#include "tests/unit/stages/wire_fragments.h"
 
 namespace millrace {
 namespace {
@@ -245,9 +246,30 @@ TEST(Direct_tcp, a_wrong_checksum_makes_no_entry) {
   bed->expect_drop(kFront, frame, DropReason::bad_l4_checksum);
 }
 
-TEST(Direct_tcp, fragmentation_allowed_and_needed_is_counted) {
-  DirectBed bed(kIpip);
-  bed->expect_drop(kFront, from_client(bed.packet(40'000, kAck, 1450, {.fragment = 0})), DropReason::mtu_exceeded);
+// RFC 4459 section 3.4: the inner packet is cut, so that no outer one is. A fragment is cut again.
+TEST(Direct_udp, without_df_the_clients_packet_is_cut_before_it_is_wrapped) {
+  for (const TunnelCase& tunnel : kTunnelCases) {
+    if (tunnel.inner != Family::ipv4) continue;
+    SCOPED_TRACE(tunnel.name);
+    DirectBed bed(tunnel, Proto::udp);
+    for (const size_t fragment_bytes : {1'480, 1'472}) {
+      const Bytes sent = bed.packet(40'000, 0, 2'900, {.fragment = 0});
+      for (const Bytes& fragment : wire::fragments(sent, fragment_bytes, 7)) bed->send(kFront, from_client(fragment));
+      bed->run();
+      std::vector<Bytes> inner;
+      for (const Bytes& frame : bed->received(kBack)) {
+        EXPECT_LE(frame.size(), 14 + 1500u);
+        inner.push_back(from_client(unwrap(tunnel, frame).inner));
+      }
+      EXPECT_GT(inner.size(), 2u);
+      const std::optional<Bytes> whole = wire::reassembled(inner);
+      ASSERT_TRUE(whole.has_value());
+      EXPECT_EQ(wire::wrong_checksum(*whole), "");
+      EXPECT_EQ(seen(*whole).l4, Bytes(sent.begin() + 20, sent.end()));
+    }
+    EXPECT_GE(bed->total(&WorkerCounters::packets_cut), 2u);
+    EXPECT_TRUE(bed->received(kFront).empty());
+  }
 }
 
 // An IPv6 packet of 1280 bytes cannot be made smaller by its sender (RFC 8200 section 5).
