@@ -77,13 +77,7 @@ Report run(const BedOptions& options) {
   Macswap macswap(deck);
   memory_port().queue(0).play(endless(deck));
   Report report;
-  report.samples = measure(macswap, [&] {
-    Slice slice;
-    slice.seconds = seconds_of([&] {
-      for (unsigned turn = 0; turn < kTurnsPerSlice; ++turn) slice.units += worker_turn(bed.worker());
-    });
-    return slice;
-  });
+  report.samples = measure(macswap, [&] { return worker_slice(bed.worker()); });
   check(bed, options, deck);
   return report;
 }

@@ -22,11 +22,7 @@ Report run_established(const BedOptions& options) {
   Report report;
   report.samples = measure(macswap, [&] {
     if (queue.now_playing().next == 0) bed.rewind();
-    Slice slice;
-    slice.seconds = seconds_of([&] {
-      for (unsigned turn = 0; turn < turns; ++turn) slice.units += worker_turn(bed.worker());
-    });
-    return slice;
+    return worker_slice(bed.worker(), turns);
   });
   bed.check_traffic();
   return report;

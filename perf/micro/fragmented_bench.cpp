@@ -78,13 +78,7 @@ Report run_fragmented(const BedOptions& options) {
   MemoryQueue& queue = memory_port().queue(0);
   queue.play(endless(deck));
   Report report;
-  report.samples = measure(macswap, [&] {
-    Slice slice;
-    slice.seconds = seconds_of([&] {
-      for (unsigned turn = 0; turn < kTurnsPerSlice; ++turn) slice.units += worker_turn(bed.worker());
-    });
-    return slice;
-  });
+  report.samples = measure(macswap, [&] { return worker_slice(bed.worker()); });
   queue.play({});
   bed.check_nothing_lost();
   return report;

@@ -38,6 +38,14 @@ uint64_t io_turns(bool swap, unsigned turns) {
   return packets;
 }
 
+Slice worker_slice(Worker& worker, unsigned turns) {
+  Slice slice;
+  slice.seconds = seconds_of([&] {
+    for (unsigned turn = 0; turn < turns; ++turn) slice.units += worker_turn(worker);
+  });
+  return slice;
+}
+
 Macswap::Macswap(const FrameDeck& deck) : play_(endless(deck)) {}
 
 void Macswap::slice() {

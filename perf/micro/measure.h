@@ -5,6 +5,7 @@
 #include <ctime>
 #include <vector>
 
+#include "dataplane/worker.h"
 #include "perf/micro/memory_port.h"
 #include "perf/micro/results.h"
 
@@ -63,6 +64,9 @@ struct Slice {
   double seconds = 0;
   uint64_t units = 0;
 };
+// Of a worker with its queues: a unit is a packet that it took.
+Slice worker_slice(Worker& worker, unsigned turns = kTurnsPerSlice);
+
 template <typename Work>
 std::vector<Sample> measure(Macswap& macswap, Work&& slice, double seconds = seconds_per_repetition()) {
   std::vector<Sample> samples;

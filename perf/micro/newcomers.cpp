@@ -9,10 +9,7 @@ Report play_flood(Bed& bed, const FrameDeck& deck, const FrameDeck& compared,
   uint64_t packets = 0;
   Report report;
   report.samples = measure(macswap, [&] {
-    Slice slice;
-    slice.seconds = seconds_of([&] {
-      for (unsigned turn = 0; turn < kTurnsPerSlice; ++turn) slice.units += worker_turn(bed.worker());
-    });
+    const Slice slice = worker_slice(bed.worker());
     packets += slice.units;
     return slice;
   });

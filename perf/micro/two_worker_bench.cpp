@@ -27,10 +27,7 @@ struct Runner {
     auto& self = *static_cast<Runner*>(argument);
     self.awaited->fetch_sub(1, std::memory_order_acq_rel);
     while (self.awaited->load(std::memory_order_acquire) != 0) rte_pause();
-    self.slice = {};
-    self.slice.seconds = seconds_of([&] {
-      for (unsigned turn = 0; turn < kTurnsPerSlice; ++turn) self.slice.units += worker_turn(*self.worker);
-    });
+    self.slice = worker_slice(*self.worker);
     return 0;
   }
 };
