@@ -1,6 +1,8 @@
 // commands.h: transactions for the tests of this folder, one whole message at a time.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstring>
 #include <functional>
 #include <string>
@@ -115,6 +117,17 @@ class TestTransaction {
   BeginCommand counts_;
   std::vector<Command> items_;
 };
+
+// The reason for which a transaction is refused; none: it is taken. `at`: the message that must decide.
+inline RejectReason refusal(const std::vector<Command>& commands, size_t at, CommandReader reader = CommandReader()) {
+  for (size_t i = 0; i < commands.size(); ++i) {
+    const CommandReader::Result result = reader.read(commands[i], {});
+    if (result.outcome == CommandReader::Outcome::more) continue;
+    EXPECT_EQ(i, at);
+    return result.reason;
+  }
+  return RejectReason::none;
+}
 
 inline Command set_backend(Generation generation, const SetBackendCommand& body) {
   Command command;

@@ -9,7 +9,6 @@
 namespace millrace {
 namespace {
 
-using Outcome = CommandReader::Outcome;
 using R = RejectReason;
 
 enum Position : size_t { kDsr = 2, kIp, kGue, kDsrBackend = 7, kGueBackend, kCommit };
@@ -32,22 +31,10 @@ std::vector<Command> good() {
   return commands;
 }
 
-// The reason for which `commands` are refused, at message `at`; none: they are taken.
-RejectReason read(const std::vector<Command>& commands, size_t at) {
-  CommandReader reader;
-  for (size_t i = 0; i < commands.size(); ++i) {
-    const CommandReader::Result result = reader.read(commands[i], {});
-    if (result.outcome == Outcome::more) continue;
-    EXPECT_EQ(i, at);
-    return result.reason;
-  }
-  return RejectReason::none;
-}
-
 RejectReason spoiled(size_t at, const std::function<void(ServiceSettings&)>& spoil) {
   std::vector<Command> commands = good();
   spoil(commands[at].body.service.settings);
-  return read(commands, at);
+  return refusal(commands, at);
 }
 
 TEST(CommandReader_direct, takes_every_kind) {
@@ -96,14 +83,14 @@ TEST(CommandReader_direct, refuses_a_backend_on_another_port) {
   for (const size_t at : {kDsrBackend, kGueBackend}) {
     std::vector<Command> commands = good();
     commands[at].body.backend.port = port(8080);
-    EXPECT_EQ(read(commands, at), R::bad_field);
+    EXPECT_EQ(refusal(commands, at), R::bad_field);
   }
 }
 
 TEST(CommandReader_direct, refuses_a_header_of_the_proxy_protocol) {
   std::vector<Command> commands = good();
   commands[kDsrBackend].body.backend.proxy_protocol = ProxyProtocol::v1;
-  EXPECT_EQ(read(commands, kDsrBackend), R::bad_field);
+  EXPECT_EQ(refusal(commands, kDsrBackend), R::bad_field);
 }
 
 }  // namespace

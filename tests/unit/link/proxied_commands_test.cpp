@@ -9,7 +9,6 @@
 namespace millrace {
 namespace {
 
-using Outcome = CommandReader::Outcome;
 using R = RejectReason;
 
 // Positions: 0 begin, 1 range, 2 .. 5 services web (names), bare (mode proxy), auto (fullnat), on (nat), 6 .. 10
@@ -54,21 +53,10 @@ std::vector<Command> good() {
   return commands;
 }
 
-// The reason for which `commands` are refused; none: they are taken. `at`: the message that must be refused.
-RejectReason read(const std::vector<Command>& commands, size_t at = kCommit, CommandReader reader = CommandReader()) {
-  for (size_t i = 0; i < commands.size(); ++i) {
-    const CommandReader::Result result = reader.read(commands[i], {});
-    if (result.outcome == Outcome::more) continue;
-    EXPECT_EQ(i, at);
-    return result.reason;
-  }
-  return RejectReason::none;
-}
-
 RejectReason spoiled(size_t at, const std::function<void(Command::Body&)>& spoil) {
   std::vector<Command> commands = good();
   spoil(commands[at].body);
-  return read(commands, at);
+  return refusal(commands, at);
 }
 
 TEST(CommandReader_proxied, takes_every_kind) {
@@ -145,12 +133,12 @@ TEST(CommandReader_proxied, refuses_combinations_that_mean_nothing) {
 TEST(CommandReader_proxied, needs_a_pool_and_room_for_splices) {
   EXPECT_EQ(spoiled(kBare, [](Command::Body& body) { body.service.settings.snat_pool = kNoSnatPool; }), R::no_pool);
   EXPECT_EQ(spoiled(kBare, [](Command::Body& body) { body.service.settings.snat_pool = 1; }), R::no_pool);
-  EXPECT_EQ(read(good(), kWeb, CommandReader(false)), R::no_splices);
+  EXPECT_EQ(refusal(good(), kWeb, CommandReader(false)), R::no_splices);
   std::vector<Command> commands = TestTransaction(1).snat_range(0, "10.0.0.1", "10.0.0.1").service("web").commands();
-  EXPECT_EQ(read(commands, commands.size() - 1, CommandReader(false)), R::none);
+  EXPECT_EQ(refusal(commands, commands.size() - 1, CommandReader(false)), R::none);
   commands[2].body.service.settings.syn_proxy = SynProxy::on;
   commands[2].body.service.settings.connect_timeout_ms = 3000;
-  EXPECT_EQ(read(commands, 2, CommandReader(false)), R::no_splices);
+  EXPECT_EQ(refusal(commands, 2, CommandReader(false)), R::no_splices);
 }
 
 TEST(CommandReader_proxied, a_header_is_for_backends_that_always_get_one) {
@@ -186,13 +174,13 @@ TEST(CommandReader_backend_host, has_a_text_that_can_be_one) {
 
 TEST(CommandReader_backend_host, expressions_must_compile) {
   const auto read_one = [](const std::string& pattern) {
-    return read(TestTransaction(1)
-                    .snat_range(0, "10.0.0.1", "10.0.0.1")
-                    .named("web", HostMatching::regexp)
-                    .backend(0, 0, "10.1.0.1")
-                    .host(0, 0, pattern)
-                    .commands(),
-                pattern == "^a.*b$" ? 5 : 4);
+    return refusal(TestTransaction(1)
+                       .snat_range(0, "10.0.0.1", "10.0.0.1")
+                       .named("web", HostMatching::regexp)
+                       .backend(0, 0, "10.1.0.1")
+                       .host(0, 0, pattern)
+                       .commands(),
+                   pattern == "^a.*b$" ? 5 : 4);
   };
   EXPECT_EQ(read_one("^a.*b$"), R::none);
   EXPECT_EQ(read_one("(a"), R::bad_pattern);
@@ -203,7 +191,7 @@ TEST(CommandReader_backend_host, counts) {
   for (const int difference : {-1, 1}) {
     std::vector<Command> commands = good();
     commands[kBegin].body.begin.backend_host_count += static_cast<uint32_t>(difference);
-    EXPECT_EQ(read(commands, difference < 0 ? kApi : kCommit), R::bad_count);
+    EXPECT_EQ(refusal(commands, difference < 0 ? kApi : kCommit), R::bad_count);
   }
 }
 
@@ -215,14 +203,14 @@ TEST(CommandReader_backend_host, limits_different_names_of_a_service) {
   for (uint16_t n = 0; n < kHostPatternMax; ++n) transaction.host(0, n, "n" + std::to_string(n));
   transaction.host(0, kHostPatternMax, "n7").host(0, kHostPatternMax + 1, "other");
   const std::vector<Command> commands = transaction.commands();
-  EXPECT_EQ(read(commands, commands.size() - 2), R::too_many);
+  EXPECT_EQ(refusal(commands, commands.size() - 2), R::too_many);
 }
 
 TEST(CommandReader_backend_host, comes_after_every_backend) {
   std::vector<Command> commands = good();
   std::swap(commands[kOnBackend].body, commands[kWww].body);
   std::swap(commands[kOnBackend].kind, commands[kWww].kind);
-  EXPECT_EQ(read(commands, kWww), R::bad_order);
+  EXPECT_EQ(refusal(commands, kWww), R::bad_order);
 }
 
 TEST(DesiredService_equality, looks_at_the_text_of_names) {
