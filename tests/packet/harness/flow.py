@@ -6,7 +6,7 @@ payload are all checked by one comparison.
 import itertools
 from dataclasses import dataclass
 
-from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
@@ -72,6 +72,17 @@ def assert_same(got, expected, where):
     wanted = bytes(expected)
     assert got.original == wanted, (f"{where}: not the frame that should arrive\n got: {Ether(got.original)!r}\n"
                                     f"want: {Ether(wanted)!r}")
+
+
+def assert_icmp_checksums(got):
+    """Of an ICMP message that the balancer wrote: recomputed by scapy, they come out the same."""
+    again = got.copy()
+    if IP in again:
+        del again[IP].chksum
+        del again[ICMP].chksum
+    else:
+        del again[2].cksum
+    assert bytes(again) == got.original
 
 
 class Flow:
