@@ -54,7 +54,7 @@ void Daemon::start() {
   reconcile_checks();
   publish();
   asio::co_spawn(executor_, link_.run(), asio::detached);
-  asio::co_spawn(executor_, sample_rates(), asio::detached);
+  asio::co_spawn(executor_, sample(), asio::detached);
 }
 
 void Daemon::stop() {
@@ -151,9 +151,17 @@ asio::awaitable<ReloadReport> Daemon::try_reload() {
   co_return report;
 }
 
-asio::awaitable<void> Daemon::sample_rates() {
+std::vector<std::string> Daemon::pool_names() const {
+  std::vector<std::string> names;
+  for (const config::SnatPoolConfig& pool : config_.snat_pools) names.push_back(pool.name);
+  return names;
+}
+
+asio::awaitable<void> Daemon::sample() {
   while (!stopped_) {
-    rates_.sample(link_.segment(), monotonic_ms());
+    const uint64_t now_ms = monotonic_ms();
+    rates_.sample(link_.segment(), now_ms);
+    snat_.sample(link_.segment(), *desired_, pool_names(), now_ms);
     sample_timer_.expires_after(kSampleEvery);
     co_await sample_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
   }

@@ -18,6 +18,7 @@
 #include "controlplane/health/health_monitor.h"
 #include "controlplane/link/dataplane_link.h"
 #include "controlplane/link/rate_sampler.h"
+#include "controlplane/link/snat_watch.h"
 #include "controlplane/state/desired_state.h"
 #include "controlplane/state/overrides.h"
 
@@ -54,6 +55,7 @@ class Daemon {
   const HealthMonitor& health() const { return health_; }
   const DataplaneLink& link() const { return link_; }
   const RateSampler& rates() const { return rates_; }
+  const SnatWatch& snat() const { return snat_; }
   const std::optional<ReloadReport>& last_reload() const { return last_reload_; }
   uint64_t uptime_ms() const;
 
@@ -62,7 +64,8 @@ class Daemon {
   void publish_soon();
   void reconcile_checks();
   boost::asio::awaitable<ReloadReport> try_reload();
-  boost::asio::awaitable<void> sample_rates();
+  boost::asio::awaitable<void> sample();
+  std::vector<std::string> pool_names() const;
 
   boost::asio::any_io_executor executor_;
   std::string file_;
@@ -77,6 +80,7 @@ class Daemon {
   HealthMonitor health_;
   DataplaneLink link_;
   RateSampler rates_;
+  SnatWatch snat_;
   boost::asio::steady_timer sample_timer_;
   std::shared_ptr<const DesiredState> desired_;
   std::optional<ReloadReport> last_reload_;

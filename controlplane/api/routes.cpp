@@ -218,6 +218,7 @@ enum class Path {
   connections,
   counters,
   stages,
+  snat,
   steering,
   version,
   reload,
@@ -229,10 +230,11 @@ Path which_path(const Target& target) {
   if (path.size() < 2 || path[0] != "v1") return Path::unknown;
   if (path.size() == 5 && path[1] == "services" && path[3] == "backends") return Path::backend;
   if (path.size() != 2) return Path::unknown;
-  constexpr std::pair<const char*, Path> kPaths[] = {
-      {"status", Path::status},           {"services", Path::services}, {"backends", Path::backends},
-      {"connections", Path::connections}, {"counters", Path::counters}, {"stages", Path::stages},
-      {"steering", Path::steering},       {"version", Path::version},   {"reload", Path::reload}};
+  constexpr std::pair<const char*, Path> kPaths[] = {{"status", Path::status},     {"services", Path::services},
+                                                     {"backends", Path::backends}, {"connections", Path::connections},
+                                                     {"counters", Path::counters}, {"stages", Path::stages},
+                                                     {"snat", Path::snat},         {"steering", Path::steering},
+                                                     {"version", Path::version},   {"reload", Path::reload}};
   for (const auto& [name, which] : kPaths)
     if (path[1] == name) return which;
   return Path::unknown;
@@ -246,8 +248,8 @@ asio::awaitable<ApiReply> route_request(Daemon& daemon, ApiRequest request) {
   const Path path = which_path(*target);
   if (path == Path::unknown)
     co_return error_reply(404, "there is nothing at this path",
-                          "paths: /v1/status, services, backends, connections, counters, stages, steering, version, "
-                          "reload");
+                          "paths: /v1/status, services, backends, connections, counters, stages, snat, steering, "
+                          "version, reload");
   const char* method = path == Path::reload || path == Path::backend ? "POST" : "GET";
   if (request.method != method) {
     ApiReply reply =
@@ -264,6 +266,7 @@ asio::awaitable<ApiReply> route_request(Daemon& daemon, ApiRequest request) {
   if (path == Path::status) co_return ApiReply{200, status_view(daemon), {}};
   if (path == Path::services) co_return ApiReply{200, services_view(daemon), {}};
   if (path == Path::counters) co_return ApiReply{200, counters_view(daemon), {}};
+  if (path == Path::snat) co_return ApiReply{200, snat_view(daemon), {}};
   if (path == Path::steering) co_return ApiReply{200, steering_view(daemon), {}};
   co_return ApiReply{200, version_view(), {}};
 }

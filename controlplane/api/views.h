@@ -26,6 +26,7 @@ Json counters_view(const Daemon& daemon);
 // Per worker and stage, what it costs a packet. worker: only this one.
 Json stages_view(const std::vector<StagesLive>& workers, uint64_t tsc_hz, std::optional<uint32_t> worker);
 // How packets of each port reach their owners, and how evenly that loads the workers.
+Json snat_view(const Daemon& daemon);
 Json steering_view(const Daemon& daemon);
 Json connections_view(const ConnScan& scan, bool count_only);
 Json reload_view(const ReloadReport& report);

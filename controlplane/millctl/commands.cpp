@@ -82,6 +82,8 @@ Exit run_drops(const Options& options) {
   return finish(options, Client(options.socket).get("/v1/counters"), show_drops);
 }
 
+Exit run_snat(const Options& options) { return finish(options, Client(options.socket).get("/v1/snat"), show_snat); }
+
 Exit run_steering(const Options& options) {
   return finish(options, Client(options.socket).get("/v1/steering"), show_steering);
 }

@@ -35,6 +35,7 @@ Exit run_connections(const Options& options, const ConnectionOptions& which);
 Exit run_counters(const Options& options);
 Exit run_stages(const Options& options, const StageOptions& which);
 Exit run_drops(const Options& options);
+Exit run_snat(const Options& options);
 Exit run_steering(const Options& options);
 Exit run_version(const Options& options);
 Exit run_reload(const Options& options);

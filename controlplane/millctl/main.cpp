@@ -79,6 +79,8 @@ void add_views(CLI::App& app, Arguments& a) {
       ->check(CLI::Range(1u, kIntervalMaxS));
   add_command(app, a, "drops", "Dropped packets by reason", "  millctl drops\n  millctl --json drops",
               [&a] { return run_drops(a.options); });
+  add_command(app, a, "snat", "How full each SNAT pool is, towards whom, and when it will be",
+              "  millctl snat\n  millctl --json snat", [&a] { return run_snat(a.options); });
   add_command(app, a, "steering", "How packets reach the worker that owns them, and how evenly the workers are loaded",
               "  millctl steering\n  millctl --json steering", [&a] { return run_steering(a.options); });
   add_command(app, a, "version", "Versions of millctl and millraced", "  millctl version",

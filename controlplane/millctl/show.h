@@ -18,6 +18,7 @@ std::string show_connections_verbose(const Json& body);  // with both halves of 
 std::string show_drops(const Json& body);
 std::string show_counters(const Json& body);
 std::string show_stages(const Json& body);
+std::string show_snat(const Json& body);
 std::string show_steering(const Json& body);
 std::string show_reload(const Json& body);
 

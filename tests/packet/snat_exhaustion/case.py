@@ -8,6 +8,10 @@ PORTS = {2000, 2001, 2002, 2003}
 BACKENDS = 2
 
 
+def pool_use(bench, family):
+    return next(row for row in bench.balancer.get("/v1/snat")["pools"] if row["family"] == f"ip{family.name}")
+
+
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_exhausted_and_free_again(bench, family):
     flows = [bench.tcp(family, 80).open() for _ in range(BACKENDS * len(PORTS))]
@@ -20,6 +24,11 @@ def test_exhausted_and_free_again(bench, family):
         bench.expect_drops("no_snat_port")
     bench.wait_drops()
     bench.nothing_for_client(lambda frame: TCP in frame)
+
+    bench.wait_for(lambda: pool_use(bench, family)["share"] == 1)
+    use = pool_use(bench, family)
+    assert (use["ports"], use["connections"], use["level"]) == (len(PORTS), BACKENDS * len(PORTS), "nearly_full")
+    assert use["fullest"]["in_use"] == len(PORTS)
 
     for flow in flows:  # what is open is not hurt
         flow.client_sends(b"request")

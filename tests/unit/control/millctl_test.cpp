@@ -159,6 +159,28 @@ TEST_F(Millctl, steering) {
   EXPECT_EQ(Json::parse(ask({"--json", "steering"}).out)["ports"][0]["handed_over"], 1);
 }
 
+TEST_F(Millctl, snat) {
+  EXPECT_THAT(ask({"snat"}).out, HasSubstr("no dataplane is connected\n"));
+  running.start_dataplane();
+  running.with([&] {
+    running.fake->set_service(0, "web");
+    running.fake->set_backend(0, 0, endpoint("10.0.0.1:80"));
+    running.fake->backend_counters(0, 0).active.set(500);
+  });
+  Json body;
+  const auto is_seen = [&] {
+    body = Json::parse(ask({"--json", "snat"}).out);
+    return body["pools"].size() == 1 && body["pools"][0].contains("fullest");
+  };
+  for (int tries = 0; tries < 50 && !is_seen(); ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  ASSERT_TRUE(is_seen()) << body.dump();
+  EXPECT_EQ(body["pools"][0]["fullest"]["in_use"], 500);
+  const Said said = ask({"snat"});
+  EXPECT_EQ(said.exit, 0);
+  EXPECT_THAT(said.out,
+              HasSubstr("lan   ipv4            4  258048         1          500  10.0.0.1:80         500  0.4%"));
+}
+
 TEST_F(Millctl, stages) {
   EXPECT_EQ(ask({"stages"}).out, "no dataplane is connected\n");
   running.start_dataplane();
