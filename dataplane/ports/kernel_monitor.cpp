@@ -34,7 +34,7 @@ uint64_t ms_since(std::chrono::steady_clock::time_point start) {
 }
 
 auto route_key(const Route& route) {
-  return std::tuple(route.prefix, route.prefix_bits, route.metric, raw(route.port), route.gateway);
+  return std::tuple(route.prefix, route.prefix_bits, route.metric, raw(route.port), route.gateway, route.weight);
 }
 
 bool same_routes(const std::vector<Route>& left, const std::vector<Route>& right) {
@@ -75,7 +75,9 @@ struct KernelMonitor::State {
   Changes dump_networks();
   void on_message(const nlmsghdr& message);
   void on_neighbour(const KernelNeighbour& neighbour);
-  std::optional<Route> to_route(const KernelRoute& route) const;
+  void add_routes(const KernelRoute& route, std::vector<Route>& out) const;
+  void resolve(PortIndex port, const IpAddr& addr);
+  void resolve_equal_hops();
   void ask(uint16_t index);
   void ask_due();
 };
@@ -89,13 +91,21 @@ void KernelMonitor::State::add_static(const Port& port, const config::PortConfig
     static_routes.push_back({route.prefix, route.prefix_bits, port.index, route.gateway, 0});
 }
 
-std::optional<Route> KernelMonitor::State::to_route(const KernelRoute& route) const {
+// A route for each of its hops that leaves by a port of ours.
+void KernelMonitor::State::add_routes(const KernelRoute& route, std::vector<Route>& out) const {
   for (const KernelRoute::Hop& hop : route.hops) {
     const auto port = ports_by_ifindex.find(hop.ifindex);
     if (port != ports_by_ifindex.end())
-      return Route{route.prefix, route.prefix_bits, port->second, hop.gateway, route.metric};
+      out.push_back({route.prefix, route.prefix_bits, port->second, hop.gateway, route.metric, hop.weight});
   }
-  return std::nullopt;
+}
+
+// Among hops of equal cost workers choose those that answer, so each must have been asked.
+void KernelMonitor::State::resolve_equal_hops() {
+  for (size_t i = 1; i < routes.size(); ++i)
+    if (is_equal_cost(routes[i - 1], routes[i]))
+      for (const Route& route : {routes[i - 1], routes[i]})
+        if (route.gateway) resolve(route.port, *route.gateway);
 }
 
 KernelMonitor::Changes KernelMonitor::State::dump_networks() {
@@ -110,9 +120,7 @@ KernelMonitor::Changes KernelMonitor::State::dump_networks() {
   });
   std::vector<Route> found = static_routes;
   kernel.dump(RTM_GETROUTE, [&](const nlmsghdr& message) {
-    const std::optional<KernelRoute> route = parse_route(message);
-    if (!route) return;
-    if (const std::optional<Route> usable = to_route(*route)) found.push_back(*usable);
+    if (const std::optional<KernelRoute> route = parse_route(message)) add_routes(*route, found);
   });
   // A dump that had to be repeated told some twice; order must not look like a change.
   for (std::vector<IpAddr>* list : {&all, &ours}) {
@@ -208,6 +216,22 @@ void KernelMonitor::State::ask_due() {
   }
 }
 
+void KernelMonitor::State::resolve(PortIndex port, const IpAddr& addr) {
+  const uint16_t index = neighbours.add(port, addr);
+  if (index == kNoNeighbour || neighbours.read(index).resolved()) return;
+  const auto found = known.find({port, addr});
+  State::Ask& next = asks[index];
+  if (found != known.end()) {
+    neighbours.set_resolved(index, found->second);
+    next = {now_ms, kAskAgainMs};  // it may be stale: have it confirmed
+    return;
+  }
+  // Somebody waits for it again: back to the short interval, but not more often than that.
+  next.due_ms = std::min(next.due_ms, now_ms + kAskAgainMs);
+  next.interval_ms = kAskAgainMs;
+  if (next.due_ms <= now_ms) ask(index);
+}
+
 KernelMonitor::KernelMonitor(const std::vector<Port>& ports, const std::vector<config::PortConfig>& configured,
                              NeighbourTable& neighbours)
     : state_(std::make_unique<State>(neighbours)) {
@@ -221,6 +245,7 @@ KernelMonitor::KernelMonitor(const std::vector<Port>& ports, const std::vector<c
   }
   state_->dump_networks();
   state_->dump_neighbours();
+  state_->resolve_equal_hops();
 }
 
 KernelMonitor::~KernelMonitor() = default;
@@ -234,6 +259,7 @@ KernelMonitor::Changes KernelMonitor::poll(uint64_t now_ms) {
     if (now_ms >= state_->dump_due_ms) {
       if (state_->neighbour_dump_wanted) state_->dump_neighbours();
       if (state_->dump_wanted) changes = state_->dump_networks();
+      if (changes.routes) state_->resolve_equal_hops();
     }
   } catch (const std::runtime_error& failure) {
     // What was known stays in use.
@@ -248,20 +274,6 @@ const std::vector<Route>& KernelMonitor::routes() const { return state_->routes;
 const std::vector<IpAddr>& KernelMonitor::addresses() const { return state_->addresses; }
 const std::vector<IpAddr>& KernelMonitor::host_addresses() const { return state_->host_addresses; }
 
-void KernelMonitor::resolve(PortIndex port, const IpAddr& addr) {
-  const uint16_t index = state_->neighbours.add(port, addr);
-  if (index == kNoNeighbour || state_->neighbours.read(index).resolved()) return;
-  const auto known = state_->known.find({port, addr});
-  State::Ask& next = state_->asks[index];
-  if (known != state_->known.end()) {
-    state_->neighbours.set_resolved(index, known->second);
-    next = {state_->now_ms, kAskAgainMs};  // it may be stale: have it confirmed
-    return;
-  }
-  // Somebody waits for it again: back to the short interval, but not more often than that.
-  next.due_ms = std::min(next.due_ms, state_->now_ms + kAskAgainMs);
-  next.interval_ms = kAskAgainMs;
-  if (next.due_ms <= state_->now_ms) state_->ask(index);
-}
+void KernelMonitor::resolve(PortIndex port, const IpAddr& addr) { state_->resolve(port, addr); }
 
 }  // namespace millrace

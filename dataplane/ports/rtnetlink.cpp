@@ -77,7 +77,9 @@ void read_multipath(const nlattr* multipath, std::vector<KernelRoute::Hop>& hops
     Attributes attributes{};
     if (mnl_attr_parse_payload(at + sizeof hop, hop.rtnh_len - sizeof hop, keep_attribute, &attributes) == MNL_CB_OK &&
         !is_unusable(hop.rtnh_flags, attributes))
-      hops.push_back({static_cast<uint32_t>(hop.rtnh_ifindex), read_gateway(attributes)});
+      // The kernel counts weights from 0.
+      hops.push_back({static_cast<uint32_t>(hop.rtnh_ifindex), read_gateway(attributes),
+                      static_cast<uint16_t>(hop.rtnh_hops + 1)});
     const size_t step = std::min<size_t>(left, RTNH_ALIGN(hop.rtnh_len));
     at += step;
     left -= step;

@@ -27,6 +27,7 @@ struct KernelRoute {
   struct Hop {
     uint32_t ifindex = 0;
     std::optional<IpAddr> gateway;
+    uint16_t weight = 1;
   };
   IpAddr prefix;
   uint8_t prefix_bits = 0;

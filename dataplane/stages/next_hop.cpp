@@ -3,6 +3,7 @@
 
 #include <rte_mbuf.h>
 
+#include "dataplane/pick/pick_backend.h"
 #include "dataplane/stages/egress.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/outcome.h"
@@ -24,15 +25,32 @@ Hop ready(const NextHop& neighbour) {
   return Hop{.state = HopState::ready, .port = neighbour.port(), .neighbour = neighbour};
 }
 
+NextHop neighbour_of(const Worker& worker, const RouteHop& route, uint16_t& index) {
+  index = worker.state.neighbours->find(route.port, route.next_hop);
+  return index == kNoNeighbour ? NextHop{} : worker.state.neighbours->read(index);
+}
+
+// Of equally good ways the flow's own, but none to a router that does not answer while another one does.
+RouteHop own_way(const Worker& worker, std::span<const Route> hops, const IpAddr& destination, uint32_t hash) {
+  const auto answers = [&](const Route& hop) {
+    uint16_t index = 0;
+    return neighbour_of(worker, hop_of(hop, destination), index).resolved();
+  };
+  return hop_of(own_hop(hops, hash, answers), destination);
+}
+
+uint32_t hash_of(const ConnEntry& entry) {
+  return flow_hash(destination_of(entry, Direction::reverse), entry.client_port);
+}
+
 // The neighbour is not known to the connection, or has no MAC: ask routes and neighbours.
-Hop look_up_hop(Worker& worker, const IpAddr& destination, uint16_t& neighbour) {
-  RouteHop route;
-  if (!worker.routes->lookup(destination, route)) return Hop{};
-  neighbour = worker.state.neighbours->find(route.port, route.next_hop);
-  if (neighbour != kNoNeighbour) {
-    const NextHop hop = worker.state.neighbours->read(neighbour);
-    if (hop.resolved()) return ready(hop);
-  }
+Hop look_up_hop(Worker& worker, const ConnEntry& entry, const IpAddr& destination, uint16_t& neighbour) {
+  const std::span<const Route> hops = worker.routes->hops_to(destination);
+  if (hops.empty()) return Hop{};
+  const RouteHop route =
+      hops.size() == 1 ? hop_of(hops.front(), destination) : own_way(worker, hops, destination, hash_of(entry));
+  const NextHop hop = neighbour_of(worker, route, neighbour);
+  if (hop.resolved()) return ready(hop);
   return Hop{.state = HopState::unresolved, .port = route.port, .next_hop = route.next_hop};
 }
 
@@ -45,7 +63,7 @@ Hop find_hop(Worker& worker, ConnEntry& entry, Direction direction) {
     entry.route_epoch = worker.routes->epoch();
     entry.forward_neighbour = entry.reverse_neighbour = kNoNeighbour;
   }
-  return look_up_hop(worker, destination_of(entry, direction),
+  return look_up_hop(worker, entry, destination_of(entry, direction),
                      direction == Direction::forward ? entry.forward_neighbour : entry.reverse_neighbour);
 }
 
@@ -68,8 +86,8 @@ void send_along(Worker& worker, rte_mbuf* mbuf, const Hop& hop) {
 void release_held(Worker& worker) {
   if (worker.held.count() == 0) return;
   worker.held.sweep(worker.clock.now32_ms(), [&](rte_mbuf* mbuf, const RouteHop& route, bool overdue) {
-    const uint16_t neighbour = worker.state.neighbours->find(route.port, route.next_hop);
-    const NextHop hop = neighbour == kNoNeighbour ? NextHop{} : worker.state.neighbours->read(neighbour);
+    uint16_t neighbour = kNoNeighbour;
+    const NextHop hop = neighbour_of(worker, route, neighbour);
     if (hop.resolved())
       transmit_along(worker, mbuf, hop);
     else if (overdue)

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <thread>
 
 #include "millrace/conn_entry.h"
@@ -116,6 +117,26 @@ TEST_F(KernelMonitorTest, Nothing_IsNoChange) {
   poll_until([&] { return ++rounds == 40; });
   EXPECT_FALSE(seen.routes);
   EXPECT_FALSE(seen.addresses);
+}
+
+TEST_F(KernelMonitorTest, Multipath_IsARouteForEachHopAndEachIsAsked) {
+  start();
+  net.run("ip route add 198.51.100.0/24 nexthop via 10.77.0.2 weight 3 nexthop via 10.77.0.9");
+  net.run("ip -6 route add 2001:db8:9::/48 nexthop via fd77::2 dev here nexthop via fd77::9 dev here");
+  const auto hops_to = [&](const char* prefix) {
+    std::map<IpAddr, uint16_t> weights;
+    for (const Route& route : monitor->routes())
+      if (route.prefix == ip(prefix) && route.gateway) weights[*route.gateway] = route.weight;
+    return weights;
+  };
+  using Weights = std::map<IpAddr, uint16_t>;
+  ASSERT_TRUE(poll_until([&] { return hops_to("198.51.100.0").size() == 2 && hops_to("2001:db8:9::").size() == 2; }));
+  EXPECT_EQ(hops_to("198.51.100.0"), (Weights{{ip("10.77.0.2"), 3}, {ip("10.77.0.9"), 1}}));
+  EXPECT_EQ(hops_to("2001:db8:9::"), (Weights{{ip("fd77::2"), 1}, {ip("fd77::9"), 1}}));
+  for (const char* gateway : {"10.77.0.2", "fd77::2"})
+    EXPECT_TRUE(poll_until([&] { return next_hop(PortIndex{0}, gateway).resolved(); })) << gateway;
+  for (const char* gateway : {"10.77.0.9", "fd77::9"})
+    EXPECT_NE(neighbours.find(PortIndex{0}, ip(gateway)), kNoNeighbour) << gateway;
 }
 
 TEST_F(KernelMonitorTest, Routes_WithGatewayMetricAndFamily) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <random>
 
 namespace millrace {
@@ -86,6 +88,76 @@ TEST(RouteTable, SamePrefix_LowestMetricWinsInAnyOrder) {
     RouteHop hop;
     ASSERT_TRUE(table.lookup(ip("10.9.9.9"), hop));
     EXPECT_EQ(hop.port, PortIndex{1});
+  }
+}
+
+std::vector<Route> equal_hops(std::initializer_list<std::pair<const char*, uint16_t>> gateways) {
+  std::vector<Route> routes;
+  for (const auto& [gateway, weight] : gateways)
+    routes.push_back({ip("10.0.0.0"), 8, PortIndex{1}, ip(gateway), 10, weight});
+  return routes;
+}
+bool all_alive(const Route&) { return true; }
+
+TEST(RouteTable, EqualCost_StandTogetherAndWorseOnesDoNotCount) {
+  std::vector<Route> routes = equal_hops({{"192.0.2.1", 1}, {"192.0.2.2", 1}});
+  routes.push_back({ip("10.0.0.0"), 8, PortIndex{2}, ip("192.0.2.3"), 20});
+  routes.push_back({ip("10.0.0.0"), 16, PortIndex{2}, ip("192.0.2.4"), 10});
+  routes.push_back({ip("fd00::"), 8, PortIndex{2}, ip("fd00::1"), 10});
+  std::mt19937 random(1);
+  for (unsigned round = 0; round < 10; ++round) {
+    std::shuffle(routes.begin(), routes.end(), random);
+    const RouteTable table(routes, 1);
+    EXPECT_EQ(table.hops_to(ip("10.9.9.9")).size(), 2u);
+    EXPECT_EQ(table.hops_to(ip("10.0.9.9")).size(), 1u);
+    EXPECT_EQ(table.hops_to(ip("fd00::9")).size(), 1u);
+    EXPECT_TRUE(table.hops_to(ip("11.0.0.1")).empty());
+  }
+}
+
+TEST(RouteTable, EqualCost_NoMoreThanTheMost) {
+  std::vector<Route> routes;
+  for (uint8_t i = 0; i < kEcmpMax + 9; ++i) {
+    IpAddr gateway = ip("192.0.2.0");
+    gateway.bytes[15] = i;
+    routes.push_back({ip("10.0.0.0"), 8, PortIndex{1}, gateway, 10});
+  }
+  EXPECT_EQ(RouteTable(routes, 1).hops_to(ip("10.9.9.9")).size(), kEcmpMax);
+}
+
+TEST(OwnHop, FlowsSpreadByWeight) {
+  const std::vector<Route> hops = equal_hops({{"192.0.2.1", 1}, {"192.0.2.2", 2}, {"192.0.2.3", 5}});
+  std::mt19937 random(7);
+  std::map<IpAddr, unsigned> flows;
+  for (unsigned i = 0; i < 80'000; ++i) ++flows[*own_hop(hops, random(), all_alive).gateway];
+  for (const Route& hop : hops) EXPECT_NEAR(flows[*hop.gateway], 10'000.0 * hop.weight, 500.0);
+}
+
+// RFC 2992 section 4 tells what other ways of choosing move.
+TEST(OwnHop, AHopThatComesOrGoesMovesItsOwnFlowsAlone) {
+  const std::vector<Route> few = equal_hops({{"192.0.2.1", 1}, {"192.0.2.3", 3}});
+  const std::vector<Route> more = equal_hops({{"192.0.2.1", 1}, {"192.0.2.2", 2}, {"192.0.2.3", 3}});
+  std::mt19937 random(8);
+  for (unsigned i = 0; i < 20'000; ++i) {
+    const uint32_t flow = random();
+    const IpAddr with = *own_hop(more, flow, all_alive).gateway;
+    const IpAddr without = *own_hop(few, flow, all_alive).gateway;
+    EXPECT_TRUE(with == without || with == ip("192.0.2.2"));
+  }
+}
+
+TEST(OwnHop, NoneToTheDeadWhileOneLives) {
+  const std::vector<Route> hops = equal_hops({{"192.0.2.1", 100}, {"192.0.2.2", 1}, {"192.0.2.3", 1}});
+  std::mt19937 random(9);
+  for (unsigned i = 0; i < 1000; ++i) {
+    const uint32_t flow = random();
+    const Route& own = own_hop(hops, flow, all_alive);
+    const Route& among_living = own_hop(hops, flow, [](const Route& hop) { return hop.gateway != ip("192.0.2.1"); });
+    EXPECT_NE(among_living.gateway, ip("192.0.2.1"));
+    if (own.gateway != ip("192.0.2.1")) {
+      EXPECT_EQ(among_living.gateway, own.gateway);
+    }
+    EXPECT_EQ(own_hop(hops, flow, [](const Route&) { return false; }).gateway, own.gateway);
   }
 }
 

@@ -96,13 +96,14 @@ TEST(ParseRoute, Multipath_LeavesDeadHopsOutAndStopsAtLies) {
     rtnexthop hop;
   } hops[3]{};
   hops[0].hop = {sizeof(rtnexthop), RTNH_F_DEAD, 0, 1};
-  hops[1].hop = {sizeof(rtnexthop), 0, 0, 2};
+  hops[1].hop = {sizeof(rtnexthop), 0, 6, 2};
   hops[2].hop = {4000, 0, 0, 3};  // longer than what is there
   Message message(RTM_NEWROUTE, route_header(AF_INET, 24));
   const auto route = parse_route(message.put(RTA_DST, ip("10.0.0.0")).put(RTA_MULTIPATH, hops, sizeof hops).header());
   ASSERT_TRUE(route.has_value());
   ASSERT_EQ(route->hops.size(), 1u);
   EXPECT_EQ(route->hops[0].ifindex, 2u);
+  EXPECT_EQ(route->hops[0].weight, 7) << "the kernel says one less";
 }
 
 TEST(ParseAddress, PointToPoint_IsTheLocalEnd) {

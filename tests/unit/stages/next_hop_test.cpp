@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/stages/testbed.h"
 
 namespace millrace {
@@ -97,6 +99,31 @@ TEST(NextHop, live_connections_follow_a_new_route) {
   EXPECT_EQ(seen(bed.forwarded(kFront, from_client(tcp_packet(client, kSyn)), kBack)).dst_mac, gateway_mac);
   bed.set_routes({{.prefix = addr("192.0.2.0"), .prefix_bits = 24, .port = kFront}});
   bed.expect_drop(kFront, from_client(tcp_packet(client, kSyn)), DropReason::no_route);
+}
+
+TEST(NextHop, of_equal_ways_a_flow_keeps_its_own_until_its_router_is_lost) {
+  Testbed bed({.services = {TestService{.proto = Proto::udp}}});
+  const MacAddr macs[] = {{{2, 0, 0, 0, 7, 1}}, {{2, 0, 0, 0, 7, 2}}};
+  bed.resolve(kBack, "10.0.0.251", macs[0]);
+  bed.resolve(kBack, "10.0.0.252", macs[1]);
+  bed.set_routes({{.prefix = addr("192.0.2.0"), .prefix_bits = 24, .port = kFront},
+                  {.prefix = addr("0.0.0.0"), .prefix_bits = 0, .port = kBack, .gateway = addr("10.0.0.251")},
+                  {.prefix = addr("0.0.0.0"), .prefix_bits = 0, .port = kBack, .gateway = addr("10.0.0.252")}});
+  const auto macs_of_flows = [&] {
+    std::vector<MacAddr> chosen;
+    for (uint16_t port = 40'000; port < 40'064; ++port)
+      chosen.push_back(seen(bed.forwarded(kFront, question(kIpv4Case, port, {1}), kBack)).dst_mac);
+    return chosen;
+  };
+  const std::vector<MacAddr> before = macs_of_flows();
+  EXPECT_GT(std::ranges::count(before, macs[0]), 16);
+  EXPECT_GT(std::ranges::count(before, macs[1]), 16);
+  EXPECT_EQ(macs_of_flows(), before);
+  NeighbourTable& neighbours = *bed.state().neighbours;
+  neighbours.set_unresolved(neighbours.find(kBack, addr("10.0.0.251")));
+  EXPECT_EQ(macs_of_flows(), std::vector(64, macs[1]));
+  bed.resolve(kBack, "10.0.0.251", macs[0]);
+  EXPECT_EQ(macs_of_flows(), std::vector(64, macs[1])) << "each knows its way";
 }
 
 }  // namespace
