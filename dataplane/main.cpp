@@ -147,6 +147,7 @@ void open_configured_ports(Dataplane& dataplane) {
   const unsigned worker_count = static_cast<unsigned>(config.workers.size());
   ProcessState& state = dataplane.state;
   state.owner = std::make_unique<Owner>(worker_count, config.reta);
+  state.punt_rate = config.punt_rate;
   state.idle = config.idle_adaptive ? IdlePolicy::adaptive : IdlePolicy::busy;
   state.ports = open_ports(config.ports, *state.owner, state.mbuf_pool);
 }

@@ -56,6 +56,7 @@ struct ProcessState {
   std::vector<Port> ports;
   std::unique_ptr<Owner> owner;
   IdlePolicy idle = IdlePolicy::busy;
+  uint32_t punt_rate = 0;  // see PuntGate
   rte_mempool* mbuf_pool = nullptr;
   rte_rcu_qsbr* qsbr = nullptr;     // thread ids are worker indexes
   std::vector<rte_ring*> handover;  // [from * worker_count + to], SP/SC rings of mbuf pointers; null where from == to

@@ -100,6 +100,7 @@ Worker::Worker(ProcessState& process, WorkerIndex index)
       snat_ports(index, *process.owner),
       splices(process.splices.data()),
       cookies(process.cookie_secret, clock.now_ms()),
+      punts(process.punt_rate),
       start_tsc(rte_rdtsc()),
       turn_tsc(start_tsc) {
   if (rte_pktmbuf_priv_size(process.mbuf_pool) < kMbufPrivateBytes)

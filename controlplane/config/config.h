@@ -74,9 +74,10 @@ struct DataplaneConfig {
   std::vector<unsigned> workers;  // CPU numbers, one worker each; each once unless idle_adaptive
   bool idle_adaptive = false;
   uint32_t connections = 262'144;
-  bool proxy = true;          // false: no room for proxied connections in the segment
-  std::string segment;        // path; kDefaultSegmentPath
-  std::vector<uint8_t> reta;  // worker indexes, repeated to 128; empty: all in turn
+  bool proxy = true;            // false: no room for proxied connections in the segment
+  uint32_t punt_rate = 50'000;  // packets a second to the kernel, of each kind, at each worker; 0: no limit
+  std::string segment;          // path; kDefaultSegmentPath
+  std::vector<uint8_t> reta;    // worker indexes, repeated to 128; empty: all in turn
   std::vector<PortConfig> ports;
 };
 

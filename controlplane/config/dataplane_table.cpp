@@ -13,6 +13,7 @@ namespace millrace::config {
 namespace {
 
 constexpr size_t kRetaMax = 128;
+constexpr uint32_t kPuntRateMax = 10'000'000;
 
 // Every CPU this process may run on but 0, which is left to everything else; 0 where there is no other.
 std::vector<unsigned> auto_workers() {
@@ -88,6 +89,8 @@ void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane) {
   dataplane.connections = static_cast<uint32_t>(
       table.read_integer("connections", kConnectionMin, kConnectionMax).value_or(dataplane.connections));
   dataplane.proxy = table.read_bool("proxy").value_or(dataplane.proxy);
+  dataplane.punt_rate =
+      static_cast<uint32_t>(table.read_integer("punt_rate", 0, kPuntRateMax).value_or(dataplane.punt_rate));
   dataplane.segment = table.read_path("segment").value_or(kDefaultSegmentPath);
   std::vector<TableReader> ports = table.read_tables("port");
   if (!table.has("port") || (ports.empty() && table.is_list("port")))

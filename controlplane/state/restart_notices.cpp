@@ -30,6 +30,7 @@ std::vector<std::string> restart_notices(const config::Config& running, const co
   notice(a.idle_adaptive == b.idle_adaptive, "[dataplane] idle", "millrace-dataplane");
   notice(a.connections == b.connections, "[dataplane] connections", "millrace-dataplane");
   notice(a.proxy == b.proxy, "[dataplane] proxy", "millrace-dataplane");
+  notice(a.punt_rate == b.punt_rate, "[dataplane] punt_rate", "millrace-dataplane");
   notice(a.reta == b.reta, "[dataplane] reta", "millrace-dataplane");
   notice(std::ranges::equal(a.ports, b.ports, same_port), "[[dataplane.port]]", "millrace-dataplane");
   notice(a.segment == b.segment, "[dataplane] segment", "millrace-dataplane and millraced");

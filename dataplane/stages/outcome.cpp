@@ -4,6 +4,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/stages/egress.h"
+#include "dataplane/stages/punt.h"
 #include "dataplane/stages/worker_context.h"
 
 namespace millrace {
@@ -26,7 +27,11 @@ void absorb_packet(Worker& worker, Burst& burst, unsigned i) {
 
 void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
   const Port& from = worker.state.ports[raw(port)];
-  if (from.exception_port != kNoDpdkPort) return transmit_to(worker, mbuf, kernel_target(port));
+  if (from.exception_port != kNoDpdkPort) {
+    if (!worker.punts.take(punt_class({rte_pktmbuf_mtod(mbuf, const uint8_t*), mbuf->data_len}), worker.clock.now_ms()))
+      return drop_packet(worker, mbuf, DropReason::punt_rate);
+    return transmit_to(worker, mbuf, kernel_target(port));
+  }
   if (!from.kernel_sees_all)
     return drop_packet(worker, mbuf, worker.snapshot->generation == 0 ? DropReason::no_config : DropReason::not_ours);
   worker.counters.diverted.add(1);

@@ -21,6 +21,7 @@
 #include "dataplane/stages/hello_store.h"
 #include "dataplane/stages/hold_queue.h"
 #include "dataplane/stages/path_mtu.h"
+#include "dataplane/stages/punt.h"
 #include "dataplane/stages/stage_watch.h"
 #include "dataplane/stages/syn_answer.h"
 #include "dataplane/stages/syn_gate.h"
@@ -122,6 +123,7 @@ struct Worker {
   bool expiries_left = false;  // the wheel is behind: the next turn goes on with it
 
   AnswerBudget icmp_answers;
+  PuntGate punts;
   AnswerBudget challenges;  // RFC 5961 section 7
 
   Generation announced_generation = 0;  // whose addresses are being told or were told

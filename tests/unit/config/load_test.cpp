@@ -59,6 +59,7 @@ TEST(Load_config, every_key_of_dataplane_arrives) {
   EXPECT_TRUE(dataplane.idle_adaptive);
   EXPECT_EQ(dataplane.connections, 1024u);
   EXPECT_FALSE(dataplane.proxy);
+  EXPECT_EQ(dataplane.punt_rate, 70'000u);
   EXPECT_EQ(dataplane.segment, "/dev/shm/other.segment");
   EXPECT_EQ(dataplane.reta, (std::vector<uint8_t>{0, 2, 1}));
   ASSERT_EQ(dataplane.ports.size(), 9u);

@@ -114,6 +114,7 @@ Testbed::Testbed(const TestbedOptions& options) : options_(options) {
   if (options_.queues == 0) options_.queues = static_cast<uint16_t>(options_.workers);
   const unsigned workers = options_.workers;
   state_.tsc_hz = rte_get_tsc_hz();
+  state_.punt_rate = options_.punt_rate;
   state_.owner = std::make_unique<Owner>(workers, std::span<const uint8_t>{});
   state_.mbuf_pool = shared_pool();
   state_.qsbr =

@@ -62,6 +62,7 @@ struct TestbedOptions {
   uint16_t snat_port_last = 19'999;
   bool kernel_sees_all = true;
   bool with_exception_port = false;  // of the front port
+  uint32_t punt_rate = 0;            // no limit
   bool neighbours_resolved = true;
   bool snat_kernel_owned = false;
   bool configured = true;
