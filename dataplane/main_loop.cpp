@@ -52,7 +52,8 @@ MainLoop::MainLoop(ProcessState& state, SegmentHost& segment, KernelMonitor& mon
       steering_(steering),
       publisher_(publisher),
       reader_(!state.splices.empty()),
-      events_(segment.events(), segment.header()) {}
+      events_(segment.events(), segment.header()),
+      bandwidth_meter_(state.backend_counters, state.bandwidths) {}
 
 void MainLoop::run(const std::atomic<bool>& stop) {
   while (!stop.load(std::memory_order_relaxed)) {
@@ -161,6 +162,7 @@ void MainLoop::beat(uint64_t now_ms) {
   beat_ms_ = now_ms;
   segment_.header().dataplane_heartbeat_ms.store(now_ms, std::memory_order_relaxed);
   publisher_.reclaim();
+  bandwidth_meter_.measure(publisher_.applied(), now_ms);
   if (now_ms - link_check_ms_ < kLinkPeriodMs) return;
   link_check_ms_ = now_ms;
   for (const Port& port : state_.ports) {

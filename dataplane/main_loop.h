@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "dataplane/link/bandwidth_meter.h"
 #include "dataplane/link/command_reader.h"
 #include "dataplane/link/event_writer.h"
 #include "dataplane/link/publisher.h"
@@ -39,6 +40,7 @@ class MainLoop {
   Publisher& publisher_;
   CommandReader reader_;
   EventWriter events_;
+  BandwidthMeter bandwidth_meter_;
   uint64_t beat_ms_ = 0;
   uint64_t link_check_ms_ = 0;
   uint64_t corrupt_log_ms_ = 0;

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "dataplane/conn/owner.h"
-#include "dataplane/pick/pick_backend.h"
+#include "dataplane/pick/bandwidths.h"
+#include "dataplane/pick/eligible_backends.h"
+#include "dataplane/pick/open_counts.h"
 #include "dataplane/pick/snapshot.h"
 #include "dataplane/ports/neighbours.h"
 #include "dataplane/ports/port.h"
@@ -38,6 +40,8 @@ enum class NoteKind : uint8_t {
   client_refused,  // service, backend tried last
   syn_proxy_on,    // service
   syn_proxy_off,   // service
+  backends_full,   // service
+  service_full,    // service
 };
 struct WorkerNote {
   NoteKind kind{};
@@ -71,12 +75,15 @@ struct ProcessState {
   std::vector<ServiceCounters*> service_counters;        // [worker] -> row by ServiceSlot
   std::vector<const BackendCounters*> backend_counters;  // [worker] -> row by BackendSlot, for reading
   std::vector<BackendCounters*> backend_counters_own;    // the same rows, for their worker
+  // A row for each worker, made with it.
+  OpenCounts open_counts;
 
   // Writer: main lcore. Readers: workers, once a burst (acquire, pairs with the release at publishing). Never null.
   std::atomic<const Snapshot*> snapshot{nullptr};
   std::atomic<const RouteTable*> routes{nullptr};
   // Writer: main lcore.
   EligibleBackends eligible;
+  Bandwidths bandwidths;
   std::unique_ptr<NeighbourTable> neighbours;
   std::atomic<bool> stop{false};
 

@@ -98,6 +98,7 @@ Worker::Worker(ProcessState& process, WorkerIndex index)
       table(slab_share(process), raw(index), SOCKET_ID_ANY),
       wheel(slab_first(process, index), slab_share(process), clock.now32_ms()),
       snat_ports(index, *process.owner),
+      open_counts(process.open_counts.add_row()),
       splices(process.splices.data()),
       cookies(process.cookie_secret, clock.now_ms()),
       punts(process.punt_rate),
@@ -108,7 +109,8 @@ Worker::Worker(ProcessState& process, WorkerIndex index)
   WorkerInfo& info = process.worker_info[raw(index)];
   info.slab_first = slab.first();
   info.slab_count = slab.capacity();
-  for (uint32_t i = 0; i < cursors.next.size(); ++i) cursors.next[i] = raw(index);
+  pick.next.fill(raw(index));
+  pick.random.seed(start_tsc ^ uint64_t{raw(index)} << 56);
   snapshot = process.snapshot.load(std::memory_order_acquire);
   routes = process.routes.load(std::memory_order_acquire);
   add_ports(*this);

@@ -32,6 +32,18 @@ const char* balance_name(Balance balance) {
       return "leastconn";
     case Balance::maglev:
       return "maglev";
+    case Balance::leastbandwidth:
+      return "leastbandwidth";
+    case Balance::iphash:
+      return "iphash";
+    case Balance::iphash1:
+      return "iphash1";
+    case Balance::random:
+      return "random";
+    case Balance::p2c:
+      return "p2c";
+    case Balance::fastest:
+      return "fastest";
   }
   return "unknown";
 }
@@ -80,6 +92,7 @@ Json backend_row(const Daemon& daemon, const Slots& slots, const std::string& se
   view["admin"] = admin_name(backend.admin);
   view["weight"] = backend.weight;
   view["priority"] = backend.priority;
+  if (backend.connections_max != 0) view["max_connections"] = backend.connections_max;
   if (!backend.host.empty()) view["sni"] = backend.host;
   if (backend.proxy_protocol != ProxyProtocol::none)
     view["proxy_protocol"] = static_cast<unsigned>(backend.proxy_protocol);
@@ -104,6 +117,10 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   if (service.encapsulation == Encapsulation::gue) view["gue_port"] = service.gue_port;
   if (is_direct(service.mode) && service.proto == Proto::tcp) view["mss_clamp"] = service.mss_clamp != 0;
   view["balance"] = balance_name(service.balance);
+  if (service.connections_max != 0) view["max_connections"] = service.connections_max;
+  if (service.slow_start_ms != 0) view["slow_start_ms"] = service.slow_start_ms;
+  if (service.udp_requests_max != 0) view["max_requests"] = service.udp_requests_max;
+  if (service.udp_responses_max != 0) view["max_responses"] = service.udp_responses_max;
   if (config != nullptr && !config->pool.empty()) view["snat"] = config->pool;
   Json binds = Json::array();
   for (const Endpoint& bind : service.binds) binds.push_back(format_endpoint(bind));
@@ -119,6 +136,9 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   view["no_slot"] = live.no_slot;
   view["refused"] = live.refused;
   view["syn_floods"] = live.syn_floods;
+  view["backends_full"] = live.backends_full;
+  view["service_full"] = live.service_full;
+  view["sessions_moved"] = live.sessions_moved;
   return view;
 }
 

@@ -97,6 +97,7 @@ struct BackendConfig {
   uint16_t weight = 1;
   uint16_t priority = 0;
   ProxyProtocol proxy_protocol = ProxyProtocol::none;  // proxy_protocol=, or the service's
+  uint32_t connections_max = 0;                        // max_connections=; 0: no limit
   std::string host;                                    // sni=: by host_matching; empty: any name
   bool operator==(const BackendConfig&) const = default;
 };

@@ -7,6 +7,8 @@ namespace millrace::config {
 namespace {
 
 constexpr uint16_t kGuePort = 6080;  // IANA's for GUE
+constexpr char kUncountable[] =
+    "nobody can count what is open: backends answer clients themselves, and other hosts may forward to them too";
 
 void read_encapsulation(TableReader& server, ServiceConfig& service) {
   static constexpr Choice<Encapsulation> kKinds[] = {{"ip", Encapsulation::ip}, {"gue", Encapsulation::gue}};
@@ -48,6 +50,16 @@ void refuse_what_needs_replies(TableReader& server, const ServiceConfig& service
     server.errors().add(server.origin_of("backend_idle_timeout"),
                         "what backends say does not come by: they answer clients themselves",
                         "remove it; client_idle_timeout ends flows");
+  if (own.connections_max.value_or(0) != 0)
+    server.errors().add(server.origin_of("max_connections"), kUncountable, "remove it or write 0");
+}
+
+void refuse_session_limits(TableReader& server, const ServiceConfig& service) {
+  if (service.udp_requests_max == 0 && service.udp_responses_max == 0) return;
+  server.errors().add(server.origin_of("udp"),
+                      "limits datagrams of a session, but answers do not come by, and by Maglev a new session would "
+                      "have the same backend",
+                      "remove max_requests and max_responses");
 }
 
 }  // namespace
@@ -60,7 +72,10 @@ void read_direct_options(TableReader& server, const ConnectionOptions& own, Serv
   }
   read_encapsulation(server, service);
   read_mss_clamp(server, service);
-  if (is_direct(service.mode)) refuse_what_needs_replies(server, service, own);
+  if (!is_direct(service.mode)) return;
+  refuse_what_needs_replies(server, service, own);
+  refuse_session_limits(server, service);
+  service.connections_max = 0;  // what [defaults] says is for the others
 }
 
 void check_direct_endpoints(const ServiceConfig& service, const ServiceOrigins& origins, ErrorList& errors) {
@@ -82,6 +97,10 @@ void check_direct_endpoints(const ServiceConfig& service, const ServiceOrigins& 
           origins.backends[b],
           format_endpoint(service.backends[b].endpoint) + " has another port than the bind, and packets keep theirs",
           "write port " + std::to_string(port.host()));
+  for (size_t b = 0; b < service.backends.size(); ++b)
+    if (service.backends[b].connections_max != 0)
+      errors.add(origins.backends[b], std::string("max_connections= has no meaning in this mode: ") + kUncountable,
+                 "remove it");
 }
 
 }  // namespace millrace::config

@@ -1,5 +1,6 @@
 // discovery_table.cpp: [servers.NAME.discovery] and the backends of a static_list.
 #include <set>
+#include <type_traits>
 #include <utility>
 
 #include "controlplane/config/tables.h"
@@ -21,15 +22,15 @@ bool apply_proxy_protocol(std::string_view value, const Text& text, BackendConfi
   return false;
 }
 
-// Applies "weight=5", "priority=1", "proxy_protocol=2" or "sni=www.example.com"; false after reporting.
+// Applies "weight=5", "priority=1", "max_connections=100", "proxy_protocol=2" or "sni=www.example.com"; false after reporting.
 bool apply_option(std::string_view word, const Text& text, BackendConfig& backend, ErrorList& errors) {
   const size_t equals = word.find('=');
   const std::string_view name = word.substr(0, equals);
   const std::string_view value = equals == std::string_view::npos ? "" : word.substr(equals + 1);
-  const auto number = [&](uint32_t max, uint16_t& field) {
+  const auto number = [&](uint32_t max, auto& field) {
     const std::optional<uint64_t> parsed = parse_decimal(value, max);
     if (parsed) {
-      field = static_cast<uint16_t>(*parsed);
+      field = static_cast<std::remove_reference_t<decltype(field)>>(*parsed);
       return true;
     }
     errors.add(text.origin, quote(word) + " is out of range",
@@ -38,19 +39,17 @@ bool apply_option(std::string_view word, const Text& text, BackendConfig& backen
   };
   if (name == "weight") return number(kWeightMax, backend.weight);
   if (name == "priority") return number(kPriorityMax, backend.priority);
+  if (name == "max_connections") return number(UINT32_MAX, backend.connections_max);
   if (name == "proxy_protocol") return apply_proxy_protocol(value, text, backend, errors);
   if (name == "sni") {
     backend.host = value;
     if (value.empty()) errors.add(text.origin, quote(word) + " names no server", "write sni=www.example.com");
     return !value.empty();
   }
-  if (name == "max_connections") {
-    errors.add(text.origin, quote(name) + " of a backend is not available yet", "remove " + quote(word));
-    return false;
-  }
-  const std::string_view nearest = nearest_word(name, {"weight", "priority", "sni", "proxy_protocol"});
+  const std::string_view nearest =
+      nearest_word(name, {"weight", "priority", "max_connections", "sni", "proxy_protocol"});
   errors.add(text.origin, quote(word) + " is no option of a backend",
-             nearest.empty() ? "write weight=N, priority=N, sni=NAME or proxy_protocol=VERSION"
+             nearest.empty() ? "write weight=N, priority=N, max_connections=N, sni=NAME or proxy_protocol=VERSION"
                              : "did you mean " + std::string(nearest) + "?");
   return false;
 }

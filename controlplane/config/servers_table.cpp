@@ -45,15 +45,16 @@ void read_forwarding(TableReader& table, ServiceConfig& service, ServiceOrigins&
                                             {"proxy", Mode::proxy},
                                             {"dsr", Mode::dsr},
                                             {"tunnel", Mode::tunnel}};
-  static constexpr char kHash[] =
-      "use balance = \"maglev\" or \"leastconn\"; none yet ties a client's address to a backend";
   static constexpr Choice<Balance> kBalances[] = {{"roundrobin", Balance::roundrobin},
                                                   {"weight", Balance::weight},
                                                   {"leastconn", Balance::leastconn},
                                                   {"maglev", Balance::maglev},
-                                                  {"iphash", std::nullopt, kHash},
-                                                  {"iphash1", std::nullopt, kHash},
-                                                  {"leastbandwidth", std::nullopt, "use balance = \"leastconn\""}};
+                                                  {"leastbandwidth", Balance::leastbandwidth},
+                                                  {"iphash", Balance::iphash},
+                                                  {"iphash1", Balance::iphash1},
+                                                  {"random", Balance::random},
+                                                  {"p2c", Balance::p2c},
+                                                  {"fastest", Balance::fastest}};
   service.proto = table.read_choice("protocol", kProtocols).value_or(Proto::tcp);
   const std::optional<Mode> mode = table.read_choice("mode", kModes);
   origins.mode_known = mode || !table.has("mode");
@@ -61,6 +62,16 @@ void read_forwarding(TableReader& table, ServiceConfig& service, ServiceOrigins&
   const Balance by_itself = is_direct(service.mode) ? Balance::maglev : Balance::weight;
   service.balance = table.read_choice("balance", kBalances).value_or(by_itself);
   origins.snat = table.read_text("snat");
+}
+
+void read_slow_start(TableReader& table, ServiceConfig& service) {
+  const auto written = table.read_duration_ms("slow_start", kSlowStartMsMin, kSlowStartMsMax, true);
+  service.slow_start_ms = written.value_or(0);
+  if (service.slow_start_ms == 0 || !is_by_client(service.balance)) return;
+  table.errors().add(
+      table.origin_of("slow_start"),
+      "has no meaning where the client's address decides: each client would change its backend twice",
+      is_direct(service.mode) ? "remove it" : "remove it, or write balance = \"weight\" or another that does not hash");
 }
 
 // The service's own value, else the default's; "0" and nothing at all are the protocol's own.
@@ -85,6 +96,9 @@ void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& d
       idle_timeout_ms(service.proto, own.backend_idle_timeout_ms, defaults.backend_idle_timeout_ms);
   service.connect_timeout_ms = own.backend_connection_timeout_ms ? *own.backend_connection_timeout_ms
                                                                  : defaults.backend_connection_timeout_ms.value_or(0);
+  service.connections_max = own.connections_max ? *own.connections_max : defaults.connections_max.value_or(0);
+  read_slow_start(table, service);
+  read_udp_options(table, service, origins);
   read_proxy_options(table, own, service, origins);
   read_direct_options(table, own, service, origins);
 

@@ -61,9 +61,8 @@ void read_connection_options(TableReader& table, ConnectionOptions& options) {
   // A connection attempt may be given up faster than an idle connection.
   if (const auto written = table.read_duration_ms("backend_connection_timeout", 1, kWeekMs, true))
     options.backend_connection_timeout_ms = written;
-  if (table.read_integer("max_connections", 0, UINT32_MAX).value_or(0) != 0)
-    table.errors().add(table.origin_of("max_connections"), "limits on connections are not available yet",
-                       "write 0 or remove it; [dataplane] connections bounds all services together");
+  if (const auto written = table.read_integer("max_connections", 0, UINT32_MAX))
+    options.connections_max = static_cast<uint32_t>(*written);
 }
 
 }  // namespace millrace::config

@@ -43,6 +43,7 @@ struct ConnectionOptions {
   std::optional<uint32_t> client_idle_timeout_ms;
   std::optional<uint32_t> backend_idle_timeout_ms;
   std::optional<uint32_t> backend_connection_timeout_ms;
+  std::optional<uint32_t> connections_max;
 };
 
 void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane);
@@ -58,6 +59,8 @@ void check_backend_options(TableReader& server, ServiceConfig& service, const Se
 void read_direct_options(TableReader& server, const ConnectionOptions& own, ServiceConfig& service,
                          const ServiceOrigins& origins);
 void check_direct_endpoints(const ServiceConfig& service, const ServiceOrigins& origins, ErrorList& errors);
+// udp_table.cpp: [servers.NAME.udp]. After protocol and mode; `transparent` is another word for mode nat.
+void read_udp_options(TableReader& server, ServiceConfig& service, ServiceOrigins& origins);
 void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins);
 
 // settings_tables.cpp

@@ -16,8 +16,8 @@ namespace {
 constexpr size_t kEntriesPerTurn = 32'768;
 
 constexpr std::array<const char*, kConnStateCount> kStateNames = {
-    "free",      "syn_sent", "syn_received", "established", "client_fin", "backend_fin",
-    "time_wait", "closed",   "open",         "hello",       "connect",    "header"};
+    "free",   "syn_sent", "syn_received", "established", "client_fin", "backend_fin", "time_wait",
+    "closed", "open",     "hello",        "connect",     "header",     "counted"};
 
 bool is_plausible(const ConnEntry& entry) {
   return static_cast<unsigned>(entry.state) < kConnStateCount &&

@@ -195,6 +195,9 @@ void DataplaneLink::take_event(const Event& event, uint64_t now_ms) {
     case EventKind::syn_proxy_on:
     case EventKind::syn_proxy_off:
       return tell_syn_proxy(event);
+    case EventKind::backends_full:
+    case EventKind::service_full:
+      return warn_limit(event, now_ms);
     case EventKind::connect_failed:
     case EventKind::backend_reset:
       // Counted per backend in the segment, where the API reads them.
@@ -267,6 +270,17 @@ void DataplaneLink::warn_refused(const Event& event, uint64_t now_ms) {
   for (const auto& [service, count] : clients_refused_)
     spdlog::warn("service {}: no backend took {} proven clients", service_name(*peer_->segment, service), count);
   clients_refused_.clear();
+}
+
+void DataplaneLink::warn_limit(const Event& event, uint64_t now_ms) {
+  uint64_t& warned_ms = limit_warned_ms_[event.service];
+  if (warned_ms != 0 && age_ms(now_ms, warned_ms) < kWarnPauseMs) return;
+  warned_ms = now_ms;
+  const std::string name = service_name(*peer_->segment, event.service);
+  if (event.kind == EventKind::service_full)
+    spdlog::warn("service {}: its max_connections are open, new connections are dropped", name);
+  else
+    spdlog::warn("service {}: every backend has its max_connections open, new connections are dropped", name);
 }
 
 void DataplaneLink::tell_syn_proxy(const Event& event) {

@@ -112,6 +112,7 @@ class DataplaneLink {
   void send_snapshot(uint64_t now_ms);
   void warn_full(const Event& event, uint64_t now_ms);
   void warn_refused(const Event& event, uint64_t now_ms);
+  void warn_limit(const Event& event, uint64_t now_ms);
   void tell_syn_proxy(const Event& event);
   void set_problem(const std::string& problem);
 
@@ -138,7 +139,8 @@ class DataplaneLink {
   uint64_t full_warned_ms_ = 0;
   uint64_t refused_warned_ms_ = 0;
   std::map<ServiceSlot, uint64_t> clients_refused_;  // since the last warning
-  uint64_t malformed_before_ = 0;                    // by peers of the past
+  std::map<ServiceSlot, uint64_t> limit_warned_ms_;
+  uint64_t malformed_before_ = 0;  // by peers of the past
 };
 
 }  // namespace millrace::control

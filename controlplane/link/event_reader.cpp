@@ -30,6 +30,8 @@ bool is_valid_event(const Event& event) {
     case EventKind::client_refused:
     case EventKind::syn_proxy_on:
     case EventKind::syn_proxy_off:
+    case EventKind::backends_full:
+    case EventKind::service_full:
       return raw(event.service) < kServiceMax && event.count != 0;
     case EventKind::slab_full:
       return event.count != 0;

@@ -34,6 +34,9 @@ ServiceLive sum_service(const Segment& segment, ServiceSlot slot) {
     sum.no_slot += part.no_slot.read();
     sum.refused += part.refused.read();
     sum.syn_floods += part.syn_floods.read();
+    sum.backends_full += part.backends_full.read();
+    sum.service_full += part.service_full.read();
+    sum.sessions_moved += part.sessions_moved.read();
   }
   return sum;
 }

@@ -31,6 +31,9 @@ struct ServiceLive {
   uint64_t no_slot = 0;
   uint64_t refused = 0;
   uint64_t syn_floods = 0;
+  uint64_t backends_full = 0;
+  uint64_t service_full = 0;
+  uint64_t sessions_moved = 0;
 };
 
 // What one worker took from one port.

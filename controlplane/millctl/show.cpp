@@ -126,7 +126,8 @@ std::string show_services(const Json& body) {
   for (const Json& row : part(body, "services")) {
     const Json& backends = part(row, "backends");
     uint64_t refused = 0;
-    for (const char* reason : {"no_backend", "no_snat_port", "no_slot", "refused"}) refused += number(row, reason);
+    for (const char* reason : {"no_backend", "no_snat_port", "no_slot", "refused", "backends_full", "service_full"})
+      refused += number(row, reason);
     table.add({field(row, "service"), field(row, "up") == "true" ? "up" : "down",
                fmt::format("{}/{}", field(backends, "up"), field(backends, "total")), field(row, "protocol"),
                field(row, "mode"), field(row, "syn_proxy"), field(row, "balance"), field(row, "active"),

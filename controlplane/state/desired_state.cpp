@@ -61,6 +61,7 @@ DesiredState compute_desired_state(const config::Config& config, const Overrides
           .health = backend_health(key, from.healthcheck, health),
           .admin = said.admin.value_or(Admin::enabled),
           .proxy_protocol = backend.proxy_protocol,
+          .connections_max = backend.connections_max,
           .host = backend.host,
       });
     }

@@ -24,7 +24,8 @@ struct DesiredBackend {
   Health health = Health::up;
   Admin admin = Admin::enabled;
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
-  std::string host;  // by the service's host_matching; empty: any
+  uint32_t connections_max = 0;  // 0: no limit
+  std::string host;              // by the service's host_matching; empty: any
 
   // Gets new connections, as far as its priority group is the one in use.
   bool eligible() const { return health == Health::up && admin == Admin::enabled && weight > 0; }

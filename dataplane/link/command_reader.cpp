@@ -14,7 +14,7 @@ namespace {
 
 bool valid(Proto proto) { return proto == Proto::tcp || proto == Proto::udp; }
 bool valid(Mode mode) { return mode >= Mode::nat && mode <= Mode::tunnel; }
-bool valid(Balance balance) { return balance >= Balance::roundrobin && balance <= Balance::maglev; }
+bool valid(Balance balance) { return balance >= Balance::roundrobin && balance <= Balance::fastest; }
 bool valid(Health health) { return health == Health::down || health == Health::up; }
 bool valid(Admin admin) { return admin <= Admin::disabled; }
 bool valid(SynProxy syn_proxy) { return syn_proxy <= SynProxy::on; }
@@ -50,16 +50,25 @@ bool valid_direct(const ServiceSettings& service) {
     return false;
   if ((service.encapsulation == Encapsulation::gue) != (service.gue_port != 0)) return false;
   if (service.mss_clamp > (direct && service.proto == Proto::tcp ? 1 : 0)) return false;
-  // Every host must find the same backend for a flow, and nobody sees the backend's half of a handshake.
-  return !direct || (service.balance == Balance::maglev && !may_proxy(service.mode, service.syn_proxy));
+  // Every host must find the same backend for a flow, nobody sees the backend's half of a handshake or counts what is open.
+  return !direct || (service.balance == Balance::maglev && !may_proxy(service.mode, service.syn_proxy) &&
+                     service.connections_max == 0 && service.udp_requests_max == 0 && service.udp_responses_max == 0);
 }
 
 bool needs_pool(Mode mode) { return mode != Mode::nat && mode != Mode::dsr; }
 
+// Limits, and how a backend that comes back gets its share: by and by only where the client does not decide.
+bool valid_limits(const ServiceSettings& service) {
+  if (is_by_client(service.balance) && service.slow_start_ms != 0) return false;
+  if (service.proto != Proto::udp && (service.udp_requests_max != 0 || service.udp_responses_max != 0)) return false;
+  return service.slow_start_ms == 0 ||
+         (service.slow_start_ms >= kSlowStartMsMin && service.slow_start_ms <= kSlowStartMsMax);
+}
+
 bool valid(const ServiceSettings& service) {
   return valid(service.proto) && valid(service.mode) && valid(service.balance) &&
          valid_timeout(service.client_idle_timeout_ms) && valid_timeout(service.backend_idle_timeout_ms) &&
-         valid_proxying(service) && valid_direct(service);
+         valid_proxying(service) && valid_direct(service) && valid_limits(service);
 }
 
 constexpr IpAddr kBroadcast4 = IpAddr::from_ipv4(Be32{0xffff'ffff});
@@ -276,9 +285,10 @@ RejectReason CommandReader::add_backend(const BackendCommand& backend) {
   // A backend that expects a header must not see connections without one.
   if (backend.proxy_protocol != ProxyProtocol::none && !always_proxies(service.mode, service.syn_proxy))
     return RejectReason::bad_field;
-  // It gets the client's packet with the port that the client wrote.
+  // It gets the client's packet with the port that the client wrote, and nobody counts what it has open.
   const auto has_port = [&](const Endpoint& bind) { return bind.port == backend.port; };
-  if (is_direct(service.mode) && !std::ranges::all_of(service.binds, has_port)) return RejectReason::bad_field;
+  if (is_direct(service.mode) && (backend.connections_max != 0 || !std::ranges::all_of(service.binds, has_port)))
+    return RejectReason::bad_field;
   const Endpoint endpoint{backend.addr, backend.port};
   if (!pending.backends.insert({backend.service, endpoint}).second) return RejectReason::duplicate_backend;
   ++pending.backend_count;
@@ -287,7 +297,8 @@ RejectReason CommandReader::add_backend(const BackendCommand& backend) {
                               .priority = backend.priority,
                               .health = backend.health,
                               .admin = backend.admin,
-                              .proxy_protocol = backend.proxy_protocol});
+                              .proxy_protocol = backend.proxy_protocol,
+                              .connections_max = backend.connections_max});
   return RejectReason::none;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "controlplane/config/host_pattern.h"
+#include "dataplane/pick/eligible_backends.h"
 #include "millrace/addr.h"
 #include "millrace/ids.h"
 #include "millrace/messages.h"
@@ -34,11 +35,17 @@ struct DesiredBackend {
   Health health{};
   Admin admin{};
   ProxyProtocol proxy_protocol{};
+  uint32_t connections_max = 0;   // 0: no limit
   uint16_t host = kNoHost;        // index of its service's hosts
   BackendSlot slot = kNoBackend;  // given by SlotTable::assign
 
   // May it get new connections?
   bool eligible() const { return health == Health::up && admin == Admin::enabled && weight > 0; }
+  // Drain and weight 0 leave it what it has.
+  BackendStanding standing() const {
+    if (eligible()) return BackendStanding::eligible;
+    return health == Health::down || admin == Admin::disabled ? BackendStanding::lost : BackendStanding::closed;
+  }
   bool operator==(const DesiredBackend&) const = default;
 };
 

@@ -6,7 +6,20 @@
 #include <stdexcept>
 #include <utility>
 
+#include "dataplane/link/monotonic.h"
+
 namespace millrace {
+namespace {
+
+bool any_lost(const DesiredModel& model) {
+  return std::ranges::any_of(model.services, [](const DesiredService& service) {
+    return service.proto == Proto::udp && std::ranges::any_of(service.backends, [](const DesiredBackend& backend) {
+             return backend.standing() == BackendStanding::lost;
+           });
+  });
+}
+
+}  // namespace
 
 Publisher::Publisher(ProcessState& state, Steering& steering, Directory directory)
     : state_(state),
@@ -14,7 +27,8 @@ Publisher::Publisher(ProcessState& state, Steering& steering, Directory director
       directory_(directory),
       slots_(state.qsbr, {state.service_counters, state.backend_counters_own}),
       departed_ranges_(state.qsbr, state.slab),
-      retired_(state.qsbr) {
+      retired_(state.qsbr),
+      warming_(state.eligible) {
   auto empty = std::make_unique<Snapshot>();
   empty->services.resize(kServiceMax);
   auto routes = std::make_unique<RouteTable>(std::vector<Route>{}, route_epoch_);
@@ -82,10 +96,9 @@ RejectReason Publisher::publish_model(DesiredModel& wanted, bool refuse_conflict
       slots_.abandon(applied_);
       return RejectReason::steer_failed;
     }
+    snapshot->any_lost = any_lost(wanted);
     for (const BackendSlot slot : slots_.departed_backends()) state_.eligible.set(slot, false);
-    for (const DesiredService& service : wanted.services)
-      for (const DesiredBackend& backend : service.backends)
-        state_.eligible.set(backend.slot, backend.eligible(), backend.health);
+    for (const DesiredService& service : wanted.services) tell_standings(service);
     swap(std::move(snapshot));
   } catch (const std::bad_alloc&) {
     slots_.abandon(applied_);
@@ -107,7 +120,7 @@ void Publisher::set_backend(const SetBackendCommand& command) {
   if (command.fields & kSetHealth) backend.health = command.health;
   if (command.fields & kSetAdmin) backend.admin = command.admin;
   if (command.fields & kSetWeight) backend.weight = command.weight;
-  state_.eligible.set(backend.slot, backend.eligible(), backend.health);
+  tell_standing(service, backend, serves(service));
   directory_.write_backend(service.slot, backend);
   touched_[raw(command.service)] = true;
   any_touched_ = true;
@@ -118,12 +131,32 @@ void Publisher::flush() {
   std::vector<const DesiredService*> changed;
   for (size_t i = 0; i < touched_.size(); ++i)
     if (touched_[i]) changed.push_back(&applied_.services[i]);
-  swap(builder_.with_changed(*state_.snapshot.load(std::memory_order_relaxed), changed));
+  auto snapshot = builder_.with_changed(*state_.snapshot.load(std::memory_order_relaxed), changed);
+  snapshot->any_lost = any_lost(applied_);
+  swap(std::move(snapshot));
   std::fill(touched_.begin(), touched_.end(), false);
   any_touched_ = false;
 }
 
+bool Publisher::serves(const DesiredService& service) const {
+  return std::ranges::any_of(service.backends,
+                             [&](const DesiredBackend& backend) { return state_.eligible.read(backend.slot); });
+}
+
+// One that comes back while nobody else serves gets everything: there is no load to spare it.
+void Publisher::tell_standing(const DesiredService& service, const DesiredBackend& backend, bool others_serve) {
+  if (backend.eligible() && !state_.eligible.read(backend.slot))
+    warming_.begin(backend.slot, monotonic_ms(), others_serve ? service.slow_start_ms : 0);
+  state_.eligible.set(backend.slot, backend.standing());
+}
+
+void Publisher::tell_standings(const DesiredService& service) {
+  const bool others_serve = serves(service);
+  for (const DesiredBackend& backend : service.backends) tell_standing(service, backend, others_serve);
+}
+
 void Publisher::reclaim() {
+  warming_.advance(monotonic_ms());
   const bool ranges_gone = departed_ranges_.sweep();
   if (!slots_.reclaim() && !ranges_gone) return;
   for (const ServiceSlot slot : slots_.freed_services()) directory_.mark(slot, SlotLife::free);

@@ -16,6 +16,7 @@
 #include "dataplane/link/retired.h"
 #include "dataplane/link/slot_table.h"
 #include "dataplane/link/snapshot_builder.h"
+#include "dataplane/link/warming.h"
 #include "dataplane/ports/steering.h"
 #include "dataplane/process_state.h"
 #include "millrace/messages.h"
@@ -47,7 +48,8 @@ class Publisher {
   void flush();
   // Frees old snapshots and route tables that no worker reads any more; every turn.
   void collect() { retired_.collect(); }
-  // Frees slots and SNAT ranges that no connection uses any more; some times a second, it walks all that are leaving.
+  // Frees slots and SNAT ranges that no connection uses any more, and ends slow starts; some times a second, it walks all
+  // that are leaving.
   void reclaim();
   // Workers hold so many old tables that nothing more should be changed just now.
   bool must_wait() const { return retired_.size() >= kRetiredMax; }
@@ -58,6 +60,10 @@ class Publisher {
  private:
   RejectReason publish_model(DesiredModel& wanted, bool refuse_conflict);
   void swap(std::unique_ptr<Snapshot> snapshot);
+  // To the workers, before any table says it.
+  void tell_standing(const DesiredService& service, const DesiredBackend& backend, bool others_serve);
+  void tell_standings(const DesiredService& service);
+  bool serves(const DesiredService& service) const;
 
   ProcessState& state_;
   Steering& steering_;
@@ -66,6 +72,7 @@ class Publisher {
   DepartedRanges departed_ranges_;
   SnapshotBuilder builder_;
   Retired retired_;
+  Warming warming_;
   DesiredModel applied_;
   std::vector<IpAddr> addresses_;
   std::vector<bool> touched_;  // by ServiceOrdinal of applied_

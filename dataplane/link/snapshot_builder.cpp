@@ -118,7 +118,8 @@ std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service)
                                      .port = backend.endpoint.port,
                                      .slot = backend.slot,
                                      .weight = backend.weight,
-                                     .proxy_protocol = backend.proxy_protocol},
+                                     .proxy_protocol = backend.proxy_protocol,
+                                     .connections_max = backend.connections_max},
                           .priority = backend.priority,
                           .eligible = backend.eligible()});
   auto tables = std::make_shared<ServiceTables>(ServiceTables{service});

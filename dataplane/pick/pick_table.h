@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "dataplane/pick/alias_table.h"
 #include "millrace/addr.h"
 #include "millrace/ids.h"
 #include "millrace/messages.h"
@@ -16,6 +17,7 @@ struct BackendTarget {
   BackendSlot slot{};
   uint16_t weight = 1;
   ProxyProtocol proxy_protocol{};
+  uint32_t connections_max = 0;  // 0: no limit
 };
 
 // How one service picks, for one family. Only eligible backends (up, enabled, weight > 0) of the best priority
@@ -27,6 +29,11 @@ struct PickTable {
   // maglev: kMaglevSize target indexes; depends on addresses, ports and weights alone, so that it is equal on every
   // host and in every run.
   std::vector<uint16_t> maglev;
+  // iphash1: likewise.
+  std::vector<uint16_t> rendezvous;
+  // iphash, and those that draw at random: by weight.
+  std::vector<AliasCell> alias;
+  bool has_limits = false;  // a target has connections_max
 };
 
 }  // namespace millrace

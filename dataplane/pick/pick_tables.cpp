@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/pick/alias_table.h"
 #include "dataplane/pick/maglev.h"
+#include "dataplane/pick/rendezvous.h"
 #include "dataplane/pick/weighted_sequence.h"
 
 namespace millrace {
@@ -26,19 +28,31 @@ std::vector<BackendTarget> best_group(std::span<const PickCandidate> candidates,
 
 PickTable build_table(Balance balance, std::vector<BackendTarget> targets) {
   PickTable table{.targets = std::move(targets)};
+  std::vector<uint16_t> weights;
+  for (const BackendTarget& target : table.targets) {
+    weights.push_back(target.weight);
+    table.has_limits = table.has_limits || target.connections_max != 0;
+  }
   switch (balance) {
     case Balance::roundrobin:
       table.sequence.resize(table.targets.size());
       std::iota(table.sequence.begin(), table.sequence.end(), uint16_t{0});
       break;
-    case Balance::weight: {
-      std::vector<uint16_t> weights;
-      for (const BackendTarget& target : table.targets) weights.push_back(target.weight);
+    case Balance::weight:
       table.sequence = build_weighted_sequence(weights);
       break;
-    }
     case Balance::maglev:
       table.maglev = build_maglev(table.targets);
+      break;
+    case Balance::iphash1:
+      table.rendezvous = build_rendezvous(table.targets);
+      break;
+    case Balance::iphash:
+    case Balance::random:
+    case Balance::p2c:
+    case Balance::leastbandwidth:
+    case Balance::fastest:
+      table.alias = build_alias_table(weights);
       break;
     case Balance::leastconn:
       break;  // decides by the counters alone

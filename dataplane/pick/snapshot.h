@@ -49,6 +49,7 @@ struct Snapshot {
   // By ServiceSlot; null where the slot is not configured. Shared, because one service's change leaves the others'.
   std::vector<std::shared_ptr<const ServiceTables>> services;
   bool any_spliced = false;  // a service of mode proxy, or with syn_proxy
+  bool any_lost = false;     // a UDP service has a backend that its sessions move off (BackendStanding::lost)
 };
 
 }  // namespace millrace

@@ -11,9 +11,11 @@
 #include <cstddef>
 #include <cstring>
 
+#include "dataplane/stages/backend_choice.h"
 #include "dataplane/stages/checksum.h"
 #include "dataplane/stages/connection.h"
 #include "dataplane/stages/direct_flow.h"
+#include "dataplane/stages/handshake_watch.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/prefetch_entry.h"
@@ -23,6 +25,7 @@
 #include "dataplane/stages/slow_path.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/tcp_segment.h"
+#include "dataplane/stages/udp_session.h"
 #include "dataplane/stages/whose_packet.h"
 #include "dataplane/tcp/reset_check.h"
 #include "dataplane/tcp/tcp_state.h"
@@ -75,7 +78,8 @@ void note_reset(Worker& worker, const ConnEntry& entry) {
 }
 
 bool is_first_answer(const ConnEntry& entry, Direction direction) {
-  return entry.state == ConnState::open && direction == Direction::reverse && entry.backend_seen_ms == entry.opened_ms;
+  return (entry.state == ConnState::open || entry.state == ConnState::counted) && direction == Direction::reverse &&
+         entry.backend_seen_ms == entry.opened_ms;
 }
 
 bool reopens(const ConnEntry& entry, const TcpSegment& segment) {
@@ -99,6 +103,9 @@ bool act_on_tcp(Worker& worker, const Burst& burst, unsigned i) {
   const TcpSegment segment = tcp_segment(burst, i);
   const TcpEvent event = tcp_event(segment.flags);
   if (event == TcpEvent::syn && ref.direction == Direction::forward && reopens(entry, segment)) return false;
+  if (entry.state == ConnState::syn_sent && ref.direction == Direction::reverse &&
+      (event == TcpEvent::syn_ack || event == TcpEvent::rst))
+    end_handshake_watch(worker, entry, entry.opened_ms, event == TcpEvent::syn_ack);
   ConnState next = next_state(entry.state, ref.direction, event);
   // Both ends know the numbers better: what looks forged goes on to them, and changes nothing here.
   const bool ends = event == TcpEvent::rst || event == TcpEvent::fin;
@@ -110,11 +117,20 @@ bool act_on_tcp(Worker& worker, const Burst& burst, unsigned i) {
   const bool was_time_wait = entry.state == ConnState::time_wait;
   if (next != entry.state) {
     if (event == TcpEvent::rst && ref.direction == Direction::reverse) note_reset(worker, entry);
-    entry.state = next;
+    set_state(worker, entry, next);
     arm_connection(worker, ref.index);
   }
   if (!was_time_wait || next != ConnState::time_wait) remember_numbers(entry, ref.direction, segment);
   return true;
+}
+
+// False: the datagram is the first of a new session, or comes after the last answer.
+bool act_on_udp(Worker& worker, const ConnRef& ref, ConnEntry& entry) {
+  if (must_move(worker, entry, ref.direction)) {
+    count_moved(worker, entry);
+    return false;
+  }
+  return entry.state == ConnState::open || count_datagram(worker, ref, entry);
 }
 
 // Without a branch: directions change from packet to packet.
@@ -131,7 +147,7 @@ bool act_on_hit(Worker& worker, const Burst& burst, unsigned i) {
   const Ms now_ms = worker.clock.now32_ms();
   // A UDP backend's first answer starts its idle timeout, which may be the shorter one.
   const bool first_answer = is_first_answer(entry, ref.direction);
-  if (info.proto == Proto::tcp && !act_on_tcp(worker, burst, i)) return false;
+  if (info.proto == Proto::tcp ? !act_on_tcp(worker, burst, i) : !act_on_udp(worker, ref, entry)) return false;
   set_seen(entry, ref.direction, now_ms);
   if (first_answer) arm_connection(worker, ref.index);
   return true;
@@ -221,14 +237,18 @@ void act_on_trailing(Worker& worker, Burst& burst, unsigned i) {
   burst.info[i].kind = PacketKind::direct;
 }
 
+// Established, or a UDP session with nothing to count and nowhere to go.
+inline bool is_settled(const Worker& worker, const ConnEntry& entry, const PacketInfo& info, Direction direction) {
+  if (entry.state == ConnState::established) return (info.tcp_flags & kTcpDeciding) == 0;
+  return entry.state == ConnState::open && !is_first_answer(entry, direction) && !must_move(worker, entry, direction);
+}
+
 // Nearly every packet: one of an open connection in a settled state. True when that was it.
 inline bool act_on_settled(Worker& worker, Burst& burst, unsigned i) {
   const ConnRef& ref = burst.conns[i];
   if (!ref.found() || worker.closed_in_burst || !is_hit(worker, burst, i)) return false;
   ConnEntry& entry = worker.slab[ref.index];
-  const bool settled = entry.state == ConnState::established ? (burst.info[i].tcp_flags & kTcpDeciding) == 0
-                                                             : entry.state == ConnState::open;
-  if (!settled || is_first_answer(entry, ref.direction)) return false;
+  if (!is_settled(worker, entry, burst.info[i], ref.direction)) return false;
   if (entry.spliced != 0) {
     if (!pass_spliced(worker, burst, i)) return true;
   } else if (is_direct(entry.mode)) {
@@ -274,6 +294,7 @@ void act_on_suspect(Worker& worker, Burst& burst, unsigned i) {
 
 void act_burst(Worker& worker, Burst& burst) {
   worker.opened_in_burst = worker.closed_in_burst = false;
+  worker.any_lost = worker.snapshot->any_lost;
   for (unsigned i = 0; i < burst.count; ++i) {
     if (i + kEntriesAhead < burst.count) prefetch_entry(worker, burst, i + kEntriesAhead);
     if (burst.info[i].kind != PacketKind::flow || !act_on_settled(worker, burst, i)) [[unlikely]]

@@ -4,10 +4,13 @@
 #include <cstring>
 
 #include "dataplane/conn/idle.h"
+#include "dataplane/stages/backend_choice.h"
 #include "dataplane/stages/checksum.h"
+#include "dataplane/stages/handshake_watch.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/proxy_handshake.h"
 #include "dataplane/stages/proxy_hello.h"
+#include "dataplane/stages/udp_session.h"
 
 namespace millrace {
 namespace {
@@ -87,6 +90,11 @@ std::optional<Endpoint> source_towards(Worker& worker, const Tuple& tuple, const
   return std::nullopt;
 }
 
+ConnState first_state(const ServiceTables& service) {
+  if (service.proto == Proto::tcp) return ConnState::syn_sent;
+  return limits_datagrams(service) ? ConnState::counted : ConnState::open;
+}
+
 // Claims an entry and describes the client in it; the slab has one.
 ConnIndex make_entry(Worker& worker, const Tuple& tuple, const ServiceTables& service) {
   const ConnIndex index = worker.slab.claim();
@@ -96,7 +104,7 @@ ConnIndex make_entry(Worker& worker, const Tuple& tuple, const ServiceTables& se
 
 // First of all, because a flood that has filled the slab should cost no search for a port.
 std::optional<DropReason> refuse_when_full(Worker& worker, const ServiceTables& service) {
-  if (!worker.slab.is_full()) return std::nullopt;
+  if (!worker.slab.is_full()) return refuse_over_limit(worker, service);
   worker.service_counters[raw(service.slot)].no_slot.add(1);
   note_slab_full(worker);
   return DropReason::slab_full;
@@ -114,11 +122,13 @@ void count_opened(Worker& worker, const ServiceTables& service) {
   worker.counters.connections_opened.add(1);
   counters.connections.add(1);
   counters.active.add(1);
+  worker.open_counts.add(service.slot);
 }
 
 void count_attached(Worker& worker, BackendSlot backend) {
   worker.backend_counters[raw(backend)].connections.add(1);
   worker.backend_counters[raw(backend)].active.add(1);
+  worker.open_counts.add(backend);
 }
 
 void leave_backend(Worker& worker, const ConnEntry& entry) {
@@ -127,22 +137,16 @@ void leave_backend(Worker& worker, const ConnEntry& entry) {
   if (!is_direct(entry.mode)) worker.table.erase(entry, Direction::reverse);
   worker.closed_in_burst = true;
   worker.backend_counters[raw(entry.backend)].active.sub(1);
+  if (!is_over(entry.state)) worker.open_counts.sub(entry.backend);
 }
 
 }  // namespace
 
-const BackendTarget* pick_for(Worker& worker, const Tuple& tuple, const ServiceTables& service) {
-  const PickWish wish{.client_hash = flow_hash(tuple.src, tuple.src_port)};
-  const BackendTarget* backend = pick_backend(service, service.table(tuple.dst.family()), wish, worker.state.eligible,
-                                              worker.cursors, worker.state.backend_counters);
-  if (backend == nullptr) worker.service_counters[raw(service.slot)].no_backend.add(1);
-  return backend;
-}
-
 void describe_client(const Worker& worker, const Tuple& tuple, const ServiceTables& service, ConnEntry& entry) {
   const Ms now_ms = worker.clock.now32_ms();
   entry.client_seen_ms = entry.backend_seen_ms = entry.opened_ms = now_ms;
-  entry.state = tuple.proto == Proto::tcp ? ConnState::syn_sent : ConnState::open;
+  entry.state = first_state(service);
+  if (entry.state == ConnState::counted) entry.datagrams[0] = 1;
   entry.family = tuple.dst.family();
   entry.proto = tuple.proto;
   entry.mode = service.mode;
@@ -157,14 +161,16 @@ void describe_client(const Worker& worker, const Tuple& tuple, const ServiceTabl
 std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
                                           ConnRef& opened) {
   if (const auto refused = refuse_when_full(worker, service)) return refused;
-  const BackendTarget* backend = pick_for(worker, tuple, service);
-  if (backend == nullptr) return DropReason::no_backend;
+  const auto [backend, result] = pick_for_client(worker, service, service.table(tuple.dst.family()), tuple);
+  if (backend == nullptr) return refuse_unpicked(worker, service, result);
   const std::optional<Endpoint> source = source_towards(worker, tuple, service, *backend);
   if (!source) return DropReason::no_snat_port;
   const ConnIndex index = make_entry(worker, tuple, service);
-  set_backend_side(worker.slab[index], *source, *backend);
+  ConnEntry& entry = worker.slab[index];
+  set_backend_side(entry, *source, *backend);
+  if (tuple.proto == Proto::tcp) begin_handshake_watch(worker, service, entry);
   // The packet's own tuple was not found, or we were not here; the reply's was looked up by source_towards.
-  if (!worker.table.insert_absent(worker.slab[index], index)) return abandon_entry(worker, index, service);
+  if (!worker.table.insert_absent(entry, index)) return abandon_entry(worker, index, service);
   worker.slab.publish(index);
   arm_connection(worker, index);
   count_opened(worker, service);
@@ -253,6 +259,7 @@ void close_connection(Worker& worker, ConnIndex index) {
   worker.closed_in_burst = true;
   worker.counters.connections_closed.add(1);
   worker.service_counters[raw(entry.service)].active.sub(1);
+  if (!is_over(entry.state)) worker.open_counts.sub(entry.service);
   worker.slab.release(index);
 }
 
@@ -261,7 +268,7 @@ void arm_connection(Worker& worker, ConnIndex index) { worker.wheel.arm(index, d
 void expire_connections(Worker& worker) {
   const Ms now_ms = worker.clock.now32_ms();
   worker.expiries_left = worker.wheel.advance(now_ms, [&](ConnIndex index) {
-    const ConnEntry& entry = worker.slab[index];
+    ConnEntry& entry = worker.slab[index];
     const Ms due = due_of(worker, index);
     // Packets only store when they came; the timer finds out here.
     if (ms_after(due, now_ms)) return worker.wheel.arm(index, due);
@@ -270,6 +277,7 @@ void expire_connections(Worker& worker) {
     if (entry.state == ConnState::syn_sent && !is_direct(entry.mode)) {
       worker.backend_counters[raw(entry.backend)].connect_failures.add(1);
       note_backend(worker, NoteKind::connect_failed, entry.service, entry.backend);
+      end_handshake_watch(worker, entry, entry.opened_ms, false);
     }
     worker.counters.connections_expired.add(1);
     close_connection(worker, index);

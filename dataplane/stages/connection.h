@@ -31,8 +31,6 @@ std::optional<DropReason> attach_backend(Worker& worker, ConnIndex index, const 
 // Undoes that. Nothing happens when there is none.
 void detach_backend(Worker& worker, ConnIndex index);
 
-// The backend that Maglev or another scheduler gives a new connection. Null: there is none, which is counted.
-const BackendTarget* pick_for(Worker& worker, const Tuple& tuple, const ServiceTables& service);
 // Fills what a client's first packet tells. Everything else of `entry` is zero.
 void describe_client(const Worker& worker, const Tuple& tuple, const ServiceTables& service, ConnEntry& entry);
 // Keeps `flow`, described by direct_flow.h, as an entry with the client's key, which has no connection yet. False: there

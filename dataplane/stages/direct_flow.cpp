@@ -3,8 +3,10 @@
 #include <cstring>
 
 #include "dataplane/pick/flow_hash.h"
+#include "dataplane/stages/backend_choice.h"
 #include "dataplane/stages/connection.h"
 #include "dataplane/stages/direct_forward.h"
+#include "dataplane/stages/udp_session.h"
 #include "dataplane/tcp/tcp_state.h"
 
 namespace millrace {
@@ -49,8 +51,10 @@ bool act_on_direct(Worker& worker, Burst& burst, unsigned i) {
   const ConnIndex index = burst.conns[i].index;
   const PacketInfo& info = burst.info[i];
   ConnEntry& flow = worker.slab[index];
-  // A datagram needs no backend that remembers the ones before it.
-  if (info.proto == Proto::udp && worker.state.eligible.is_down(flow.backend)) return false;
+  if (must_move(worker, flow, Direction::forward)) {
+    count_moved(worker, flow);
+    return false;
+  }
   ConnState next = flow.state;
   if (info.proto == Proto::tcp) {
     const TcpEvent event = tcp_event(info.tcp_flags);
@@ -59,7 +63,7 @@ bool act_on_direct(Worker& worker, Burst& burst, unsigned i) {
   }
   flow.client_seen_ms = worker.clock.now32_ms();
   if (next != flow.state) {
-    flow.state = next;
+    set_state(worker, flow, next);
     arm_connection(worker, index);
   }
   burst.info[i].kind = PacketKind::direct;
@@ -68,8 +72,8 @@ bool act_on_direct(Worker& worker, Burst& burst, unsigned i) {
 
 std::optional<DropReason> describe_direct(Worker& worker, const Tuple& tuple, const ServiceTables& service,
                                           ConnEntry& flow) {
-  const BackendTarget* backend = pick_for(worker, tuple, service);
-  if (backend == nullptr) return DropReason::no_backend;
+  const auto [backend, result] = pick_for_client(worker, service, service.table(tuple.dst.family()), tuple);
+  if (backend == nullptr) return refuse_unpicked(worker, service, result);
   const std::optional<Endpoint> source = source_of(worker, tuple, service, *backend);
   if (!source) {
     worker.service_counters[raw(service.slot)].no_snat_port.add(1);

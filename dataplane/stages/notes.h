@@ -19,6 +19,10 @@ inline void note_backend(Worker& worker, NoteKind kind, ServiceSlot service, Bac
   send_note(worker, WorkerNote{.kind = kind, .service = service, .backend = backend});
 }
 
+inline void note_service(Worker& worker, NoteKind kind, ServiceSlot service) {
+  note_backend(worker, kind, service, kNoBackend);
+}
+
 inline void note_slab_full(Worker& worker) {
   send_note(worker, WorkerNote{.kind = NoteKind::slab_full, .service = kNoService, .backend = kNoBackend});
 }

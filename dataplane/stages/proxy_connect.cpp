@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/stages/backend_choice.h"
 #include "dataplane/stages/connection.h"
+#include "dataplane/stages/handshake_watch.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/proxy_handshake.h"
 #include "dataplane/stages/proxy_hello.h"
@@ -127,12 +129,19 @@ void reset_client(Worker& worker, ConnIndex index, BackendSlot last) {
   end_handshake(worker, index);
 }
 
+// When the first SYN went to the present backend.
+uint32_t attempt_began_ms(Worker& worker, ConnIndex index) {
+  const ServiceTables* service = service_of(worker, worker.slab[index]);
+  return service != nullptr ? worker.splice(index).deadline_ms - service->connect_timeout_ms : worker.clock.now32_ms();
+}
+
 // A backend that was tried in vain.
 void fail_backend(Worker& worker, ConnIndex index) {
   ConnEntry& entry = worker.slab[index];
   const BackendSlot failed = entry.backend;
   worker.backend_counters[raw(failed)].connect_failures.add(1);
   note_backend(worker, NoteKind::connect_failed, entry.service, failed);
+  end_handshake_watch(worker, entry, attempt_began_ms(worker, index), false);
   detach_backend(worker, index);
   const ServiceTables* service = service_of(worker, entry);
   if (service == nullptr || worker.splice(index).tries >= kBackendTriesMax) return refuse_client(worker, index, failed);
@@ -187,6 +196,7 @@ uint16_t opening_window(const Splice& splice) {
 void accept_syn_ack(Worker& worker, ConnIndex index, const TcpSegment& segment) {
   Splice& splice = worker.splice(index);
   take_syn_ack_numbers(splice, segment, worker.slab[index].family);
+  end_handshake_watch(worker, worker.slab[index], attempt_began_ms(worker, index), true);
   if ((splice.client_has & kSpliceTimestamps) != 0)
     worker.has_timestamps[raw(worker.slab[index].backend)] = (splice.backend_has & kSpliceTimestamps) != 0;
   if (first_end(splice) == splice.backend_acked) {
@@ -257,7 +267,7 @@ void reset_backend(Worker& worker, ConnIndex index) {
 void end_handshake(Worker& worker, ConnIndex index) {
   detach_backend(worker, index);
   release_hello(worker, index);
-  worker.slab[index].state = ConnState::closed;
+  set_state(worker, worker.slab[index], ConnState::closed);
   arm_connection(worker, index);
 }
 
@@ -273,16 +283,15 @@ void refuse_client(Worker& worker, ConnIndex index, BackendSlot last) {
 void connect_backend(Worker& worker, ConnIndex index, const ServiceTables& service, BackendSlot avoid) {
   ConnEntry& entry = worker.slab[index];
   Splice& splice = worker.splice(index);
-  const Tuple client = client_tuple(entry);
-  const PickWish wish{.client_hash = flow_hash(client.src, client.src_port), .avoid = avoid};
   const PickTable* table = table_of(worker, index, service);
-  const BackendTarget* backend = table == nullptr ? nullptr
-                                                  : pick_backend(service, *table, wish, worker.state.eligible,
-                                                                 worker.cursors, worker.state.backend_counters);
+  Pick pick;
+  if (table != nullptr) pick = pick_for_client(worker, service, *table, client_tuple(entry), avoid);
+  const BackendTarget* backend = pick.backend;
   if (backend == nullptr) {
-    ServiceCounters& counters = worker.service_counters[raw(service.slot)];
-    const bool none_from_the_first = table != nullptr && splice.tries == 0;
-    (none_from_the_first ? counters.no_backend : counters.refused).add(1);
+    if (table != nullptr && splice.tries == 0)
+      refuse_unpicked(worker, service, pick.result);
+    else
+      worker.service_counters[raw(service.slot)].refused.add(1);
     return reset_client(worker, index, avoid);
   }
   if (attach_backend(worker, index, service, *backend)) return reset_client(worker, index, backend->slot);
@@ -290,6 +299,7 @@ void connect_backend(Worker& worker, ConnIndex index, const ServiceTables& servi
   splice.proxy_protocol = backend->proxy_protocol;
   begin_numbers(worker, index);
   entry.state = ConnState::connect;
+  begin_handshake_watch(worker, service, entry);
   splice.deadline_ms = worker.clock.now32_ms() + service.connect_timeout_ms;
   say_syn(worker, index);
   set_due(worker, index);

@@ -15,10 +15,6 @@ bool slab_is_over(const Worker& worker, uint32_t percent) {
 
 uint32_t per_window(uint32_t syn_rate) { return std::max(syn_rate / (1000 / kGateWindowMs), 1u); }
 
-void tell(Worker& worker, NoteKind kind, ServiceSlot slot) {
-  send_note(worker, WorkerNote{.kind = kind, .service = slot, .backend = kNoBackend});
-}
-
 // Takes the SYN into account.
 void count_syn(SynGate& gate, uint32_t now_ms) {
   if (now_ms - gate.window_ms >= kGateWindowMs) {
@@ -46,7 +42,7 @@ bool answers_with_cookies(Worker& worker, const ServiceTables& service) {
   gate.open = gate.was_open = true;
   gate.busy_ms = now_ms;
   worker.service_counters[raw(service.slot)].syn_floods.add(1);
-  tell(worker, NoteKind::syn_proxy_on, service.slot);
+  note_service(worker, NoteKind::syn_proxy_on, service.slot);
   return true;
 }
 
@@ -63,7 +59,7 @@ void calm_gates(Worker& worker) {
     const uint32_t calm_ms = now_ms - gate.busy_ms;
     if (gate.open && calm_ms >= kGateCalmMs) {
       gate.open = false;
-      tell(worker, NoteKind::syn_proxy_off, gates.open_[i]);
+      note_service(worker, NoteKind::syn_proxy_off, gates.open_[i]);
     }
     if (!gate.open && calm_ms >= kGateCalmMs + 2 * kCookieEpochMs) {
       gate.was_open = false;

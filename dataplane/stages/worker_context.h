@@ -1,6 +1,6 @@
 // worker_context.h: everything one worker has at hand; the stages share it.
 // Thread: owning worker, but for what it points to in ProcessState.
-// Memory: about 120 KiB besides its tables; made once, never grows.
+// Memory: about 1 MiB besides its tables; made once, never grows.
 #pragma once
 
 #include <array>
@@ -84,7 +84,8 @@ struct Worker {
   ConnTable table;
   TimerWheel wheel;
   SnatPorts snat_ports;
-  PickCursors cursors;
+  OpenCounts::Row& open_counts;
+  PickState pick;
   HoldQueue held;
   DatagramTable datagrams;
   PathMtus path_mtus;
@@ -107,6 +108,7 @@ struct Worker {
   // A bulk lookup is as old as the start of its burst; these say when a packet must be looked up again.
   bool opened_in_burst = false;
   bool closed_in_burst = false;
+  bool any_lost = false;  // of the snapshot, read once a burst: it lies beside what is read of every packet
 
   std::vector<RxSource> sources;
   unsigned source_next = 0;  // who is polled first, in turn

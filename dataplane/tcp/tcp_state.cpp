@@ -141,6 +141,7 @@ uint32_t state_timeout_ms(ConnState state, const SettingsCommand& settings) {
     case closed:
       return settings.closed_timeout_ms;
     case open:
+    case counted:
       return kOpenTimeoutMs;
     case hello:
     case connect:

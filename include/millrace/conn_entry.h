@@ -25,15 +25,18 @@ enum class ConnState : uint8_t {
   client_fin = 4,    // client closed its half
   backend_fin = 5,   // backend closed its half
   time_wait = 6,     // both halves closed
-  closed = 7,        // RST seen
+  closed = 7,        // RST seen; of UDP: its last answer was
   open = 8,          // UDP
   // Of a proxied connection before it is established; the client has proven that it is there.
   hello = 9,     // its ClientHello is not whole
   connect = 10,  // our SYN to a backend is not answered
   header = 11,   // what we say first to the backend is not acknowledged: PROXY header, held ClientHello
+  counted = 12,  // UDP of a service that limits a session's datagrams
 };
-inline constexpr unsigned kConnStateCount = 12;
-constexpr bool in_proxied_handshake(ConnState state) { return state >= ConnState::hello; }
+inline constexpr unsigned kConnStateCount = 13;
+constexpr bool in_proxied_handshake(ConnState state) { return state >= ConnState::hello && state <= ConnState::header; }
+// Both sides have ended it, or one has by force: it waits for what comes late, and counts for no limit.
+constexpr bool is_over(ConnState state) { return state == ConnState::time_wait || state == ConnState::closed; }
 
 struct alignas(64) ConnEntry {
   // Odd while the entry is being opened or closed, even otherwise; grows by 2 with each use of the entry.
@@ -61,7 +64,8 @@ struct alignas(64) ConnEntry {
   union {
     uint16_t hello;                      // spliced: place in the worker's store of ClientHellos, kNoHello
     uint16_t gue_port;                   // encapsulation gue
-    std::array<uint16_t, 2> tcp_halves;  // TCP, not spliced: see dataplane/tcp/reset_check.h
+    std::array<uint16_t, 2> tcp_halves;  // TCP, not spliced: see dataplane/tcp/reset_check.h, and handshake_watch.h
+    std::array<uint16_t, 2> datagrams;   // counted: so far, of the client and of the backend
   };
   // Ports and addresses in pairs: what a rewritten packet says, source first. One load takes a pair: the first is the
   // reverse packet's, the second the forward packet's.

@@ -110,11 +110,14 @@ struct alignas(64) ServiceCounters {
   Counter active;  // gauge
   Counter no_backend;
   Counter no_snat_port;
-  Counter no_slot;     // slab or table full
-  Counter refused;     // proven clients reset: no backend took them or none has their name
-  Counter syn_floods;  // times that automatic began to answer with cookies
-  Counter reserved;
+  Counter no_slot;         // slab or table full
+  Counter refused;         // proven clients reset: no backend took them or none has their name
+  Counter syn_floods;      // times that automatic began to answer with cookies
+  Counter backends_full;   // every eligible backend was at its max_connections
+  Counter service_full;    // the service was at its own
+  Counter sessions_moved;  // UDP sessions that left a backend which went down or was disabled
+  Counter reserved[6];
 };
-static_assert(sizeof(ServiceCounters) == 64);
+static_assert(sizeof(ServiceCounters) == 128);
 
 }  // namespace millrace

@@ -59,6 +59,8 @@ namespace millrace {
   X(fragment_orphan, "fragment of a packet whose first fragment made or found no connection")       \
   X(dsr_off_link, "backend of a dsr service is behind a router, not on a port's own link")          \
   X(tunnel_error, "ICMP error about a tunnel, other than that the packet was too big")              \
+  X(backends_full, "every eligible backend of the service has its max_connections open")            \
+  X(service_full, "the service has its max_connections open")                                       \
   X(punt_rate, "for the kernel, but of a kind that comes faster than [dataplane] punt_rate")
 
 enum class DropReason : uint8_t {

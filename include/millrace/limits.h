@@ -9,7 +9,7 @@ namespace millrace {
 inline constexpr uint32_t kWorkerMax = 64;      // n x n hand-over rings of 8 KiB: 32 MiB at 64 workers.
 inline constexpr uint32_t kPortMax = 16;        // Neighbour words hold a port in 4 bits.
 inline constexpr uint32_t kQueueMax = 64;       // Per port; one worker each is the most that helps.
-inline constexpr uint32_t kServiceMax = 16384;  // 128 B of directory and 64 B of counters per worker each.
+inline constexpr uint32_t kServiceMax = 16384;  // 128 B of directory and 128 B of counters per worker each.
 inline constexpr uint32_t kBackendMax = 65535;  // (service, backend) pairs; 64 B each, and 64 B per worker.
 inline constexpr uint32_t kBackendPerServiceMax = 4096;
 inline constexpr uint32_t kBindPerServiceMax = 256;
@@ -31,6 +31,8 @@ inline constexpr uint32_t kMaglevSize = 65537;       // Prime; 128 KiB a service
 // Of proxied connections: how long a backend that is tried, and a ClientHello, may take. A round trip; a client's patience.
 inline constexpr uint32_t kHandshakeTimeoutMsMin = 10;
 inline constexpr uint32_t kHandshakeTimeoutMsMax = 60'000;
+inline constexpr uint32_t kSlowStartMsMin = 1000;
+inline constexpr uint32_t kSlowStartMsMax = 3'600'000;
 inline constexpr uint32_t kSynRateMax = 10'000'000;  // SYNs/s; more than a worker takes in.
 
 }  // namespace millrace

@@ -27,7 +27,22 @@ constexpr bool is_direct(Mode mode) { return mode >= Mode::dsr; }
 // What mode tunnel wraps a client's packet in: the IP header alone (RFC 2003, 2473, 4213), or Generic UDP Encapsulation
 // (draft-ietf-intarea-gue-09, variant 0).
 enum class Encapsulation : uint8_t { none = 0, ip = 1, gue = 2 };
-enum class Balance : uint8_t { roundrobin = 1, weight = 2, leastconn = 3, maglev = 4 };
+enum class Balance : uint8_t {
+  roundrobin = 1,
+  weight = 2,
+  leastconn = 3,
+  maglev = 4,          // by client address and port
+  leastbandwidth = 5,  // of two at random, fewer bits/s
+  iphash = 6,          // by client address
+  iphash1 = 7,         // by client address; who leaves moves its own clients alone
+  random = 8,
+  p2c = 9,       // of two at random, fewer open connections
+  fastest = 10,  // of two at random, the sooner SYN-ACK
+};
+// Whether the client alone decides, as far as its backend can take it.
+constexpr bool is_by_client(Balance balance) {
+  return balance == Balance::maglev || balance == Balance::iphash || balance == Balance::iphash1;
+}
 // When a nat or fullnat service answers SYNs with cookies and splices, as mode proxy always does.
 enum class SynProxy : uint8_t { off = 0, automatic = 1, on = 2 };
 // Whether a service has proxied connections at all, and whether it has no others.
@@ -108,6 +123,11 @@ struct ServiceSettings {
   uint32_t connect_timeout_ms = 0;  // 10 ms .. 60 s for each backend that is tried
   uint32_t hello_timeout_ms = 0;    // 10 ms .. 60 s for a whole ClientHello; 0 unless host_matching
   uint32_t syn_rate = 0;            // SYNs/s of one worker from which automatic sends cookies; 0 unless automatic
+  uint32_t connections_max = 0;     // open at once, over all workers; 0: no limit
+  uint32_t slow_start_ms = 0;       // until a backend that came back has its whole share; 0: at once
+  // Of UDP: datagrams from the client and from the backend that end a session; 0: no limit, and for TCP.
+  uint16_t udp_requests_max = 0;
+  uint16_t udp_responses_max = 0;
 
   bool operator==(const ServiceSettings&) const = default;
 };
@@ -136,6 +156,7 @@ struct BackendCommand {
   Be16 port;
   ProxyProtocol proxy_protocol{};  // none unless the service's connections are proxied
   uint8_t reserved[3] = {};
+  uint32_t connections_max = 0;  // open at once, over all workers; 0: no limit
   IpAddr addr;
 };
 
@@ -193,6 +214,8 @@ enum class EventKind : uint16_t {
   client_refused = 7,  // service_slot, backend_slot tried last or none, count: no backend took proven clients
   syn_proxy_on = 8,    // service_slot, count of SYNs/s: a worker began to answer with cookies (automatic)
   syn_proxy_off = 9,   // service_slot: that worker stopped
+  backends_full = 10,  // service_slot, count of ms and workers that met every backend at its limit
+  service_full = 11,   // service_slot, count of ms and workers that met the service at its limit
 };
 
 // X(name, sentence)

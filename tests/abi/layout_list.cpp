@@ -1,5 +1,6 @@
 #include "tests/abi/layout_list.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <sstream>
 
@@ -9,8 +10,8 @@ namespace millrace {
 
 namespace {
 
-// One struct: its fields in order. A gap between two of them shows as a line of its own: alignment, or a field that
-// somebody added to the struct but not here.
+// One struct: its fields in order, those of a union one after the other. A gap between two of them shows as a line of its
+// own: alignment, or a field that somebody added to the struct but not here.
 class StructList {
  public:
   StructList(std::ostream& out, const char* name, size_t bytes, size_t alignment) : out_(out), bytes_(bytes) {
@@ -23,12 +24,12 @@ class StructList {
   void field(const char* name, size_t offset, size_t bytes) {
     gap_until(offset);
     out_ << "  " << offset << ' ' << name << ' ' << bytes << '\n';
-    end_ = offset + bytes;
+    end_ = std::max(end_, offset + bytes);
   }
 
  private:
   void gap_until(size_t offset) {
-    if (offset != end_) out_ << "  " << end_ << " (gap) " << offset - end_ << '\n';
+    if (offset > end_) out_ << "  " << end_ << " (gap) " << offset - end_ << '\n';
   }
 
   std::ostream& out_;
@@ -67,11 +68,12 @@ void list_commands(std::ostream& out) {
     FIELD(last); END
   BEGIN(ServiceSettings); FIELD(snat_pool); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(syn_proxy);
     FIELD(host_matching); FIELD(unexpected_host); FIELD(gue_port); FIELD(encapsulation); FIELD(mss_clamp); FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms);
-    FIELD(connect_timeout_ms); FIELD(hello_timeout_ms); FIELD(syn_rate); END
+    FIELD(connect_timeout_ms); FIELD(hello_timeout_ms); FIELD(syn_rate); FIELD(connections_max); FIELD(slow_start_ms);
+    FIELD(udp_requests_max); FIELD(udp_responses_max); END
   BEGIN(ServiceCommand); FIELD(settings); FIELD(ordinal); FIELD(reserved); FIELD(name); END
   BEGIN(BindCommand); FIELD(service); FIELD(port); FIELD(reserved); FIELD(addr); END
   BEGIN(BackendCommand); FIELD(service); FIELD(ordinal); FIELD(weight); FIELD(priority); FIELD(health); FIELD(admin);
-    FIELD(port); FIELD(proxy_protocol); FIELD(reserved); FIELD(addr); END
+    FIELD(port); FIELD(proxy_protocol); FIELD(reserved); FIELD(connections_max); FIELD(addr); END
   BEGIN(BackendHostCommand); FIELD(service); FIELD(backend); FIELD(pattern); END
   BEGIN(SetBackendCommand); FIELD(service); FIELD(backend); FIELD(fields); FIELD(weight); FIELD(health); FIELD(admin);
     FIELD(reserved); END
@@ -90,7 +92,7 @@ void list_connection(std::ostream& out) {
   BEGIN(ConnEntry); FIELD(generation); FIELD(client_seen_ms); FIELD(backend_seen_ms); FIELD(opened_ms); FIELD(state);
     FIELD(family); FIELD(proto); FIELD(mode); FIELD(service); FIELD(backend); FIELD(owner); FIELD(route_epoch);
     FIELD(l3_delta); FIELD(l4_delta); FIELD(forward_neighbour); FIELD(reverse_neighbour); FIELD(spliced); FIELD(encapsulation); FIELD(hello);
-    FIELD(tcp_halves); FIELD(vip_port); FIELD(client_port); FIELD(snat_port); FIELD(backend_port); FIELD(vip4); FIELD(client4);
+    FIELD(gue_port); FIELD(tcp_halves); FIELD(datagrams); FIELD(vip_port); FIELD(client_port); FIELD(snat_port); FIELD(backend_port); FIELD(vip4); FIELD(client4);
     FIELD(snat4); FIELD(backend4); FIELD(vip6); FIELD(client6); FIELD(snat6); FIELD(backend6); END
   BEGIN(Splice); FIELD(forward_seq_delta); FIELD(reverse_seq_delta); FIELD(forward_ts_delta); FIELD(reverse_ts_delta);
     FIELD(client_next); FIELD(client_acked); FIELD(backend_next); FIELD(backend_acked); FIELD(forward_window_shift);
@@ -114,7 +116,7 @@ void list_counters(std::ostream& out) {
   BEGIN(BackendCounters); FIELD(connections); FIELD(active); FIELD(forward_packets); FIELD(reverse_packets);
     FIELD(forward_bytes); FIELD(reverse_bytes); FIELD(connect_failures); FIELD(resets); END
   BEGIN(ServiceCounters); FIELD(connections); FIELD(active); FIELD(no_backend); FIELD(no_snat_port); FIELD(no_slot);
-    FIELD(refused); FIELD(syn_floods); FIELD(reserved); END
+    FIELD(refused); FIELD(syn_floods); FIELD(backends_full); FIELD(service_full); FIELD(sessions_moved); FIELD(reserved); END
   // clang-format on
 }
 
@@ -143,6 +145,8 @@ void list_enums(std::ostream& out) {
   ENUM(Mode); VALUE(Mode, nat); VALUE(Mode, fullnat); VALUE(Mode, proxy); VALUE(Mode, dsr); VALUE(Mode, tunnel);
   ENUM(Encapsulation); VALUE(Encapsulation, none); VALUE(Encapsulation, ip); VALUE(Encapsulation, gue);
   ENUM(Balance); VALUE(Balance, roundrobin); VALUE(Balance, weight); VALUE(Balance, leastconn); VALUE(Balance, maglev);
+    VALUE(Balance, leastbandwidth); VALUE(Balance, iphash); VALUE(Balance, iphash1); VALUE(Balance, random);
+    VALUE(Balance, p2c); VALUE(Balance, fastest);
   ENUM(SynProxy); VALUE(SynProxy, off); VALUE(SynProxy, automatic); VALUE(SynProxy, on);
   ENUM(ProxyProtocol); VALUE(ProxyProtocol, none); VALUE(ProxyProtocol, v1); VALUE(ProxyProtocol, v2);
   ENUM(HostMatching); VALUE(HostMatching, none); VALUE(HostMatching, exact); VALUE(HostMatching, regexp);
@@ -153,12 +157,14 @@ void list_enums(std::ostream& out) {
     VALUE(ConnState, established); VALUE(ConnState, client_fin); VALUE(ConnState, backend_fin);
     VALUE(ConnState, time_wait); VALUE(ConnState, closed); VALUE(ConnState, open);
     VALUE(ConnState, hello); VALUE(ConnState, connect); VALUE(ConnState, header);
+    VALUE(ConnState, counted);
   ENUM(CommandKind); VALUE(CommandKind, begin); VALUE(CommandKind, settings); VALUE(CommandKind, snat_range);
     VALUE(CommandKind, service); VALUE(CommandKind, bind); VALUE(CommandKind, backend); VALUE(CommandKind, backend_host);
     VALUE(CommandKind, commit); VALUE(CommandKind, set_backend);
   ENUM(EventKind); VALUE(EventKind, applied); VALUE(EventKind, rejected); VALUE(EventKind, connect_failed);
     VALUE(EventKind, backend_reset); VALUE(EventKind, slab_full); VALUE(EventKind, snat_exhausted);
     VALUE(EventKind, client_refused); VALUE(EventKind, syn_proxy_on); VALUE(EventKind, syn_proxy_off);
+    VALUE(EventKind, backends_full); VALUE(EventKind, service_full);
   ENUM(SectionKind); VALUE(SectionKind, command_ring); VALUE(SectionKind, event_ring); VALUE(SectionKind, workers);
     VALUE(SectionKind, ports); VALUE(SectionKind, service_directory); VALUE(SectionKind, backend_directory);
     VALUE(SectionKind, worker_counters); VALUE(SectionKind, service_counters); VALUE(SectionKind, backend_counters);

@@ -61,9 +61,21 @@ void check_direct(const DesiredService& service) {
   require(service.mss_clamp == 0 || (is_direct(service.mode) && service.proto == Proto::tcp), "MSS clamp");
   if (!is_direct(service.mode)) return;
   require(service.balance == Balance::maglev, "direct modes pick by Maglev");
+  require(service.connections_max == 0 && service.udp_requests_max == 0 && service.udp_responses_max == 0,
+          "direct modes count nothing");
+  for (const DesiredBackend& backend : service.backends)
+    require(backend.connections_max == 0, "direct modes count nothing");
   for (const Endpoint& bind : service.binds)
     for (const DesiredBackend& backend : service.backends)
       require(bind.port == backend.endpoint.port, "packets keep their port");
+}
+
+void check_limits(const DesiredService& service) {
+  require(service.slow_start_ms == 0 ||
+              (within(service.slow_start_ms, kSlowStartMsMin, kSlowStartMsMax) && !is_by_client(service.balance)),
+          "slow start");
+  require(service.proto == Proto::udp || (service.udp_requests_max == 0 && service.udp_responses_max == 0),
+          "datagrams of UDP alone");
 }
 
 void check_service(const DesiredService& service, const std::set<uint16_t>& pools) {
@@ -81,6 +93,7 @@ void check_service(const DesiredService& service, const std::set<uint16_t>& pool
   }
   check_proxying(service);
   check_direct(service);
+  check_limits(service);
 }
 
 void check_model(const DesiredModel& model, Generation applied) {

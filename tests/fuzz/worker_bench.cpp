@@ -105,7 +105,7 @@ void WorkerBench::end_input() {
   configure(true);
   const unsigned turns_min = snapshot_.any_spliced ? kEndTurnsMinProxied : kEndTurnsMin;
   for (unsigned i = 0; i < kEndTurnsMax && (i < turns_min || worker_->slab.used() != 0); ++i) pass(2 * kHoldMs);
-  worker_->cursors = {};
+  worker_->pick.next = {};
   WorkerNote note;
   while (rte_ring_dequeue_elem(state_.notes[0], &note, sizeof note) == 0) {
   }

@@ -1,5 +1,6 @@
 """Modes dsr and tunnel: what backends get, who gets what, ICMP both ways. Both families, every encapsulation."""
 import time
+from contextlib import contextmanager
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -51,6 +52,19 @@ def error_packet(family, source, target, error, about):
     if family is V4:
         return IP(src=source, dst=target, ttl=60, id=3) / error / about
     return IPv6(src=source, dst=target, hlim=60) / error / about
+
+
+@contextmanager
+def told(bench, verb, service, flow):
+    """The flow's backend is drained or disabled inside."""
+    endpoint = f"[{flow.backend}]:{flow.way.port}" if ":" in flow.backend else f"{flow.backend}:{flow.way.port}"
+    try:
+        bench.balancer.millctl(verb, service, endpoint)
+        time.sleep(0.3)
+        yield
+    finally:
+        bench.balancer.millctl("enable", service, endpoint)
+        time.sleep(0.3)
 
 
 def take_too_big(bench, family):
@@ -112,24 +126,31 @@ def test_a_flow_from_another_host_finds_its_backend(bench, family, way):
 
 @every_way
 def test_known_flows_keep_their_backend_when_the_table_changes(bench, way):
-    service = way.name
     flows = [DirectFlow(bench, V4, way) for _ in range(24)]
     for flow in flows:
         flow.forward(segment("S"))
-    gone = flows[0].backend
-    endpoint = f"[{gone}]:{way.port}" if ":" in gone else f"{gone}:{way.port}"
-    try:
-        bench.balancer.millctl("drain", service, endpoint)
-        time.sleep(0.3)
+    with told(bench, "drain", way.name, flows[0]):
         for flow in flows:
             flow.forward(segment("A"))
         fresh = [DirectFlow(bench, V4, way) for _ in range(12)]
         for flow in fresh:
             flow.forward(segment("S"))
-        assert gone not in {flow.backend for flow in fresh}
-    finally:
-        bench.balancer.millctl("enable", service, endpoint)
-        time.sleep(0.3)
+        assert flows[0].backend not in {flow.backend for flow in fresh}
+
+
+@every_way
+@both_families
+def test_datagrams_leave_a_disabled_backend(bench, family, way):
+    """And stay with the next one; TCP stays, since nobody else knows its connection."""
+    flow, tcp = DirectFlow(bench, family, way), DirectFlow(bench, family, way)
+    flow.forward(datagram())
+    tcp.forward(segment("S"))
+    with told(bench, "disable", f"{way.name}_udp", flow), told(bench, "disable", way.name, tcp):
+        moved = DirectFlow(bench, family, way, client_port=flow.client_port)
+        moved.forward(datagram())
+        assert moved.backend != flow.backend
+        tcp.forward(segment("A"))
+    moved.forward(datagram())
 
 
 @every_way

@@ -103,15 +103,21 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(zeta.client_idle_timeout_ms, 5'400'000u);
   EXPECT_EQ(zeta.backend_idle_timeout_ms, 7'440'000u) << "\"0\" overrides [defaults]";
   EXPECT_EQ(zeta.connect_timeout_ms, 500u);
+  EXPECT_EQ(zeta.connections_max, 0u) << "0 overrides [defaults]";
+  EXPECT_EQ(zeta.slow_start_ms, 60'000u);
   EXPECT_EQ(zeta.healthcheck, (HealthcheckConfig{true, 5000, 5000, 3, 4, false})) << "timeout 0 is the interval";
-  EXPECT_EQ(zeta.backends, (std::vector<BackendConfig>{{endpoint("10.0.0.1:80"), 5, 1},
+  EXPECT_EQ(zeta.backends, (std::vector<BackendConfig>{{endpoint("10.0.0.1:80"), 5, 1, ProxyProtocol::none, 100},
                                                        {endpoint("10.0.0.2:80"), 256, 255},
                                                        {endpoint("[fd00::1]:80"), 0, 0}}));
   const ServiceConfig& alpha = config.services[1];
   EXPECT_EQ(alpha.name, "alpha.1_x-y");
   EXPECT_EQ(alpha.binds, (std::vector<Endpoint>{endpoint("0.0.0.0:53"), endpoint("[::]:53")}));
   EXPECT_EQ(alpha.proto, Proto::udp);
-  EXPECT_EQ(alpha.mode, Mode::nat);
+  EXPECT_EQ(alpha.mode, Mode::nat) << "transparent";
+  EXPECT_EQ(alpha.balance, Balance::leastbandwidth);
+  EXPECT_EQ(alpha.connections_max, UINT32_MAX) << "from [defaults]";
+  EXPECT_EQ(alpha.udp_requests_max, 65535u);
+  EXPECT_EQ(alpha.udp_responses_max, 1u);
   EXPECT_EQ(alpha.pool, "");
   EXPECT_EQ(alpha.client_idle_timeout_ms, 300'000u) << "from [defaults]";
   EXPECT_EQ(alpha.backend_idle_timeout_ms, 360'000u);
@@ -131,9 +137,9 @@ TEST(Load_config, every_key_of_proxied_services_arrives) {
   EXPECT_EQ(names.unexpected_host, UnexpectedHost::any);
   EXPECT_EQ(names.hello_timeout_ms, 1500u);
   EXPECT_EQ(names.backends,
-            (std::vector<BackendConfig>{{endpoint("10.0.0.1:443"), 3, 0, ProxyProtocol::v2, "www.example.com"},
-                                        {endpoint("10.0.0.2:443"), 1, 0, ProxyProtocol::v1, "api_1.example.com"},
-                                        {endpoint("10.0.0.3:443"), 1, 0, ProxyProtocol::none, ""}}));
+            (std::vector<BackendConfig>{{endpoint("10.0.0.1:443"), 3, 0, ProxyProtocol::v2, 0, "www.example.com"},
+                                        {endpoint("10.0.0.2:443"), 1, 0, ProxyProtocol::v1, 0, "api_1.example.com"},
+                                        {endpoint("10.0.0.3:443"), 1, 0, ProxyProtocol::none, 0, ""}}));
   const ServiceConfig& patterns = config.services[1];
   EXPECT_EQ(patterns.connect_timeout_ms, 3000u) << "\"0\" is the default";
   EXPECT_EQ(patterns.host_matching, HostMatching::regexp);

@@ -20,7 +20,7 @@ struct Seen {
 Ms due(ConnState state, Seen seen, uint32_t client_idle, uint32_t backend_idle, Ms shift = 0) {
   ConnEntry entry{};
   entry.state = state;
-  entry.proto = state == ConnState::open ? Proto::udp : Proto::tcp;
+  entry.proto = state == ConnState::open || state == ConnState::counted ? Proto::udp : Proto::tcp;
   entry.opened_ms = seen.opened + shift;
   entry.client_seen_ms = seen.client + shift;
   entry.backend_seen_ms = seen.backend + shift;
@@ -52,6 +52,21 @@ TEST_P(due_ms_shifted, without_any_bound_the_default_of_the_rfc_holds) {
   EXPECT_EQ(due(ConnState::established, {500, 2000, 3000}, 0, 0, GetParam()), 3000 + tcp);
   EXPECT_EQ(due(ConnState::established, {500, 4000, 3000}, 0, 0, GetParam()), 4000 + tcp);
   EXPECT_EQ(due(ConnState::open, {500, 2000, 3000}, 0, 0, GetParam()), 3000 + udp);
+}
+
+TEST_P(due_ms_shifted, a_udp_session_whose_datagrams_are_counted_idles_as_any_other) {
+  for (const Seen seen : {Seen{500, 2000, 3000}, Seen{500, 20'000, 500}})
+    EXPECT_EQ(due(ConnState::counted, seen, 5000, 6000, GetParam()),
+              due(ConnState::open, seen, 5000, 6000, GetParam()));
+}
+
+TEST(due_ms, a_udp_session_that_had_its_last_answer_is_due_at_once) {
+  ConnEntry entry{};
+  entry.state = ConnState::closed;
+  entry.proto = Proto::udp;
+  entry.client_seen_ms = 700;
+  entry.backend_seen_ms = 900;
+  EXPECT_EQ(due_ms(entry, 5000, 6000, kSettings), 900u);
 }
 
 TEST_P(due_ms_shifted, udp_without_reply_hangs_on_the_client_alone) {

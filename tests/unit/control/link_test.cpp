@@ -384,9 +384,9 @@ TEST(is_valid_event, checks_every_field) {
   EXPECT_TRUE(is_valid_event(failed));
   failed.service = kNoService;
   EXPECT_FALSE(is_valid_event(failed));
-  for (const EventKind kind : {EventKind::client_refused, EventKind::syn_proxy_on, EventKind::syn_proxy_off}) {
-    Event of_service;
-    of_service.kind = kind;
+  for (const EventKind kind : {EventKind::client_refused, EventKind::syn_proxy_on, EventKind::syn_proxy_off,
+                               EventKind::backends_full, EventKind::service_full}) {
+    Event of_service{.kind = kind};
     of_service.backend = kNoBackend;
     EXPECT_FALSE(is_valid_event(of_service)) << "of nobody";
     of_service.count = 1;

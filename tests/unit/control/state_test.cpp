@@ -40,7 +40,7 @@ config::Config proxied_config() {
   web.hello_timeout_ms = 2000;
   web.backends[0].host = "^www";
   web.backends[0].proxy_protocol = ProxyProtocol::v2;
-  web.backends.push_back({endpoint("10.0.0.3:80"), 1, 0, ProxyProtocol::none, "^api"});
+  web.backends.push_back({.endpoint = endpoint("10.0.0.3:80"), .host = "^api"});
   return config;
 }
 
@@ -153,6 +153,11 @@ TEST(diff_state, everything_else_needs_a_snapshot) {
       [](DesiredState& s) { s.services[0].unexpected_host = UnexpectedHost::any; },
       [](DesiredState& s) { s.services[0].backends[0].proxy_protocol = ProxyProtocol::v1; },
       [](DesiredState& s) { s.services[0].backends[0].host = "a.example"; },
+      [](DesiredState& s) { s.services[0].backends[0].connections_max = 1; },
+      [](DesiredState& s) { s.services[0].connections_max = 1; },
+      [](DesiredState& s) { s.services[0].slow_start_ms = 1000; },
+      [](DesiredState& s) { s.services[0].udp_requests_max = 1; },
+      [](DesiredState& s) { s.services[0].udp_responses_max = 1; },
   };
   for (size_t i = 0; i < changes.size(); ++i) {
     DesiredState to = from;
@@ -179,6 +184,22 @@ TEST(make_transaction, order_counts_and_ordinals) {
   EXPECT_EQ(commands[4].body.service.ordinal, ServiceOrdinal{1});
   EXPECT_EQ(commands[10].body.backend.service, ServiceOrdinal{1});
   EXPECT_EQ(commands[10].body.backend.ordinal, BackendOrdinal{0});
+}
+
+TEST(make_transaction, limits_arrive) {
+  config::Config config = sample_config();
+  config.services[0].connections_max = 7;
+  config.services[0].slow_start_ms = 30'000;
+  config.services[0].backends[1].connections_max = 3;
+  config.services[1].udp_requests_max = 5;
+  config.services[1].udp_responses_max = 1;
+  const std::vector<Command> commands = make_transaction(desired(config), 7);
+  EXPECT_EQ(commands[3].body.service.settings.connections_max, 7u);
+  EXPECT_EQ(commands[3].body.service.settings.slow_start_ms, 30'000u);
+  EXPECT_EQ(commands[4].body.service.settings.udp_requests_max, 5u);
+  EXPECT_EQ(commands[4].body.service.settings.udp_responses_max, 1u);
+  EXPECT_EQ(commands[8].body.backend.connections_max, 0u);
+  EXPECT_EQ(commands[9].body.backend.connections_max, 3u);
 }
 
 TEST(make_transaction, names_come_after_every_backend) {

@@ -69,6 +69,16 @@ TEST(CommandReader_direct, refuses_what_needs_the_backends_answers) {
   EXPECT_EQ(spoiled(kGue, [](auto& s) { s.host_matching = HostMatching::exact; }), R::bad_field);
 }
 
+TEST(CommandReader_direct, refuses_limits_that_nobody_can_count) {
+  EXPECT_EQ(spoiled(kDsr, [](auto& s) { s.connections_max = 1; }), R::bad_field);
+  EXPECT_EQ(spoiled(kIp, [](auto& s) { s.udp_requests_max = 1; }), R::bad_field);
+  EXPECT_EQ(spoiled(kIp, [](auto& s) { s.udp_responses_max = 1; }), R::bad_field);
+  EXPECT_EQ(spoiled(kDsr, [](auto& s) { s.slow_start_ms = kSlowStartMsMin; }), R::bad_field);
+  std::vector<Command> commands = good();
+  commands[kDsrBackend].body.backend.connections_max = 1;
+  EXPECT_EQ(refusal(commands, kDsrBackend), R::bad_field);
+}
+
 TEST(CommandReader_direct, refuses_a_clamp_where_there_are_no_syns) {
   EXPECT_EQ(spoiled(kIp, [](auto& s) { s.mss_clamp = 1; }), R::bad_field) << "UDP";
   EXPECT_EQ(spoiled(kDsr, [](auto& s) { s.mss_clamp = 2; }), R::bad_field);

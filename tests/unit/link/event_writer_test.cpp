@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -79,15 +80,20 @@ TEST_F(EventWriter_notes, of_a_service_alone_name_no_backend) {
   writer_.note({.kind = NoteKind::syn_proxy_on, .service = ServiceSlot{1}});
   writer_.note({.kind = NoteKind::syn_proxy_off, .service = ServiceSlot{2}});
   writer_.note({.kind = NoteKind::client_refused, .service = ServiceSlot{3}, .backend = kNoBackend});
+  writer_.note({.kind = NoteKind::backends_full, .service = ServiceSlot{4}});
+  writer_.note({.kind = NoteKind::service_full, .service = ServiceSlot{5}});
   writer_.flush_notes(1000);
-  const std::vector<Event> events = received();
-  ASSERT_EQ(events.size(), 3u);
-  for (const Event& event : events) {
+  const std::map<ServiceSlot, EventKind> expected = {{ServiceSlot{1}, EventKind::syn_proxy_on},
+                                                     {ServiceSlot{2}, EventKind::syn_proxy_off},
+                                                     {ServiceSlot{3}, EventKind::client_refused},
+                                                     {ServiceSlot{4}, EventKind::backends_full},
+                                                     {ServiceSlot{5}, EventKind::service_full}};
+  std::map<ServiceSlot, EventKind> told;
+  for (const Event& event : received()) {
     EXPECT_EQ(event.backend, kNoBackend);
-    EXPECT_EQ(event.kind, event.service == ServiceSlot{1}   ? EventKind::syn_proxy_on
-                          : event.service == ServiceSlot{2} ? EventKind::syn_proxy_off
-                                                            : EventKind::client_refused);
+    told[event.service] = event.kind;
   }
+  EXPECT_EQ(told, expected);
 }
 
 TEST_F(EventWriter_notes, are_told_at_most_once_a_period) {

@@ -142,6 +142,69 @@ TEST_F(Publisher_apply, a_departed_snat_range_stays_until_its_last_connection_en
   EXPECT_TRUE(is_snat("10.72.0.11"));
 }
 
+class Publisher_slow_start : public PublisherTest {
+ protected:
+  Publisher_slow_start() {
+    DesiredModel model = web(1, 3);
+    model.services[0].slow_start_ms = 30'000;
+    publisher_->apply(std::move(model));
+  }
+  void set(uint16_t ordinal, Health health) {
+    publisher_->set_backend({.backend = BackendOrdinal{ordinal}, .fields = kSetHealth, .health = health});
+  }
+  bool is_warming(size_t ordinal) { return state_.eligible.warming_since_ms(backend(ordinal).slot) != 0; }
+};
+
+TEST_F(Publisher_slow_start, of_who_comes_back_to_others_that_serve) {
+  for (size_t ordinal = 0; ordinal < 3; ++ordinal) EXPECT_FALSE(is_warming(ordinal)) << "all are new";
+  set(1, Health::down);
+  set(1, Health::up);
+  EXPECT_FALSE(is_warming(0));
+  EXPECT_TRUE(is_warming(1));
+  set(1, Health::up);
+  EXPECT_TRUE(is_warming(1));
+}
+
+TEST_F(Publisher_slow_start, not_of_who_comes_back_first) {
+  for (uint16_t ordinal = 0; ordinal < 3; ++ordinal) set(ordinal, Health::down);
+  set(2, Health::up);
+  EXPECT_FALSE(is_warming(2));
+  set(0, Health::up);
+  EXPECT_TRUE(is_warming(0));
+}
+
+TEST_F(Publisher_slow_start, of_a_new_backend) {
+  DesiredModel model = web(2, 4);
+  model.services[0].slow_start_ms = 30'000;
+  publisher_->apply(std::move(model));
+  EXPECT_FALSE(is_warming(2));
+  EXPECT_TRUE(is_warming(3));
+}
+
+TEST_F(Publisher_set_backend, tells_udp_sessions_when_to_move) {
+  DesiredModel model = web(1);
+  model.services[0].proto = Proto::udp;
+  publisher_->apply(std::move(model));
+  const BackendSlot slot = backend(0).slot;
+  const auto say = [&](uint32_t fields, Health health, Admin admin) {
+    publisher_->set_backend({.fields = fields, .health = health, .admin = admin});
+    publisher_->flush();
+  };
+  EXPECT_FALSE(snapshot().any_lost);
+  say(kSetAdmin, Health::up, Admin::drain);
+  EXPECT_FALSE(state_.eligible.is_lost(slot));
+  EXPECT_FALSE(snapshot().any_lost);
+  say(kSetAdmin, Health::up, Admin::disabled);
+  EXPECT_TRUE(state_.eligible.is_lost(slot));
+  EXPECT_TRUE(snapshot().any_lost);
+  say(kSetAdmin, Health::up, Admin::enabled);
+  EXPECT_TRUE(state_.eligible.read(slot));
+  EXPECT_FALSE(snapshot().any_lost);
+  say(kSetHealth, Health::down, Admin::enabled);
+  EXPECT_TRUE(state_.eligible.is_lost(slot));
+  EXPECT_TRUE(snapshot().any_lost);
+}
+
 TEST_F(Publisher_set_backend, acts_at_once_and_on_the_tables_with_flush) {
   publisher_->apply(web(1));
   const Snapshot* before = &snapshot();

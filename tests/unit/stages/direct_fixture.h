@@ -36,6 +36,7 @@ class DirectBed {
     const FamilyCase& outer = direct.outer == Family::ipv4 ? kIpv4Case : kIpv6Case;
     made.backends = {backend(outer, 1), backend(outer, 2)};
     made.encapsulation = direct.encapsulation;
+    made.balance = Balance::maglev;
     made.gue_port = direct.encapsulation == Encapsulation::gue ? 6080 : 0;
     return made;
   }

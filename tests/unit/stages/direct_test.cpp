@@ -164,36 +164,55 @@ TEST_P(Direct, an_error_about_an_answer_goes_to_the_backend_that_gave_it) {
 INSTANTIATE_TEST_SUITE_P(modes, Direct, testing::ValuesIn(kDirectCases),
                          [](const auto& one) { return std::string(one.param.name); });
 
-TEST(Direct_udp, leaves_a_backend_that_is_down_at_once) {
+TEST(Direct_udp, leaves_a_backend_that_is_down_or_disabled_at_once) {
   DirectBed bed(kIpip, Proto::udp);
   const IpAddr first = bed.forwarded(40'000).ends.dst;
   const BackendSlot backend = bed->only_connection()->backend;
-  bed->state().eligible.set(backend, false, Health::down);
+  bed->lose_backend(backend);
   const IpAddr second = bed.forwarded(40'000).ends.dst;
   EXPECT_NE(second, first);
   EXPECT_EQ(bed.forwarded(40'000).ends.dst, second);
   EXPECT_EQ(bed->backend_total(backend, &BackendCounters::active), 0u);
+  EXPECT_EQ(bed->service_total(ServiceSlot{0}, &ServiceCounters::sessions_moved), 1u);
   EXPECT_NE(bed->only_connection(), nullptr);
 }
 
 TEST(Direct_udp, stays_with_a_backend_that_drains) {
   DirectBed bed(kIpip, Proto::udp);
   const IpAddr first = bed.forwarded(40'000).ends.dst;
-  bed->state().eligible.set(bed->only_connection()->backend, false);
+  const BackendSlot backend = bed->only_connection()->backend;
+  bed->state().eligible.set(backend, BackendStanding::closed);
+  bed->lose_backend(backend == BackendSlot{0} ? BackendSlot{1} : BackendSlot{0});
   EXPECT_EQ(bed.forwarded(40'000).ends.dst, first);
 }
 
 TEST(Direct_tcp, stays_with_a_backend_that_is_down) {
   DirectBed bed(kIpip);
   const IpAddr first = bed.forwarded(40'000, kSyn).ends.dst;
-  bed->state().eligible.set(bed->only_connection()->backend, false, Health::down);
+  bed->lose_backend(bed->only_connection()->backend);
   EXPECT_EQ(bed.forwarded(40'000).ends.dst, first);
+}
+
+TEST(Direct_tcp, a_reset_flow_is_open_no_more_unless_the_client_goes_on) {
+  DirectBed bed(kIpip);
+  bed.forwarded(40'000, kSyn);
+  const BackendSlot backend = bed->only_connection()->backend;
+  EXPECT_EQ(bed->state().open_counts.of(backend), 1u);
+  bed.forwarded(40'000, kRst);
+  EXPECT_EQ(bed->state().open_counts.of(backend), 0u);
+  EXPECT_EQ(bed->state().open_counts.of(ServiceSlot{0}), 0u);
+  bed.forwarded(40'000, kAck);  // its backend thought otherwise of the reset
+  EXPECT_EQ(bed->state().open_counts.of(backend), 1u);
+  bed->pass(3 * 600'000);
+  EXPECT_EQ(bed->total(&WorkerCounters::connections_closed), 1u);
+  EXPECT_EQ(bed->state().open_counts.of(backend), 0u);
+  EXPECT_EQ(bed->state().open_counts.of(ServiceSlot{0}), 0u);
 }
 
 TEST(Direct_tcp, a_syn_after_the_clients_fin_is_a_new_flow) {
   DirectBed bed(kIpip);
   for (const uint8_t flags : {kSyn, kAck, kFinAck}) bed.forwarded(40'000, flags);
-  bed->state().eligible.set(bed->only_connection()->backend, false, Health::down);
+  bed->lose_backend(bed->only_connection()->backend);
   const IpAddr before = backend_address(*bed->only_connection());
   EXPECT_NE(bed.forwarded(40'000, kSyn).ends.dst, before);
   EXPECT_EQ(bed->total(&WorkerCounters::connections_closed), 1u);

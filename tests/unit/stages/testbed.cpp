@@ -230,6 +230,11 @@ void Testbed::announce_nothing() {
   }
 }
 
+void Testbed::lose_backend(BackendSlot slot) {
+  state_.eligible.set(slot, BackendStanding::lost);
+  snapshots_.back()->any_lost = true;
+}
+
 void Testbed::set_routes(const std::vector<Route>& routes) {
   routes_.push_back(std::make_unique<RouteTable>(routes, static_cast<uint8_t>(routes_.size())));
   state_.routes.store(routes_.back().get(), std::memory_order_release);

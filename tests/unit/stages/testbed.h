@@ -47,6 +47,11 @@ struct TestService {
   Encapsulation encapsulation = Encapsulation::none;
   uint16_t gue_port = 0;
   bool mss_clamp = false;
+  Balance balance = Balance::roundrobin;
+  uint32_t connections_max = 0;          // of the service
+  uint32_t backend_connections_max = 0;  // of each of `backends`
+  uint16_t udp_requests_max = 0;
+  uint16_t udp_responses_max = 0;
 };
 
 // `first`: slot of its first backend; all of them become eligible.
@@ -99,6 +104,8 @@ class Testbed {
   void configure(const std::vector<TestService>& services);
   // Announcements of the present snapshot are a test of their own.
   void announce_nothing();
+  // A backend goes down or is disabled, as the main lcore says it.
+  void lose_backend(BackendSlot slot);
   void set_routes(const std::vector<Route>& routes);
   void resolve(PortIndex port, const std::string& addr, const MacAddr& mac);
   std::vector<WorkerNote> notes();

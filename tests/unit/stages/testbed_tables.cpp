@@ -7,9 +7,8 @@
 namespace millrace {
 namespace {
 
-HostTable::Targets targets_of(const std::vector<PickCandidate>& candidates) {
-  return {build_pick_table(Balance::roundrobin, Family::ipv4, candidates),
-          build_pick_table(Balance::roundrobin, Family::ipv6, candidates)};
+HostTable::Targets targets_of(Balance balance, const std::vector<PickCandidate>& candidates) {
+  return {build_pick_table(balance, Family::ipv4, candidates), build_pick_table(balance, Family::ipv6, candidates)};
 }
 
 std::shared_ptr<const HostTable> make_hosts(const TestService& service, const std::vector<PickCandidate>& candidates) {
@@ -18,10 +17,11 @@ std::shared_ptr<const HostTable> make_hosts(const TestService& service, const st
   for (size_t i = 0; i < candidates.size(); ++i) by_host[service.hosts.at(i)].push_back(candidates[i]);
   std::vector<HostTable::Row> rows;
   for (const auto& [host, own] : by_host)
-    if (!host.empty()) rows.push_back({HostPattern::compile(service.host_matching, host).pattern, targets_of(own)});
+    if (!host.empty())
+      rows.push_back({HostPattern::compile(service.host_matching, host).pattern, targets_of(service.balance, own)});
   std::optional<HostTable::Targets> unexpected;
-  if (service.unexpected_host == UnexpectedHost::any) unexpected = targets_of(candidates);
-  if (service.unexpected_host == UnexpectedHost::fallback) unexpected = targets_of(by_host[""]);
+  if (service.unexpected_host == UnexpectedHost::any) unexpected = targets_of(service.balance, candidates);
+  if (service.unexpected_host == UnexpectedHost::fallback) unexpected = targets_of(service.balance, by_host[""]);
   return std::make_shared<const HostTable>(service.host_matching, std::move(rows), std::move(unexpected));
 }
 
@@ -33,7 +33,10 @@ std::shared_ptr<const ServiceTables> make_tables(const TestService& service, Ser
   tables->slot = slot;
   tables->proto = service.proto;
   tables->mode = service.mode;
-  tables->balance = is_direct(service.mode) ? Balance::maglev : Balance::roundrobin;
+  tables->balance = service.balance;
+  tables->connections_max = service.connections_max;
+  tables->udp_requests_max = service.udp_requests_max;
+  tables->udp_responses_max = service.udp_responses_max;
   tables->snat_pool = service.mode != Mode::nat && service.mode != Mode::dsr ? uint16_t{0} : kNoSnatPool;
   tables->encapsulation = service.encapsulation;
   tables->gue_port = service.gue_port;
@@ -51,7 +54,8 @@ std::shared_ptr<const ServiceTables> make_tables(const TestService& service, Ser
     candidates.push_back({.target = {.addr = endpoint.addr,
                                      .port = endpoint.port,
                                      .slot = backend,
-                                     .proxy_protocol = service.proxy_protocol},
+                                     .proxy_protocol = service.proxy_protocol,
+                                     .connections_max = service.backend_connections_max},
                           .eligible = true});
   }
   tables->hello_timeout_ms = service.hello_timeout_ms;

@@ -54,6 +54,8 @@ TEST(next_state, is_this_table) {
       {closed, kBackend, {closed, closed, closed, closed, closed}},
       {open, kClient, {open, open, open, open, open}},
       {open, kBackend, {open, open, open, open, open}},
+      {counted, kClient, {counted, counted, counted, counted, counted}},
+      {counted, kBackend, {counted, counted, counted, counted, counted}},
       // A proxied handshake has rules of its own (proxy_handshake.h).
       {hello, kClient, {hello, hello, hello, hello, hello}},
       {hello, kBackend, {hello, hello, hello, hello, hello}},
