@@ -105,6 +105,9 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   if (is_direct(service.mode) && service.proto == Proto::tcp) view["mss_clamp"] = service.mss_clamp != 0;
   view["balance"] = balance_name(service.balance);
   if (config != nullptr && !config->pool.empty()) view["snat"] = config->pool;
+  if (service.access_rules || service.access_default == AccessAction::deny)
+    view["access"] = {{"default", service.access_default == AccessAction::allow ? "allow" : "deny"},
+                      {"rules", service.access_rules ? service.access_rules->size() : 0}};
   Json binds = Json::array();
   for (const Endpoint& bind : service.binds) binds.push_back(format_endpoint(bind));
   view["bind"] = std::move(binds);
@@ -119,6 +122,7 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   view["no_slot"] = live.no_slot;
   view["refused"] = live.refused;
   view["syn_floods"] = live.syn_floods;
+  view["denied"] = live.denied;
   return view;
 }
 

@@ -34,6 +34,7 @@ ServiceLive sum_service(const Segment& segment, ServiceSlot slot) {
     sum.no_slot += part.no_slot.read();
     sum.refused += part.refused.read();
     sum.syn_floods += part.syn_floods.read();
+    sum.denied += part.denied.read();
   }
   return sum;
 }

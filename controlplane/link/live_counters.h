@@ -31,6 +31,7 @@ struct ServiceLive {
   uint64_t no_slot = 0;
   uint64_t refused = 0;
   uint64_t syn_floods = 0;
+  uint64_t denied = 0;
 };
 
 // What one worker took from one port.

@@ -131,6 +131,7 @@ std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service)
     tables->ipv4 = build_pick_table(service.balance, Family::ipv4, candidates);
     tables->ipv6 = build_pick_table(service.balance, Family::ipv6, candidates);
   }
+  tables->access = service.access.table;
   if (service.host_matching != HostMatching::none) tables->hosts = build_hosts(service, candidates);
   return tables;
 }

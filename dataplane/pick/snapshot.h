@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/pick/access_table.h"
 #include "dataplane/pick/host_table.h"
 #include "dataplane/pick/pick_table.h"
 #include "dataplane/pick/vip_table.h"
@@ -36,7 +37,8 @@ struct ServiceTables : ServiceSettings {
   std::string name;
   PickTable ipv4;
   PickTable ipv6;
-  std::shared_ptr<const HostTable> hosts;  // null: server names are not read
+  std::shared_ptr<const HostTable> hosts;     // null: server names are not read
+  std::shared_ptr<const AccessTable> access;  // null: everybody is let in
   const PickTable& table(Family family) const { return family == Family::ipv4 ? ipv4 : ipv6; }
 };
 

@@ -137,24 +137,31 @@ bool act_on_hit(Worker& worker, const Burst& burst, unsigned i) {
   return true;
 }
 
+// Of packets that would begin a connection; those of one that lives are not asked again.
+bool is_denied(Worker& worker, const Tuple& tuple, const ServiceTables& service) {
+  if (!service.access || service.access->allows(tuple.src)) return false;
+  worker.service_counters[raw(service.slot)].denied.add(1);
+  return true;
+}
+
 void open_for(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, const ServiceTables& service) {
   const PacketInfo& info = burst.info[i];
-  const bool is_syn = info.proto == Proto::tcp && tcp_event(info.tcp_flags) == TcpEvent::syn;
+  const bool is_tcp = info.proto == Proto::tcp;
+  const bool is_syn = is_tcp && tcp_event(info.tcp_flags) == TcpEvent::syn;
+  const bool direct = is_direct(service.mode);
   if (info.fragment == FragmentPart::later) return drop_packet(worker, burst, i, DropReason::fragment_orphan);
-  if (is_direct(service.mode)) {
-    if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
+  const bool may_begin = is_syn || accepts_cookies(worker, service);
+  if (is_tcp && !direct && (!may_begin || info.fragment != FragmentPart::none))
+    return drop_packet(worker, burst, i, DropReason::no_connection);
+  if (is_denied(worker, tuple, service)) return drop_packet(worker, burst, i, DropReason::access_denied);
+  if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
+  if (direct) {
     const std::optional<DropReason> refused = open_direct(worker, burst, i, tuple, service);
     if (refused) drop_packet(worker, burst, i, *refused);
     return;
   }
-  if (info.fragment != FragmentPart::none && info.proto == Proto::tcp)
-    return drop_packet(worker, burst, i, DropReason::no_connection);
-  if (info.proto == Proto::tcp && (is_syn ? answers_with_cookies(worker, service) : accepts_cookies(worker, service))) {
-    if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
-    return is_syn ? answer_syn(worker, burst, i, tuple, service) : accept_client(worker, burst, i, tuple, service);
-  }
-  if (info.proto == Proto::tcp && !is_syn) return drop_packet(worker, burst, i, DropReason::no_connection);
-  if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
+  if (is_tcp && !is_syn) return accept_client(worker, burst, i, tuple, service);
+  if (is_syn && answers_with_cookies(worker, service)) return answer_syn(worker, burst, i, tuple, service);
   const std::optional<DropReason> refused = open_connection(worker, tuple, service, burst.conns[i]);
   if (refused) return drop_packet(worker, burst, i, *refused);
   if (is_syn) remember_syn(worker.slab[burst.conns[i].index], tcp_segment(burst, i).seq);

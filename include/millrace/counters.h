@@ -113,8 +113,9 @@ struct alignas(64) ServiceCounters {
   Counter no_slot;     // slab or table full
   Counter refused;     // proven clients reset: no backend took them or none has their name
   Counter syn_floods;  // times that automatic began to answer with cookies
-  Counter reserved;
+  Counter denied;      // packets that would have begun a connection, dropped by the access rules
+  Counter reserved[8];
 };
-static_assert(sizeof(ServiceCounters) == 64);
+static_assert(sizeof(ServiceCounters) == 128);
 
 }  // namespace millrace

@@ -58,7 +58,8 @@ namespace millrace {
   X(fragment_timeout, "the first fragment of the packet did not come in time")                      \
   X(fragment_orphan, "fragment of a packet whose first fragment made or found no connection")       \
   X(dsr_off_link, "backend of a dsr service is behind a router, not on a port's own link")          \
-  X(tunnel_error, "ICMP error about a tunnel, other than that the packet was too big")
+  X(tunnel_error, "ICMP error about a tunnel, other than that the packet was too big")              \
+  X(access_denied, "the access rules of the service do not let this client in")
 
 enum class DropReason : uint8_t {
 #define X(name, sentence) name,

@@ -9,7 +9,7 @@ namespace millrace {
 inline constexpr uint32_t kWorkerMax = 64;      // n x n hand-over rings of 8 KiB: 32 MiB at 64 workers.
 inline constexpr uint32_t kPortMax = 16;        // Neighbour words hold a port in 4 bits.
 inline constexpr uint32_t kQueueMax = 64;       // Per port; one worker each is the most that helps.
-inline constexpr uint32_t kServiceMax = 16384;  // 128 B of directory and 64 B of counters per worker each.
+inline constexpr uint32_t kServiceMax = 16384;  // 128 B of directory and 128 B of counters per worker each.
 inline constexpr uint32_t kBackendMax = 65535;  // (service, backend) pairs; 64 B each, and 64 B per worker.
 inline constexpr uint32_t kBackendPerServiceMax = 4096;
 inline constexpr uint32_t kBindPerServiceMax = 256;
@@ -27,6 +27,11 @@ inline constexpr uint32_t kCommandRingSlots = 4096;  // x 256 B: 1 MiB. A full r
 inline constexpr uint32_t kEventRingSlots = 4096;    // x 64 B. A full ring drops events and counts them.
 inline constexpr uint32_t kBurstMax = 64;            // RTE_HASH_LOOKUP_BULK_MAX.
 inline constexpr uint32_t kMaglevSize = 65537;       // Prime; 128 KiB a service and family.
+
+// Access rules: 18 B each on their way; compiled at most 2 boundaries of 5 B (IPv4) or 17 B (IPv6) each, once in the
+// present tables and once in those that workers leave.
+inline constexpr uint32_t kAccessRulePerServiceMax = 100'000;
+inline constexpr uint32_t kAccessRuleMax = 1'000'000;  // of all services: 34 MiB compiled, if all are IPv6
 
 // Of proxied connections: how long a backend that is tried, and a ClientHello, may take. A round trip; a client's patience.
 inline constexpr uint32_t kHandshakeTimeoutMsMin = 10;

@@ -79,6 +79,9 @@ void check_service(const DesiredService& service, const std::set<uint16_t>& pool
     require(backend.endpoint.port.raw != 0 && !backend.endpoint.addr.is_any(), "endpoint");
     require(backend.weight <= kWeightMax && backend.priority <= kPriorityMax, "weight and priority");
   }
+  const bool asks = service.access_default == AccessAction::deny || service.access.table != nullptr;
+  require(asks == (service.access.table != nullptr), "whoever denies by default has a table");
+  if (asks) service.access.table->allows(IpAddr{});
   check_proxying(service);
   check_direct(service);
 }

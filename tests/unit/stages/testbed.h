@@ -47,6 +47,8 @@ struct TestService {
   Encapsulation encapsulation = Encapsulation::none;
   uint16_t gue_port = 0;
   bool mss_clamp = false;
+  AccessAction access_default = AccessAction::allow;
+  std::vector<AccessRule> access_rules;
 };
 
 // `first`: slot of its first backend; all of them become eligible.

@@ -55,6 +55,7 @@ std::shared_ptr<const ServiceTables> make_tables(const TestService& service, Ser
                           .eligible = true});
   }
   tables->hello_timeout_ms = service.hello_timeout_ms;
+  tables->access = compile_access(service.access_default, service.access_rules);
   tables->hosts = make_hosts(service, candidates);
   if (service.mode == Mode::tunnel) {
     tables->ipv4 = tables->ipv6 = build_pick_table(tables->balance, candidates);
