@@ -38,6 +38,7 @@ enum class NoteKind : uint8_t {
   client_refused,  // service, backend tried last
   syn_proxy_on,    // service
   syn_proxy_off,   // service
+  evicted,         // service
 };
 struct WorkerNote {
   NoteKind kind{};

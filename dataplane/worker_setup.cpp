@@ -97,6 +97,7 @@ Worker::Worker(ProcessState& process, WorkerIndex index)
       slab(process.slab.data(), slab_first(process, index), slab_share(process)),
       table(slab_share(process), raw(index), SOCKET_ID_ANY),
       wheel(slab_first(process, index), slab_share(process), clock.now32_ms()),
+      eviction_queues(slab_first(process, index), slab_share(process)),
       snat_ports(index, *process.owner),
       splices(process.splices.data()),
       cookies(process.cookie_secret, clock.now_ms()),

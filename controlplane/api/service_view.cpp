@@ -123,6 +123,7 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   view["refused"] = live.refused;
   view["syn_floods"] = live.syn_floods;
   view["denied"] = live.denied;
+  view["evicted"] = live.evicted;
   return view;
 }
 

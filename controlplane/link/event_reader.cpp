@@ -30,6 +30,7 @@ bool is_valid_event(const Event& event) {
     case EventKind::client_refused:
     case EventKind::syn_proxy_on:
     case EventKind::syn_proxy_off:
+    case EventKind::evicted:
       return raw(event.service) < kServiceMax && event.count != 0;
     case EventKind::slab_full:
       return event.count != 0;

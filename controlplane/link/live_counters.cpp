@@ -35,6 +35,7 @@ ServiceLive sum_service(const Segment& segment, ServiceSlot slot) {
     sum.refused += part.refused.read();
     sum.syn_floods += part.syn_floods.read();
     sum.denied += part.denied.read();
+    sum.evicted += part.evicted.read();
   }
   return sum;
 }

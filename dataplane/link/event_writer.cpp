@@ -11,6 +11,11 @@ void count_one(std::atomic<uint64_t>& counter) {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
+bool names_backend(EventKind kind) {
+  return kind != EventKind::slab_full && kind != EventKind::syn_proxy_on && kind != EventKind::syn_proxy_off &&
+         kind != EventKind::evicted;
+}
+
 EventKind event_kind(NoteKind kind) {
   switch (kind) {
     case NoteKind::connect_failed:
@@ -25,6 +30,8 @@ EventKind event_kind(NoteKind kind) {
       return EventKind::syn_proxy_on;
     case NoteKind::syn_proxy_off:
       return EventKind::syn_proxy_off;
+    case NoteKind::evicted:
+      return EventKind::evicted;
     case NoteKind::slab_full:
     case NoteKind::resolve:
       break;
@@ -58,10 +65,8 @@ void EventWriter::rejected(Generation generation, uint32_t sequence, RejectReaso
 
 void EventWriter::note(const WorkerNote& note) {
   const EventKind kind = event_kind(note.kind);
-  const bool of_service = kind != EventKind::slab_full;
-  const bool of_backend = of_service && kind != EventKind::syn_proxy_on && kind != EventKind::syn_proxy_off;
-  const ServiceSlot service = of_service ? note.service : kNoService;
-  const BackendSlot backend = of_backend ? note.backend : kNoBackend;
+  const ServiceSlot service = kind != EventKind::slab_full ? note.service : kNoService;
+  const BackendSlot backend = names_backend(kind) ? note.backend : kNoBackend;
   const uint64_t key = uint64_t{static_cast<uint16_t>(kind)} << 32 | uint32_t{raw(service)} << 16 | raw(backend);
   Event& event = summed_[key];
   event.kind = kind;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/conn/conn_table.h"
+#include "dataplane/conn/eviction_queues.h"
 #include "dataplane/conn/slab.h"
 #include "dataplane/conn/snat_ports.h"
 #include "dataplane/conn/timer_wheel.h"
@@ -82,6 +83,7 @@ struct Worker {
   Slab slab;
   ConnTable table;
   TimerWheel wheel;
+  EvictionQueues eviction_queues;
   SnatPorts snat_ports;
   PickCursors cursors;
   HoldQueue held;
@@ -118,6 +120,8 @@ struct Worker {
   static_assert(kTxTargetMax <= 32);
   std::vector<HandoverBuffer> handover;  // by WorkerIndex
   bool handover_dirty = false;
+
+  uint32_t idle_hand = 0;  // place in our share of the slab where evict.cpp looks for an idle connection next
 
   bool expiries_left = false;  // the wheel is behind: the next turn goes on with it
 

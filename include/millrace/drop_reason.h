@@ -32,7 +32,7 @@ namespace millrace {
   X(no_connection, "to a SNAT port, or TCP without SYN, and part of no connection")                 \
   X(no_backend, "no backend of the packet's family is up and enabled")                              \
   X(no_snat_port, "no free SNAT port towards the backend")                                          \
-  X(slab_full, "every connection slot is in use; raise [dataplane] connections")                    \
+  X(slab_full, "every connection slot is in use by an active one; raise [dataplane] connections")   \
   X(table_full, "the connection index has no room for the key")                                     \
   X(no_route, "the kernel has no route to the next hop, or it leaves by no port of ours")           \
   X(neighbour_timeout, "the next hop did not answer ARP or ND in time")                             \

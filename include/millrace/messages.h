@@ -218,6 +218,7 @@ enum class EventKind : uint16_t {
   client_refused = 7,  // service_slot, backend_slot tried last or none, count: no backend took proven clients
   syn_proxy_on = 8,    // service_slot, count of SYNs/s: a worker began to answer with cookies (automatic)
   syn_proxy_off = 9,   // service_slot: that worker stopped
+  evicted = 10,        // service_slot, count: connections that had to make room for others
 };
 
 // X(name, sentence)

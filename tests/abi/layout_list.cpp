@@ -117,7 +117,7 @@ void list_counters(std::ostream& out) {
   BEGIN(BackendCounters); FIELD(connections); FIELD(active); FIELD(forward_packets); FIELD(reverse_packets);
     FIELD(forward_bytes); FIELD(reverse_bytes); FIELD(connect_failures); FIELD(resets); END
   BEGIN(ServiceCounters); FIELD(connections); FIELD(active); FIELD(no_backend); FIELD(no_snat_port); FIELD(no_slot);
-    FIELD(refused); FIELD(syn_floods); FIELD(denied); FIELD(reserved); END
+    FIELD(refused); FIELD(syn_floods); FIELD(denied); FIELD(evicted); FIELD(reserved); END
   // clang-format on
 }
 
@@ -163,6 +163,7 @@ void list_enums(std::ostream& out) {
   ENUM(EventKind); VALUE(EventKind, applied); VALUE(EventKind, rejected); VALUE(EventKind, connect_failed);
     VALUE(EventKind, backend_reset); VALUE(EventKind, slab_full); VALUE(EventKind, snat_exhausted);
     VALUE(EventKind, client_refused); VALUE(EventKind, syn_proxy_on); VALUE(EventKind, syn_proxy_off);
+    VALUE(EventKind, evicted);
   ENUM(SectionKind); VALUE(SectionKind, command_ring); VALUE(SectionKind, event_ring); VALUE(SectionKind, workers);
     VALUE(SectionKind, ports); VALUE(SectionKind, service_directory); VALUE(SectionKind, backend_directory);
     VALUE(SectionKind, worker_counters); VALUE(SectionKind, service_counters); VALUE(SectionKind, backend_counters);

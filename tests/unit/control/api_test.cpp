@@ -112,6 +112,7 @@ TEST_F(Api, proxied_services_and_connections) {
     counters.refused.set(7);
     counters.syn_floods.set(2);
     counters.denied.set(5);
+    counters.evicted.set(6);
     ConnEntry& entry = running.fake->section<ConnEntry>(SectionKind::slab)[3];
     entry.state = ConnState::hello;
     entry.family = Family::ipv4;
@@ -136,6 +137,7 @@ TEST_F(Api, proxied_services_and_connections) {
   EXPECT_EQ(services[2]["refused"], 7);
   EXPECT_EQ(services[2]["syn_floods"], 2);
   EXPECT_EQ(services[2]["denied"], 5);
+  EXPECT_EQ(services[2]["evicted"], 6);
   EXPECT_FALSE(services[2].contains("access")) << "it has no rules";
   EXPECT_FALSE(services[2].contains("syn_proxy")) << "the mode says it";
   EXPECT_EQ(services[3]["syn_proxy"], "auto");

@@ -79,13 +79,15 @@ TEST_F(EventWriter_notes, of_a_service_alone_name_no_backend) {
   writer_.note({.kind = NoteKind::syn_proxy_on, .service = ServiceSlot{1}});
   writer_.note({.kind = NoteKind::syn_proxy_off, .service = ServiceSlot{2}});
   writer_.note({.kind = NoteKind::client_refused, .service = ServiceSlot{3}, .backend = kNoBackend});
+  writer_.note({.kind = NoteKind::evicted, .service = ServiceSlot{4}});
   writer_.flush_notes(1000);
   const std::vector<Event> events = received();
-  ASSERT_EQ(events.size(), 3u);
+  ASSERT_EQ(events.size(), 4u);
   for (const Event& event : events) {
     EXPECT_EQ(event.backend, kNoBackend);
     EXPECT_EQ(event.kind, event.service == ServiceSlot{1}   ? EventKind::syn_proxy_on
                           : event.service == ServiceSlot{2} ? EventKind::syn_proxy_off
+                          : event.service == ServiceSlot{4} ? EventKind::evicted
                                                             : EventKind::client_refused);
   }
 }
