@@ -99,6 +99,7 @@ Worker::Worker(ProcessState& process, WorkerIndex index)
       wheel(slab_first(process, index), slab_share(process), clock.now32_ms()),
       eviction_queues(slab_first(process, index), slab_share(process)),
       snat_ports(index, *process.owner),
+      rate_limiter(process.worker_count()),
       splices(process.splices.data()),
       cookies(process.cookie_secret, clock.now_ms()),
       start_tsc(rte_rdtsc()),

@@ -87,6 +87,7 @@ void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& d
                                                                  : defaults.backend_connection_timeout_ms.value_or(0);
   read_proxy_options(table, own, service, origins);
   read_direct_options(table, own, service, origins);
+  read_rate_options(table, service);
 
   if (std::optional<TableReader> access = table.read_table("access")) read_access_table(*access, service);
   if (std::optional<TableReader> healthcheck = table.read_table("healthcheck"))

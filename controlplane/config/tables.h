@@ -58,6 +58,8 @@ void check_backend_options(TableReader& server, ServiceConfig& service, const Se
 void read_direct_options(TableReader& server, const ConnectionOptions& own, ServiceConfig& service,
                          const ServiceOrigins& origins);
 void check_direct_endpoints(const ServiceConfig& service, const ServiceOrigins& origins, ErrorList& errors);
+// rate_keys.cpp
+void read_rate_options(TableReader& server, ServiceConfig& service);
 // access_table.cpp
 void read_access_table(TableReader& table, ServiceConfig& service);
 void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins);

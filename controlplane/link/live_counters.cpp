@@ -36,6 +36,7 @@ ServiceLive sum_service(const Segment& segment, ServiceSlot slot) {
     sum.syn_floods += part.syn_floods.read();
     sum.denied += part.denied.read();
     sum.evicted += part.evicted.read();
+    sum.limited += part.limited.read();
   }
   return sum;
 }

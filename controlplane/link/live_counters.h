@@ -33,6 +33,7 @@ struct ServiceLive {
   uint64_t syn_floods = 0;
   uint64_t denied = 0;
   uint64_t evicted = 0;
+  uint64_t limited = 0;
 };
 
 // What one worker took from one port.

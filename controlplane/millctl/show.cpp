@@ -122,6 +122,7 @@ std::string show_services(const Json& body) {
                {"CONNECTIONS", Align::right},
                {"REFUSED", Align::right},
                {"DENIED", Align::right},
+               {"LIMITED", Align::right},
                {"EVICTED", Align::right},
                {"SYN FLOODS", Align::right},
                {"BIND"}});
@@ -133,7 +134,7 @@ std::string show_services(const Json& body) {
                fmt::format("{}/{}", field(backends, "up"), field(backends, "total")), field(row, "protocol"),
                field(row, "mode"), field(row, "syn_proxy"), field(row, "balance"), field(row, "active"),
                field(row, "connections"), row.contains("active") ? std::to_string(refused) : "-", field(row, "denied"),
-               field(row, "evicted"), field(row, "syn_floods"), join(part(row, "bind"), ", ")});
+               field(row, "limited"), field(row, "evicted"), field(row, "syn_floods"), join(part(row, "bind"), ", ")});
   }
   return table.text();
 }

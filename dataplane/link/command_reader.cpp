@@ -61,13 +61,21 @@ bool valid_direct(const ServiceSettings& service) {
   return !direct || (service.balance == Balance::maglev && !may_proxy(service.mode, service.syn_proxy));
 }
 
+bool valid_rates(const ServiceSettings& service) {
+  const bool by_source = (service.source_connection_rate | service.source_packet_rate) != 0;
+  return service.connection_rate <= kRateMax && service.packet_rate <= kRateMax &&
+         service.source_connection_rate <= kRateMax && service.source_packet_rate <= kRateMax &&
+         valid_where(by_source, service.source_prefix4, 1, 32) &&
+         valid_where(by_source, service.source_prefix6, 1, 128);
+}
+
 bool needs_pool(Mode mode) { return mode != Mode::nat && mode != Mode::dsr; }
 
 bool valid(const ServiceSettings& service) {
   return valid(service.proto) && valid(service.mode) && valid(service.balance) &&
          valid_timeout(service.client_idle_timeout_ms) && valid_timeout(service.backend_idle_timeout_ms) &&
-         valid_proxying(service) && valid_direct(service) && valid(service.access_default) &&
-         all_zero(service.reserved);
+         valid_proxying(service) && valid_direct(service) && valid_rates(service) && valid(service.access_default) &&
+         service.reserved == 0;
 }
 
 bool valid(const AccessRule& rule) { return valid(rule.action) && is_prefix(rule.prefix, rule.bits); }

@@ -50,7 +50,7 @@ bool SlotTable::assign_service(DesiredService& service) {
     for (ServiceCounters* row : counters_.services) {
       ServiceCounters& cell = row[raw(service.slot)];
       for (Counter* counter : {&cell.connections, &cell.active, &cell.no_backend, &cell.no_snat_port, &cell.no_slot,
-                               &cell.refused, &cell.syn_floods, &cell.denied, &cell.evicted})
+                               &cell.refused, &cell.syn_floods, &cell.denied, &cell.evicted, &cell.limited})
         counter->set(0);
     }
   }

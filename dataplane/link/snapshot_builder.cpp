@@ -155,6 +155,7 @@ BuiltSnapshot SnapshotBuilder::build(const SnapshotInputs& inputs) {
   const auto place = [&](const DesiredService& service) {
     snapshot->services[raw(service.slot)] = tables_of(service);
     snapshot->any_spliced = snapshot->any_spliced || may_proxy(service.mode, service.syn_proxy);
+    snapshot->any_packet_rate = snapshot->any_packet_rate || limits_packets(service);
     used[raw(service.slot)] = true;
   };
   for (const DesiredService& service : model.services) place(service);

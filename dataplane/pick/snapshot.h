@@ -12,6 +12,7 @@
 #include "dataplane/pick/access_table.h"
 #include "dataplane/pick/host_table.h"
 #include "dataplane/pick/pick_table.h"
+#include "dataplane/pick/rate_limiter.h"
 #include "dataplane/pick/vip_table.h"
 #include "millrace/addr.h"
 #include "millrace/ids.h"
@@ -50,7 +51,8 @@ struct Snapshot {
   std::array<SnatPool, kSnatPoolMax> snat_pools;
   // By ServiceSlot; null where the slot is not configured. Shared, because one service's change leaves the others'.
   std::vector<std::shared_ptr<const ServiceTables>> services;
-  bool any_spliced = false;  // a service of mode proxy, or with syn_proxy
+  bool any_spliced = false;      // a service of mode proxy, or with syn_proxy
+  bool any_packet_rate = false;  // a service that limits the packets of connections that live
 };
 
 }  // namespace millrace

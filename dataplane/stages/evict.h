@@ -1,6 +1,7 @@
 // evict.h: what makes room when every entry is taken: a connection that is not, or not any more, of use to two ends.
 // Rules:  in this order: TCP whose handshake is not complete, TCP that is closed, UDP that nobody answers, each the
-//         oldest first and silent for kQuietMs; then what is established and silent for kActiveMs, as the hand finds it.
+//         oldest first (RFC 4987 section 3.4) and silent for kQuietMs; then what is established and silent for kActiveMs,
+//         as the hand finds it.
 //         Never what had a packet more lately than that; nor what a packet of this burst may still be about.
 // Route:  open_connection, open_client_half > make_room > close_connection
 // Thread: owning worker.

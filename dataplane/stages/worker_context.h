@@ -14,6 +14,7 @@
 #include "dataplane/conn/snat_ports.h"
 #include "dataplane/conn/timer_wheel.h"
 #include "dataplane/pick/pick_backend.h"
+#include "dataplane/pick/rate_limiter.h"
 #include "dataplane/process_state.h"
 #include "dataplane/stages/answer_budget.h"
 #include "dataplane/stages/burst.h"
@@ -86,6 +87,7 @@ struct Worker {
   EvictionQueues eviction_queues;
   SnatPorts snat_ports;
   PickCursors cursors;
+  RateLimiter rate_limiter;
   HoldQueue held;
   DatagramTable datagrams;
   PathMtus path_mtus;

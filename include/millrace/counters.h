@@ -116,7 +116,8 @@ struct alignas(64) ServiceCounters {
   Counter syn_floods;  // times that automatic began to answer with cookies
   Counter denied;      // packets that would have begun a connection, dropped by the access rules
   Counter evicted;     // connections that had to make room for others, of whatever service
-  Counter reserved[7];
+  Counter limited;     // packets dropped because they came faster than its rates
+  Counter reserved[6];
 };
 static_assert(sizeof(ServiceCounters) == 128);
 

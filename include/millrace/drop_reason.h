@@ -59,7 +59,10 @@ namespace millrace {
   X(fragment_orphan, "fragment of a packet whose first fragment made or found no connection")       \
   X(dsr_off_link, "backend of a dsr service is behind a router, not on a port's own link")          \
   X(tunnel_error, "ICMP error about a tunnel, other than that the packet was too big")              \
-  X(access_denied, "the access rules of the service do not let this client in")
+  X(access_denied, "the access rules of the service do not let this client in")                     \
+  X(connection_rate, "new connections come faster than the service's connection_rate")              \
+  X(packet_rate, "packets come faster than the service's packet_rate")                              \
+  X(source_rate, "connections or packets come faster than the service takes of one source")
 
 enum class DropReason : uint8_t {
 #define X(name, sentence) name,

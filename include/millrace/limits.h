@@ -36,6 +36,7 @@ inline constexpr uint32_t kAccessRuleMax = 1'000'000;  // of all services: 34 Mi
 // Of proxied connections: how long a backend that is tried, and a ClientHello, may take. A round trip; a client's patience.
 inline constexpr uint32_t kHandshakeTimeoutMsMin = 10;
 inline constexpr uint32_t kHandshakeTimeoutMsMax = 60'000;
+inline constexpr uint32_t kRateMax = 1'000'000'000;  // of connections or packets; more than any link carries
 inline constexpr uint32_t kSynRateMax = 10'000'000;  // SYNs/s; more than a worker takes in.
 
 }  // namespace millrace

@@ -106,13 +106,20 @@ struct ServiceSettings {
   Encapsulation encapsulation{};  // mode tunnel alone, which always has one
   uint8_t mss_clamp = 0;          // 1: clients' SYNs say at most the MSS that fits the way; modes dsr and tunnel alone
   AccessAction access_default{};  // of clients that no access rule names
-  uint8_t reserved[3] = {};
+  uint8_t source_prefix4 = 0;     // 1 .. 32: bits of a client's address that name its source; 0 without source rates
+  uint8_t source_prefix6 = 0;     // 1 .. 128; likewise
+  uint8_t reserved = 0;
   uint32_t client_idle_timeout_ms = 0;   // established, nothing heard from the client
   uint32_t backend_idle_timeout_ms = 0;  // established, nothing heard from the backend
   // Of proxied connections, 0 for services that have none:
   uint32_t connect_timeout_ms = 0;  // 10 ms .. 60 s for each backend that is tried
   uint32_t hello_timeout_ms = 0;    // 10 ms .. 60 s for a whole ClientHello; 0 unless host_matching
   uint32_t syn_rate = 0;            // SYNs/s of one worker from which automatic sends cookies; 0 unless automatic
+  // A second, of all workers together; at most kRateMax, 0: no limit. Packets are those of clients.
+  uint32_t connection_rate = 0;
+  uint32_t packet_rate = 0;
+  uint32_t source_connection_rate = 0;
+  uint32_t source_packet_rate = 0;
 
   bool operator==(const ServiceSettings&) const = default;
 };

@@ -67,8 +67,9 @@ void list_commands(std::ostream& out) {
     FIELD(last); END
   BEGIN(ServiceSettings); FIELD(snat_pool); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(syn_proxy);
     FIELD(host_matching); FIELD(unexpected_host); FIELD(gue_port); FIELD(encapsulation); FIELD(mss_clamp);
-    FIELD(access_default); FIELD(reserved); FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms);
-    FIELD(connect_timeout_ms); FIELD(hello_timeout_ms); FIELD(syn_rate); END
+    FIELD(access_default); FIELD(source_prefix4); FIELD(source_prefix6); FIELD(reserved); FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms);
+    FIELD(connect_timeout_ms); FIELD(hello_timeout_ms); FIELD(syn_rate);
+    FIELD(connection_rate); FIELD(packet_rate); FIELD(source_connection_rate); FIELD(source_packet_rate); END
   BEGIN(ServiceCommand); FIELD(settings); FIELD(ordinal); FIELD(reserved); FIELD(name); END
   BEGIN(BindCommand); FIELD(service); FIELD(port); FIELD(reserved); FIELD(addr); END
   BEGIN(BackendCommand); FIELD(service); FIELD(ordinal); FIELD(weight); FIELD(priority); FIELD(health); FIELD(admin);
@@ -117,7 +118,7 @@ void list_counters(std::ostream& out) {
   BEGIN(BackendCounters); FIELD(connections); FIELD(active); FIELD(forward_packets); FIELD(reverse_packets);
     FIELD(forward_bytes); FIELD(reverse_bytes); FIELD(connect_failures); FIELD(resets); END
   BEGIN(ServiceCounters); FIELD(connections); FIELD(active); FIELD(no_backend); FIELD(no_snat_port); FIELD(no_slot);
-    FIELD(refused); FIELD(syn_floods); FIELD(denied); FIELD(evicted); FIELD(reserved); END
+    FIELD(refused); FIELD(syn_floods); FIELD(denied); FIELD(evicted); FIELD(limited); FIELD(reserved); END
   // clang-format on
 }
 

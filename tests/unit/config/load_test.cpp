@@ -154,6 +154,22 @@ TEST(Load_config, every_key_of_proxied_services_arrives) {
   EXPECT_FALSE(config.services[4].may_proxy());
 }
 
+TEST(Load_config, rates_arrive) {
+  const Config config = load_good("rates.toml");
+  const ServiceConfig& all = config.services[0];
+  EXPECT_EQ(all.connection_rate, 1'000'000'000u);
+  EXPECT_EQ(all.packet_rate, 1u);
+  EXPECT_EQ(all.source_connection_rate, 20u);
+  EXPECT_EQ(all.source_packet_rate, 3'000u);
+  EXPECT_EQ(all.source_prefix4, 24);
+  EXPECT_EQ(all.source_prefix6, 56);
+  const ServiceConfig& usual = config.services[1];
+  EXPECT_EQ(usual.connection_rate, 0u);
+  EXPECT_EQ(usual.source_prefix4, 32);
+  EXPECT_EQ(usual.source_prefix6, 64);
+  EXPECT_EQ(load_good("access.toml").services[0].source_prefix4, 0) << "no source rate";
+}
+
 TEST(Load_config, every_key_of_the_other_tables_arrives) {
   const Config config = load_good("every_key.toml");
   ASSERT_EQ(config.snat_pools.size(), 2u);

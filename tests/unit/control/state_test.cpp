@@ -170,6 +170,8 @@ TEST(diff_state, everything_else_needs_a_snapshot) {
       [](DesiredState& s) { s.services[0].backends[0].proxy_protocol = ProxyProtocol::v1; },
       [](DesiredState& s) { s.services[0].backends[0].host = "a.example"; },
       [](DesiredState& s) { s.services[0].access_default = AccessAction::deny; },
+      [](DesiredState& s) { s.services[0].connection_rate = 1; },
+      [](DesiredState& s) { s.services[0].source_prefix6 = 48; },
       [](DesiredState& s) { s.services[0].access_rules = deny_first_addresses(1); },
   };
   for (size_t i = 0; i < changes.size(); ++i) {

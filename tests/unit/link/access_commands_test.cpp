@@ -93,7 +93,7 @@ TEST(CommandReader_access, refuses_fields_out_of_range) {
         << "change " << i;
   EXPECT_EQ(spoiled(kWeb, [](Command::Body& body) { body.service.settings.access_default = AccessAction{2}; }),
             R::bad_field);
-  EXPECT_EQ(spoiled(kWeb, [](Command::Body& body) { body.service.settings.reserved[2] = 1; }), R::bad_field);
+  EXPECT_EQ(spoiled(kWeb, [](Command::Body& body) { body.service.settings.reserved = 1; }), R::bad_field);
 }
 
 TEST(CommandReader_access, refuses_rules_of_no_service) {
@@ -120,6 +120,43 @@ TEST(CommandReader_access, refuses_more_than_the_limits) {
   const size_t full = kAccessRulePerServiceMax / kAccessRulesPerCommand;
   for (size_t i = 0; i <= full; ++i) transaction.access_rules(0, rules);
   EXPECT_EQ(refusal(transaction.commands(), 3 + full), R::too_many);
+}
+
+TEST(CommandReader_rates, takes_what_is_in_range) {
+  std::vector<Command> commands = good();
+  ServiceSettings& web = commands[kWeb].body.service.settings;
+  web.connection_rate = kRateMax;
+  web.packet_rate = 1;
+  web.source_packet_rate = 7;
+  web.source_prefix4 = 32;
+  web.source_prefix6 = 1;
+  const DesiredModel model = model_of(commands);
+  EXPECT_EQ(model.services[0].connection_rate, kRateMax);
+  EXPECT_EQ(model.services[0].source_prefix6, 1);
+}
+
+TEST(CommandReader_rates, refuses_what_is_not) {
+  const std::vector<std::function<void(ServiceSettings&)>> changes = {
+      [](ServiceSettings& s) { s.connection_rate = kRateMax + 1; },
+      [](ServiceSettings& s) { s.packet_rate = kRateMax + 1; },
+      [](ServiceSettings& s) { s.source_connection_rate = kRateMax + 1; },
+      [](ServiceSettings& s) { s.source_packet_rate = kRateMax + 1; },
+      [](ServiceSettings& s) { s.source_prefix4 = 33; },
+      [](ServiceSettings& s) { s.source_prefix6 = 129; },
+      [](ServiceSettings& s) { s.source_prefix4 = 0; },
+      [](ServiceSettings& s) { s.source_prefix6 = 0; },
+      [](ServiceSettings& s) { s.source_connection_rate = s.source_packet_rate = 0; },  // what are prefixes for then?
+      [](ServiceSettings& s) { s.reserved = 1; },
+  };
+  for (size_t i = 0; i < changes.size(); ++i) {
+    const auto spoil = [&](Command::Body& body) {
+      ServiceSettings& web = body.service.settings;
+      web.source_connection_rate = web.source_packet_rate = 5;
+      web.source_prefix4 = web.source_prefix6 = 24;
+      changes[i](web);
+    };
+    EXPECT_EQ(spoiled(kWeb, spoil), R::bad_field) << "change " << i;
+  }
 }
 
 }  // namespace

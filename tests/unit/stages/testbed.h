@@ -49,6 +49,10 @@ struct TestService {
   bool mss_clamp = false;
   AccessAction access_default = AccessAction::allow;
   std::vector<AccessRule> access_rules;
+  uint32_t connection_rate = 0;
+  uint32_t packet_rate = 0;
+  uint32_t source_connection_rate = 0;
+  uint32_t source_packet_rate = 0;
 };
 
 // `first`: slot of its first backend; all of them become eligible.
