@@ -42,6 +42,7 @@ enum class NoteKind : uint8_t {
   syn_proxy_off,   // service
   backends_full,   // service
   service_full,    // service
+  evicted,         // service
 };
 struct WorkerNote {
   NoteKind kind{};

@@ -122,6 +122,15 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   if (service.udp_requests_max != 0) view["max_requests"] = service.udp_requests_max;
   if (service.udp_responses_max != 0) view["max_responses"] = service.udp_responses_max;
   if (config != nullptr && !config->pool.empty()) view["snat"] = config->pool;
+  if (service.access_rules || service.access_default == AccessAction::deny)
+    view["access"] = {{"default", service.access_default == AccessAction::allow ? "allow" : "deny"},
+                      {"rules", service.access_rules ? service.access_rules->size() : 0}};
+  const std::pair<const char*, uint32_t> rates[] = {{"connection_rate", service.connection_rate},
+                                                    {"packet_rate", service.packet_rate},
+                                                    {"source_connection_rate", service.source_connection_rate},
+                                                    {"source_packet_rate", service.source_packet_rate}};
+  for (const auto& [name, rate] : rates)
+    if (rate != 0) view[name] = rate;
   Json binds = Json::array();
   for (const Endpoint& bind : service.binds) binds.push_back(format_endpoint(bind));
   view["bind"] = std::move(binds);
@@ -139,6 +148,9 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
   view["backends_full"] = live.backends_full;
   view["service_full"] = live.service_full;
   view["sessions_moved"] = live.sessions_moved;
+  view["denied"] = live.denied;
+  view["evicted"] = live.evicted;
+  view["limited"] = live.limited;
   return view;
 }
 

@@ -8,19 +8,24 @@ namespace millrace::config {
 
 namespace {
 
-// The first bit of an address in its 16-byte form that belongs to its own family.
-constexpr unsigned family_offset(const IpAddr& addr) { return addr.is_ipv4() ? 96 : 0; }
+// The last address of a prefix.
+IpAddr last_of(const Prefix& prefix) {
+  IpAddr last = prefix.addr;
+  for (unsigned bit = prefix.bits + (last.is_ipv4() ? 96u : 0u); bit < 128; ++bit)
+    last.bytes[bit / 8] |= static_cast<uint8_t>(0x80u >> (bit % 8));
+  return last;
+}
 
-// `addr` with every bit after the first `bits` of its family cleared, or set.
-IpAddr fill_host_bits(IpAddr addr, unsigned bits, bool set) {
-  for (unsigned bit = family_offset(addr) + bits; bit < 128; ++bit) {
-    const auto mask = static_cast<uint8_t>(0x80u >> (bit % 8));
-    if (set)
-      addr.bytes[bit / 8] |= mask;
-    else
-      addr.bytes[bit / 8] &= static_cast<uint8_t>(~mask);
-  }
-  return addr;
+// Any address of the prefix and its length.
+Parsed<Prefix> parse_address_and_length(std::string_view text) {
+  constexpr char kRemedy[] = "write an address and its prefix length, such as 10.0.0.0/24 or 2001:db8::/64";
+  const size_t slash = text.find('/');
+  const std::optional<IpAddr> addr = parse_ip(text.substr(0, slash));
+  if (slash == std::string_view::npos || !addr) return {quote(text) + " is not a prefix", kRemedy};
+  const unsigned bits_max = addr->is_ipv4() ? 32 : 128;
+  const std::optional<uint64_t> bits = parse_decimal(text.substr(slash + 1), bits_max);
+  if (!bits) return {quote(text) + " has no prefix length from 0 to " + std::to_string(bits_max), kRemedy};
+  return Prefix{*addr, static_cast<uint8_t>(*bits)};
 }
 
 int hex_digit(char c) {
@@ -43,25 +48,27 @@ std::string_view unicast_problem(const IpAddr& addr) {
 }
 
 Parsed<Prefix> parse_prefix(std::string_view text) {
-  constexpr char kRemedy[] = "write an address and its prefix length, such as 10.0.0.0/24 or 2001:db8::/64";
-  const size_t slash = text.find('/');
-  const std::optional<IpAddr> addr = parse_ip(text.substr(0, slash));
-  if (slash == std::string_view::npos || !addr) return {quote(text) + " is not a prefix", kRemedy};
-  const unsigned bits_max = addr->is_ipv4() ? 32 : 128;
-  const std::optional<uint64_t> bits = parse_decimal(text.substr(slash + 1), bits_max);
-  if (!bits) return {quote(text) + " has no prefix length from 0 to " + std::to_string(bits_max), kRemedy};
-  const IpAddr network = fill_host_bits(*addr, static_cast<unsigned>(*bits), false);
-  if (network != *addr)
-    return {quote(text) + " has bits set behind its prefix",
-            "write " + format_ip(network) + "/" + std::to_string(*bits)};
-  return Prefix{network, static_cast<uint8_t>(*bits)};
+  Parsed<Prefix> prefix = parse_address_and_length(text);
+  if (!prefix.value || is_prefix(prefix.value->addr, prefix.value->bits)) return prefix;
+  return {quote(text) + " has bits set behind its prefix",
+          "write " + format_ip(prefix_of(prefix.value->addr, prefix.value->bits)) + "/" +
+              std::to_string(prefix.value->bits)};
+}
+
+Parsed<Prefix> parse_network(std::string_view text) {
+  if (text.find('/') == std::string_view::npos)
+    if (const std::optional<IpAddr> addr = parse_ip(text))
+      return Prefix{*addr, static_cast<uint8_t>(addr->is_ipv4() ? 32 : 128)};
+  Parsed<Prefix> prefix = parse_address_and_length(text);
+  if (prefix.value) prefix.value->addr = prefix_of(prefix.value->addr, prefix.value->bits);
+  return prefix;
 }
 
 Parsed<AddressRange> parse_address_range(std::string_view text) {
   if (text.find('/') != std::string_view::npos) {
     Parsed<Prefix> prefix = parse_prefix(text);
     if (!prefix.value) return {std::move(prefix.problem), std::move(prefix.remedy)};
-    return AddressRange{prefix.value->addr, fill_host_bits(prefix.value->addr, prefix.value->bits, true)};
+    return AddressRange{prefix.value->addr, last_of(*prefix.value)};
   }
   const size_t dash = text.find('-');
   const std::optional<IpAddr> first = parse_ip(text.substr(0, dash));

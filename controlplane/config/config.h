@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -112,6 +113,9 @@ struct HealthcheckConfig {
   bool operator==(const HealthcheckConfig&) const = default;
 };
 
+// [servers.NAME.access] in order; null: none. Shared by every copy of a configuration, they may be many.
+using AccessRules = std::shared_ptr<const std::vector<AccessRule>>;
+
 // [servers.NAME]. Of its settings, snat_pool is `pool` by number, which compute_desired_state fills in; connect_timeout_ms
 // (backend_connection_timeout) is kept where nothing is proxied, and 0 where there is none.
 struct ServiceConfig : ServiceSettings {
@@ -119,6 +123,7 @@ struct ServiceConfig : ServiceSettings {
   std::vector<Endpoint> binds;
   std::string pool;  // of [snat]; empty in modes nat and dsr
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
+  AccessRules access_rules;
   HealthcheckConfig healthcheck;
   std::vector<BackendConfig> backends;
 

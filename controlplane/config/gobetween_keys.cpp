@@ -28,8 +28,6 @@ void refuse_server_keys(TableReader& server) {
   server.refuse("tls", "TLS is not ended here yet", "remove the table; with protocol = \"tcp\" the backends speak TLS");
   server.refuse("backends_tls", "TLS towards backends comes with a later release",
                 "remove the table; with protocol = \"tcp\" clients and backends speak TLS with each other");
-  server.refuse("access", "access rules come with a later release",
-                "remove the table; filter on the backends or in the network before this host");
 }
 
 }  // namespace millrace::config

@@ -101,7 +101,9 @@ void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& d
   read_udp_options(table, service, origins);
   read_proxy_options(table, own, service, origins);
   read_direct_options(table, own, service, origins);
+  read_rate_options(table, service);
 
+  if (std::optional<TableReader> access = table.read_table("access")) read_access_table(*access, service);
   if (std::optional<TableReader> healthcheck = table.read_table("healthcheck"))
     read_healthcheck_table(*healthcheck, service.proto, service.healthcheck);
   if (std::optional<TableReader> discovery = table.read_table("discovery")) {

@@ -61,6 +61,10 @@ void read_direct_options(TableReader& server, const ConnectionOptions& own, Serv
 void check_direct_endpoints(const ServiceConfig& service, const ServiceOrigins& origins, ErrorList& errors);
 // udp_table.cpp: [servers.NAME.udp]. After protocol and mode; `transparent` is another word for mode nat.
 void read_udp_options(TableReader& server, ServiceConfig& service, ServiceOrigins& origins);
+// rate_keys.cpp
+void read_rate_options(TableReader& server, ServiceConfig& service);
+// access_table.cpp
+void read_access_table(TableReader& table, ServiceConfig& service);
 void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins);
 
 // settings_tables.cpp

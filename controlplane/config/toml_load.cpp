@@ -1,18 +1,12 @@
 // toml_load.cpp: from a file to a checked Config.
 // Route:  load_config > parse_config > read_*_table > validate_draft
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
-
 #include "controlplane/config/tables.h"
+#include "controlplane/config/text_file.h"
 #include "controlplane/config/toml_depth.h"
 
 namespace millrace::config {
 
 namespace {
-
-constexpr std::streamoff kFileBytesMax = 64 << 20;  // kBackendMax lines of 1 KiB: no real file is larger.
 
 constexpr char kDataplaneExample[] =
     "add, with your own network interface:\n"
@@ -84,22 +78,9 @@ LoadResult parse_config(const std::string& text, const std::string& name) {
 }
 
 LoadResult load_config(const std::string& path) {
-  // Opening a directory succeeds and reading it fails, so errno is asked after each step.
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text;
-  if (file) {
-    char chunk[65536];
-    while (file.read(chunk, sizeof chunk) || file.gcount() > 0) {
-      text.append(chunk, static_cast<size_t>(file.gcount()));
-      if (text.size() > kFileBytesMax)
-        return refuse_file(path, "the file has more than 64 MiB", "name a configuration file");
-    }
-  }
-  if (!file.is_open() || file.bad() || (text.empty() && errno != 0))
-    return refuse_file(path, std::string("cannot be read: ") + std::strerror(errno),
-                       "name a configuration file that this user may read");
-  return parse_config(text, path);
+  const TextFile file = read_text_file(path);
+  if (!file.text) return refuse_file(path, file.problem, "name a configuration file that this user may read");
+  return parse_config(*file.text, path);
 }
 
 }  // namespace millrace::config

@@ -220,6 +220,18 @@ void resolve_pools(Draft& draft, ErrorList& errors) {
   }
 }
 
+void check_access_rules(const Draft& draft, ErrorList& errors) {
+  size_t total = 0;
+  for (size_t s = 0; s < draft.services.size(); ++s) {
+    const AccessRules& rules = draft.config.services[s].access_rules;
+    const size_t before = total;
+    total += rules ? rules->size() : 0;
+    if (before <= kAccessRuleMax && total > kAccessRuleMax)
+      errors.add(draft.services[s].service, "brings the access rules of all services to " + std::to_string(total),
+                 "write at most " + std::to_string(kAccessRuleMax));
+  }
+}
+
 void check_room_for_splices(const Draft& draft, ErrorList& errors) {
   if (draft.config.dataplane.proxy) return;
   for (size_t s = 0; s < draft.services.size(); ++s) {
@@ -241,6 +253,7 @@ void validate_draft(Draft& draft, ErrorList& errors) {
   check_backends(draft, listeners, errors);
   check_families(draft, errors);
   resolve_pools(draft, errors);
+  check_access_rules(draft, errors);
   check_room_for_splices(draft, errors);
 }
 

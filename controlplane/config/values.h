@@ -64,6 +64,8 @@ Parsed<PortRange> parse_port_range(std::string_view text);
 
 // "10.0.0.0/8", "2001:db8::/32".
 Parsed<Prefix> parse_prefix(std::string_view text);
+// The same as gobetween writes networks: one address stands for itself, and bits behind the prefix do not count.
+Parsed<Prefix> parse_network(std::string_view text);
 
 // "1-4", "0,2", "1-2,7": CPU numbers in the order written, each once, at most kWorkerMax.
 Parsed<std::vector<unsigned>> parse_cpu_list(std::string_view text);

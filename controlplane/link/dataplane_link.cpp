@@ -189,6 +189,7 @@ void DataplaneLink::take_event(const Event& event, uint64_t now_ms) {
       return take_rejection(event, now_ms);
     case EventKind::slab_full:
     case EventKind::snat_exhausted:
+    case EventKind::evicted:
       return warn_full(event, now_ms);
     case EventKind::client_refused:
       return warn_refused(event, now_ms);
@@ -259,6 +260,9 @@ void DataplaneLink::warn_full(const Event& event, uint64_t now_ms) {
   full_warned_ms_ = now_ms;
   if (event.kind == EventKind::slab_full)
     spdlog::warn("dataplane refused {} connections: every slot is in use; raise [dataplane] connections", event.count);
+  else if (event.kind == EventKind::evicted)
+    spdlog::warn("service {}: {} connections that were not in use made room for others; raise [dataplane] connections",
+                 service_name(*peer_->segment, event.service), event.count);
   else
     spdlog::warn("dataplane refused {} connections: no SNAT port is free; add addresses to the SNAT pool", event.count);
 }

@@ -32,6 +32,7 @@ bool is_valid_event(const Event& event) {
     case EventKind::syn_proxy_off:
     case EventKind::backends_full:
     case EventKind::service_full:
+    case EventKind::evicted:
       return raw(event.service) < kServiceMax && event.count != 0;
     case EventKind::slab_full:
       return event.count != 0;

@@ -37,6 +37,9 @@ ServiceLive sum_service(const Segment& segment, ServiceSlot slot) {
     sum.backends_full += part.backends_full.read();
     sum.service_full += part.service_full.read();
     sum.sessions_moved += part.sessions_moved.read();
+    sum.denied += part.denied.read();
+    sum.evicted += part.evicted.read();
+    sum.limited += part.limited.read();
   }
   return sum;
 }

@@ -34,6 +34,9 @@ struct ServiceLive {
   uint64_t backends_full = 0;
   uint64_t service_full = 0;
   uint64_t sessions_moved = 0;
+  uint64_t denied = 0;
+  uint64_t evicted = 0;
+  uint64_t limited = 0;
 };
 
 // What one worker took from one port.

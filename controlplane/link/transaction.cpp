@@ -49,6 +49,21 @@ BackendHostCommand backend_host_command(const DesiredBackend& backend, size_t se
   return command;
 }
 
+size_t access_rule_count(const DesiredService& service) {
+  return service.access_rules ? service.access_rules->size() : 0;
+}
+
+void append_access_rules(std::vector<Command>& commands, Generation generation, const DesiredService& service,
+                         size_t ordinal) {
+  for (size_t i = 0; i < access_rule_count(service);) {
+    AccessRulesCommand command;
+    command.service = ServiceOrdinal{static_cast<uint16_t>(ordinal)};
+    while (command.count < kAccessRulesPerCommand && i < access_rule_count(service))
+      command.rules[command.count++] = (*service.access_rules)[i++];
+    append(commands, CommandKind::access_rules, generation, &Command::Body::access_rules, command);
+  }
+}
+
 bool has_host(const DesiredBackend& backend) { return !backend.host.empty(); }
 
 const DesiredService* service_at(const DesiredState& state, ServiceOrdinal ordinal) {
@@ -71,10 +86,12 @@ std::vector<Command> make_transaction(const DesiredState& state, Generation gene
     begin.bind_count += static_cast<uint32_t>(service.binds.size());
     begin.backend_count += static_cast<uint32_t>(service.backends.size());
     begin.backend_host_count += static_cast<uint32_t>(std::ranges::count_if(service.backends, has_host));
+    begin.access_rule_count += static_cast<uint32_t>(access_rule_count(service));
   }
   std::vector<Command> commands;
   commands.reserve(3 + begin.snat_range_count + begin.service_count + begin.bind_count + begin.backend_count +
-                   begin.backend_host_count);
+                   begin.backend_host_count + begin.access_rule_count / kAccessRulesPerCommand +
+                   (begin.access_rule_count != 0 ? begin.service_count : 0));
   append(commands, CommandKind::begin, generation, &Body::begin, begin);
   append(commands, CommandKind::settings, generation, &Body::settings, state.timeouts);
   for (const SnatRangeCommand& range : state.snat_ranges)
@@ -99,6 +116,7 @@ std::vector<Command> make_transaction(const DesiredState& state, Generation gene
       if (has_host(state.services[s].backends[b]))
         append(commands, CommandKind::backend_host, generation, &Body::backend_host,
                backend_host_command(state.services[s].backends[b], s, b));
+  for (size_t s = 0; s < state.services.size(); ++s) append_access_rules(commands, generation, state.services[s], s);
   Command& commit = commands.emplace_back();
   commit.kind = CommandKind::commit;
   commit.generation = generation;
@@ -140,6 +158,8 @@ std::string describe_command(const Command& command, const DesiredState& state) 
                          std::string_view(host.pattern, strnlen(host.pattern, kHostPatternBytes)),
                          service_text(state, host.service));
     }
+    case CommandKind::access_rules:
+      return "the access rules of " + service_text(state, command.body.access_rules.service);
     case CommandKind::commit:
       return "the configuration as a whole";
     case CommandKind::set_backend: {

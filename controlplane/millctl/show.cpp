@@ -121,6 +121,9 @@ std::string show_services(const Json& body) {
                {"ACTIVE", Align::right},
                {"CONNECTIONS", Align::right},
                {"REFUSED", Align::right},
+               {"DENIED", Align::right},
+               {"LIMITED", Align::right},
+               {"EVICTED", Align::right},
                {"SYN FLOODS", Align::right},
                {"BIND"}});
   for (const Json& row : part(body, "services")) {
@@ -131,8 +134,8 @@ std::string show_services(const Json& body) {
     table.add({field(row, "service"), field(row, "up") == "true" ? "up" : "down",
                fmt::format("{}/{}", field(backends, "up"), field(backends, "total")), field(row, "protocol"),
                field(row, "mode"), field(row, "syn_proxy"), field(row, "balance"), field(row, "active"),
-               field(row, "connections"), row.contains("active") ? std::to_string(refused) : "-",
-               field(row, "syn_floods"), join(part(row, "bind"), ", ")});
+               field(row, "connections"), row.contains("active") ? std::to_string(refused) : "-", field(row, "denied"),
+               field(row, "limited"), field(row, "evicted"), field(row, "syn_floods"), join(part(row, "bind"), ", ")});
   }
   return table.text();
 }

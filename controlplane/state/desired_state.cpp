@@ -51,6 +51,7 @@ DesiredState compute_desired_state(const config::Config& config, const Overrides
     service.snat_pool = from.pool.empty() ? kNoSnatPool : pool_index(config, from.pool);
     if (!from.may_proxy()) service.connect_timeout_ms = 0;
     service.binds = from.binds;
+    service.access_rules = from.access_rules;
     for (const config::BackendConfig& backend : from.backends) {
       const BackendKey key(from.name, backend.endpoint);
       const Override said = overrides.find(key);

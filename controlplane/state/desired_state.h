@@ -35,6 +35,7 @@ struct DesiredBackend {
 struct DesiredService : ServiceSettings {
   std::string name;
   std::vector<Endpoint> binds;
+  config::AccessRules access_rules;
   std::vector<DesiredBackend> backends;
 
   bool up() const;

@@ -18,9 +18,12 @@ bool same_place(const DesiredBackend& a, const DesiredBackend& b) {
          a.host == b.host && a.connections_max == b.connections_max;
 }
 
+bool same_rules(const config::AccessRules& a, const config::AccessRules& b) { return a == b || (a && b && *a == *b); }
+
 bool same_service(const DesiredService& a, const DesiredService& b) {
   return static_cast<const ServiceSettings&>(a) == static_cast<const ServiceSettings&>(b) && a.name == b.name &&
-         a.binds == b.binds && std::ranges::equal(a.backends, b.backends, same_place);
+         a.binds == b.binds && same_rules(a.access_rules, b.access_rules) &&
+         std::ranges::equal(a.backends, b.backends, same_place);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -21,7 +22,13 @@ bool valid(SynProxy syn_proxy) { return syn_proxy <= SynProxy::on; }
 bool valid(ProxyProtocol version) { return version <= ProxyProtocol::v2; }
 bool valid(HostMatching matching) { return matching <= HostMatching::regexp; }
 bool valid(UnexpectedHost who) { return who <= UnexpectedHost::any; }
+bool valid(AccessAction action) { return action <= AccessAction::deny; }
 bool valid_timeout(uint32_t ms) { return ms >= kTimeoutMsMin && ms <= kTimeoutMsMax; }
+
+template <size_t kBytes>
+bool all_zero(const uint8_t (&bytes)[kBytes]) {
+  return std::ranges::all_of(bytes, [](uint8_t byte) { return byte == 0; });
+}
 
 // In range where the field has a meaning, 0 elsewhere.
 bool valid_where(bool meant, uint32_t value, uint32_t min, uint32_t max) {
@@ -55,6 +62,14 @@ bool valid_direct(const ServiceSettings& service) {
                      service.connections_max == 0 && service.udp_requests_max == 0 && service.udp_responses_max == 0);
 }
 
+bool valid_rates(const ServiceSettings& service) {
+  const bool by_source = (service.source_connection_rate | service.source_packet_rate) != 0;
+  return service.connection_rate <= kRateMax && service.packet_rate <= kRateMax &&
+         service.source_connection_rate <= kRateMax && service.source_packet_rate <= kRateMax &&
+         valid_where(by_source, service.source_prefix4, 1, 32) &&
+         valid_where(by_source, service.source_prefix6, 1, 128);
+}
+
 bool needs_pool(Mode mode) { return mode != Mode::nat && mode != Mode::dsr; }
 
 // Limits, and how a backend that comes back gets its share: by and by only where the client does not decide.
@@ -68,8 +83,11 @@ bool valid_limits(const ServiceSettings& service) {
 bool valid(const ServiceSettings& service) {
   return valid(service.proto) && valid(service.mode) && valid(service.balance) &&
          valid_timeout(service.client_idle_timeout_ms) && valid_timeout(service.backend_idle_timeout_ms) &&
-         valid_proxying(service) && valid_direct(service) && valid_limits(service);
+         valid_proxying(service) && valid_direct(service) && valid_limits(service) && valid_rates(service) &&
+         valid(service.access_default) && service.reserved == 0;
 }
+
+bool valid(const AccessRule& rule) { return valid(rule.action) && is_prefix(rule.prefix, rule.bits); }
 
 constexpr IpAddr kBroadcast4 = IpAddr::from_ipv4(Be32{0xffff'ffff});
 
@@ -93,6 +111,8 @@ std::optional<size_t> body_bytes(CommandKind kind) {
       return sizeof(BackendCommand);
     case CommandKind::backend_host:
       return sizeof(BackendHostCommand);
+    case CommandKind::access_rules:
+      return sizeof(AccessRulesCommand);
     case CommandKind::commit:
       return 0;
     case CommandKind::set_backend:
@@ -162,6 +182,8 @@ CommandReader::Result CommandReader::read(const Command& command, const DesiredM
 
 DesiredModel CommandReader::take() {
   DesiredModel model = std::move(pending_->model);
+  for (size_t s = 0; s < model.services.size(); ++s)
+    model.services[s].access.table = compile_access(model.services[s].access_default, pending_->access_rules[s]);
   pending_.reset();
   return model;
 }
@@ -170,9 +192,9 @@ RejectReason CommandReader::begin(const Command& command, Generation applied) {
   const BeginCommand& counts = command.body.begin;
   if (command.generation <= applied) return RejectReason::bad_generation;
   if (counts.snat_range_count > kSnatPoolMax * kSnatRangePerPoolMax || counts.service_count > kServiceMax ||
-      counts.bind_count > kBindMax || counts.backend_count > kBackendMax || counts.backend_host_count > kBackendMax)
+      counts.bind_count > kBindMax || counts.backend_count > kBackendMax || counts.backend_host_count > kBackendMax ||
+      counts.access_rule_count > kAccessRuleMax)
     return RejectReason::too_many;
-  if (counts.reserved != 0) return RejectReason::bad_field;
   pending_ = std::make_unique<Pending>();
   pending_->counts = counts;
   pending_->model.generation = command.generation;
@@ -203,6 +225,8 @@ RejectReason CommandReader::read_item(const Command& command) {
       return add_backend(command.body.backend);
     case CommandKind::backend_host:
       return add_backend_host(command.body.backend_host);
+    case CommandKind::access_rules:
+      return add_access_rules(command.body.access_rules);
     case CommandKind::commit:
       return check_commit();
     case CommandKind::begin:
@@ -252,6 +276,7 @@ RejectReason CommandReader::add_service(const ServiceCommand& service) {
   if (may_proxy(settings.mode, settings.syn_proxy) && !has_splices_) return RejectReason::no_splices;
   if (!pending.names.emplace(name).second) return RejectReason::duplicate_name;
   pending.model.services.push_back({settings, std::string(name)});
+  pending.access_rules.emplace_back();
   return RejectReason::none;
 }
 
@@ -272,9 +297,8 @@ RejectReason CommandReader::add_bind(const BindCommand& bind) {
 
 RejectReason CommandReader::add_backend(const BackendCommand& backend) {
   Pending& pending = *pending_;
-  const bool reserved_zero = std::ranges::all_of(backend.reserved, [](uint8_t byte) { return byte == 0; });
   if (backend.weight > kWeightMax || backend.priority > kPriorityMax || !valid(backend.health) ||
-      !valid(backend.admin) || backend.port.raw == 0 || !valid(backend.proxy_protocol) || !reserved_zero ||
+      !valid(backend.admin) || backend.port.raw == 0 || !valid(backend.proxy_protocol) || !all_zero(backend.reserved) ||
       !valid_unicast(backend.addr))
     return RejectReason::bad_field;
   if (pending.backend_count == pending.counts.backend_count) return RejectReason::bad_count;
@@ -329,13 +353,32 @@ RejectReason CommandReader::add_backend_host(const BackendHostCommand& host) {
   return RejectReason::none;
 }
 
+RejectReason CommandReader::add_access_rules(const AccessRulesCommand& message) {
+  Pending& pending = *pending_;
+  if (message.count == 0 || message.count > kAccessRulesPerCommand || message.reserved != 0)
+    return RejectReason::bad_field;
+  const std::span<const AccessRule> rules(message.rules, message.count);
+  const std::span<const AccessRule> unused(message.rules + message.count, std::end(message.rules));
+  if (!std::ranges::all_of(rules, [](const AccessRule& rule) { return valid(rule); }) ||
+      !std::ranges::all_of(unused, [](const AccessRule& rule) { return rule == AccessRule{}; }))
+    return RejectReason::bad_field;
+  if (pending.access_rule_count + message.count > pending.counts.access_rule_count) return RejectReason::bad_count;
+  if (raw(message.service) >= pending.model.services.size()) return RejectReason::bad_order;
+  std::vector<AccessRule>& of_service = pending.access_rules[raw(message.service)];
+  if (of_service.size() + message.count > kAccessRulePerServiceMax) return RejectReason::too_many;
+  of_service.insert(of_service.end(), rules.begin(), rules.end());
+  pending.access_rule_count += message.count;
+  return RejectReason::none;
+}
+
 RejectReason CommandReader::check_commit() const {
   const Pending& pending = *pending_;
   const bool equal = pending.model.snat_ranges.size() == pending.counts.snat_range_count &&
                      pending.model.services.size() == pending.counts.service_count &&
                      pending.bind_count == pending.counts.bind_count &&
                      pending.backend_count == pending.counts.backend_count &&
-                     pending.backend_host_count == pending.counts.backend_host_count;
+                     pending.backend_host_count == pending.counts.backend_host_count &&
+                     pending.access_rule_count == pending.counts.access_rule_count;
   return equal ? RejectReason::none : RejectReason::bad_count;
 }
 

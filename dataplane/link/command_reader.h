@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "dataplane/link/desired_model.h"
 #include "dataplane/pick/vip_table.h"
@@ -63,9 +64,11 @@ class CommandReader {
     uint32_t bind_count = 0;
     uint32_t backend_count = 0;
     uint32_t backend_host_count = 0;
+    uint32_t access_rule_count = 0;
     uint32_t snat_address_count = 0;
     std::array<uint32_t, kSnatPoolMax> pool_range_count{};
-    VipTable claimed;  // binds and SNAT ranges so far
+    std::vector<std::vector<AccessRule>> access_rules;  // by ServiceOrdinal
+    VipTable claimed;                                   // binds and SNAT ranges so far
     std::unordered_set<std::string> names;
     std::unordered_set<BackendKey, BackendKeyHash> backends;
   };
@@ -78,6 +81,7 @@ class CommandReader {
   RejectReason add_bind(const BindCommand& bind);
   RejectReason add_backend(const BackendCommand& backend);
   RejectReason add_backend_host(const BackendHostCommand& host);
+  RejectReason add_access_rules(const AccessRulesCommand& message);
   RejectReason check_commit() const;
   RejectReason check_set_backend(const Command& command, const DesiredModel& applied) const;
 

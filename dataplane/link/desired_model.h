@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "controlplane/config/host_pattern.h"
+#include "dataplane/pick/access_table.h"
 #include "dataplane/pick/eligible_backends.h"
 #include "millrace/addr.h"
 #include "millrace/ids.h"
@@ -25,6 +26,13 @@ inline constexpr uint32_t kBindMax = 65536;
 struct DesiredHost {
   std::shared_ptr<const HostPattern> pattern;
   bool operator==(const DesiredHost& other) const { return pattern->text() == other.pattern->text(); }
+};
+// A service's access rules, compiled once. Equal when every address gets the same.
+struct DesiredAccess {
+  std::shared_ptr<const AccessTable> table;  // null: everybody is let in
+  bool operator==(const DesiredAccess& other) const {
+    return table == other.table || (table && other.table && *table == *other.table);
+  }
 };
 inline constexpr uint16_t kNoHost = 0xffff;  // of a backend without a server name
 
@@ -54,7 +62,8 @@ struct DesiredService : ServiceSettings {
   std::vector<Endpoint> binds;
   std::vector<DesiredBackend> backends;
   std::vector<DesiredHost> hosts;  // each once, in the order in which backends first name them
-  ServiceSlot slot = kNoService;   // given by SlotTable::assign
+  DesiredAccess access;
+  ServiceSlot slot = kNoService;  // given by SlotTable::assign
 
   bool operator==(const DesiredService&) const = default;
 };

@@ -13,7 +13,7 @@ void count_one(std::atomic<uint64_t>& counter) {
 
 bool names_backend(EventKind kind) {
   return kind != EventKind::slab_full && kind != EventKind::syn_proxy_on && kind != EventKind::syn_proxy_off &&
-         kind != EventKind::backends_full && kind != EventKind::service_full;
+         kind != EventKind::backends_full && kind != EventKind::service_full && kind != EventKind::evicted;
 }
 
 EventKind event_kind(NoteKind kind) {
@@ -34,6 +34,8 @@ EventKind event_kind(NoteKind kind) {
       return EventKind::backends_full;
     case NoteKind::service_full:
       return EventKind::service_full;
+    case NoteKind::evicted:
+      return EventKind::evicted;
     case NoteKind::slab_full:
     case NoteKind::resolve:
       break;

@@ -49,9 +49,9 @@ bool SlotTable::assign_service(DesiredService& service) {
     services_[raw(service.slot)].service.name = service.name;
     for (ServiceCounters* row : counters_.services) {
       ServiceCounters& cell = row[raw(service.slot)];
-      for (Counter* counter :
-           {&cell.connections, &cell.active, &cell.no_backend, &cell.no_snat_port, &cell.no_slot, &cell.refused,
-            &cell.syn_floods, &cell.backends_full, &cell.service_full, &cell.sessions_moved})
+      for (Counter* counter : {&cell.connections, &cell.active, &cell.no_backend, &cell.no_snat_port, &cell.no_slot,
+                               &cell.refused, &cell.syn_floods, &cell.backends_full, &cell.service_full,
+                               &cell.sessions_moved, &cell.denied, &cell.evicted, &cell.limited})
         counter->set(0);
     }
   }

@@ -132,6 +132,7 @@ std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service)
     tables->ipv4 = build_pick_table(service.balance, Family::ipv4, candidates);
     tables->ipv6 = build_pick_table(service.balance, Family::ipv6, candidates);
   }
+  tables->access = service.access.table;
   if (service.host_matching != HostMatching::none) tables->hosts = build_hosts(service, candidates);
   return tables;
 }
@@ -155,6 +156,7 @@ BuiltSnapshot SnapshotBuilder::build(const SnapshotInputs& inputs) {
   const auto place = [&](const DesiredService& service) {
     snapshot->services[raw(service.slot)] = tables_of(service);
     snapshot->any_spliced = snapshot->any_spliced || may_proxy(service.mode, service.syn_proxy);
+    snapshot->any_packet_rate = snapshot->any_packet_rate || limits_packets(service);
     used[raw(service.slot)] = true;
   };
   for (const DesiredService& service : model.services) place(service);

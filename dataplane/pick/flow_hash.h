@@ -29,7 +29,8 @@ inline uint64_t hash_endpoint(const IpAddr& addr, Be16 port, uint64_t seed) {
 }
 
 // Who takes which seed: 1 and 2 Maglev's permutations, 3 a flow's place in the table (flow_hash), 4 the outer header of
-// its tunnel.
+// its tunnel, 5 a source's place among the buckets of rate_limiter.h.
 inline constexpr uint64_t kTunnelSeed = 4;
+inline constexpr uint64_t kSourceSeed = 5;
 
 }  // namespace millrace

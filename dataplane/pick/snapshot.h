@@ -9,8 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/pick/access_table.h"
 #include "dataplane/pick/host_table.h"
 #include "dataplane/pick/pick_table.h"
+#include "dataplane/pick/rate_limiter.h"
 #include "dataplane/pick/vip_table.h"
 #include "millrace/addr.h"
 #include "millrace/ids.h"
@@ -36,7 +38,8 @@ struct ServiceTables : ServiceSettings {
   std::string name;
   PickTable ipv4;
   PickTable ipv6;
-  std::shared_ptr<const HostTable> hosts;  // null: server names are not read
+  std::shared_ptr<const HostTable> hosts;     // null: server names are not read
+  std::shared_ptr<const AccessTable> access;  // null: everybody is let in
   const PickTable& table(Family family) const { return family == Family::ipv4 ? ipv4 : ipv6; }
 };
 
@@ -48,8 +51,9 @@ struct Snapshot {
   std::array<SnatPool, kSnatPoolMax> snat_pools;
   // By ServiceSlot; null where the slot is not configured. Shared, because one service's change leaves the others'.
   std::vector<std::shared_ptr<const ServiceTables>> services;
-  bool any_spliced = false;  // a service of mode proxy, or with syn_proxy
-  bool any_lost = false;     // a UDP service has a backend that its sessions move off (BackendStanding::lost)
+  bool any_spliced = false;      // a service of mode proxy, or with syn_proxy
+  bool any_lost = false;         // a UDP service has a backend that its sessions move off (BackendStanding::lost)
+  bool any_packet_rate = false;  // a service that limits the packets of connections that live
 };
 
 }  // namespace millrace

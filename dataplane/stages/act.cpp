@@ -22,6 +22,7 @@
 #include "dataplane/stages/proxy_accept.h"
 #include "dataplane/stages/proxy_handshake.h"
 #include "dataplane/stages/proxy_splice.h"
+#include "dataplane/stages/rate_limits.h"
 #include "dataplane/stages/slow_path.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/tcp_segment.h"
@@ -153,24 +154,36 @@ bool act_on_hit(Worker& worker, const Burst& burst, unsigned i) {
   return true;
 }
 
+// Of packets that would begin a connection; those of one that lives are not asked again.
+bool is_denied(Worker& worker, const Tuple& tuple, const ServiceTables& service) {
+  if (!service.access || service.access->allows(tuple.src)) return false;
+  worker.service_counters[raw(service.slot)].denied.add(1);
+  return true;
+}
+
 void open_for(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple, const ServiceTables& service) {
   const PacketInfo& info = burst.info[i];
-  const bool is_syn = info.proto == Proto::tcp && tcp_event(info.tcp_flags) == TcpEvent::syn;
+  const bool is_tcp = info.proto == Proto::tcp;
+  const bool is_syn = is_tcp && tcp_event(info.tcp_flags) == TcpEvent::syn;
+  const bool direct = is_direct(service.mode);
   if (info.fragment == FragmentPart::later) return drop_packet(worker, burst, i, DropReason::fragment_orphan);
-  if (is_direct(service.mode)) {
-    if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
+  const bool may_begin = is_syn || accepts_cookies(worker, service);
+  if (is_tcp && !direct && (!may_begin || info.fragment != FragmentPart::none))
+    return drop_packet(worker, burst, i, DropReason::no_connection);
+  if (is_denied(worker, tuple, service)) return drop_packet(worker, burst, i, DropReason::access_denied);
+  if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
+  if (const auto over = limit_packet(worker, service, tuple.src)) return drop_packet(worker, burst, i, *over);
+  // A client that is asked for a proof has not come in before it gave one: forged SYNs must not take tokens from others.
+  if (is_syn && !direct && answers_with_cookies(worker, service)) return answer_syn(worker, burst, i, tuple, service);
+  if (is_tcp && !is_syn && !direct) return accept_client(worker, burst, i, tuple, service);
+  // Of a flow without an entry any segment may come here; its SYN alone begins it.
+  if (is_syn || !is_tcp)
+    if (const auto over = limit_connection(worker, service, tuple.src)) return drop_packet(worker, burst, i, *over);
+  if (direct) {
     const std::optional<DropReason> refused = open_direct(worker, burst, i, tuple, service);
     if (refused) drop_packet(worker, burst, i, *refused);
     return;
   }
-  if (info.fragment != FragmentPart::none && info.proto == Proto::tcp)
-    return drop_packet(worker, burst, i, DropReason::no_connection);
-  if (info.proto == Proto::tcp && (is_syn ? answers_with_cookies(worker, service) : accepts_cookies(worker, service))) {
-    if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
-    return is_syn ? answer_syn(worker, burst, i, tuple, service) : accept_client(worker, burst, i, tuple, service);
-  }
-  if (info.proto == Proto::tcp && !is_syn) return drop_packet(worker, burst, i, DropReason::no_connection);
-  if (checksum_is_wrong(burst, i)) return drop_packet(worker, burst, i, DropReason::bad_l4_checksum);
   const std::optional<DropReason> refused = open_connection(worker, tuple, service, burst.conns[i]);
   if (refused) return drop_packet(worker, burst, i, *refused);
   if (is_syn) remember_syn(worker.slab[burst.conns[i].index], tcp_segment(burst, i).seq);
@@ -208,9 +221,11 @@ ConnRef find_again(const Worker& worker, const Burst& burst, unsigned i) {
 
 void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
   ConnRef& ref = burst.conns[i];
-  if (ref.found() ? worker.closed_in_burst : worker.opened_in_burst) ref = find_again(worker, burst, i);
+  const bool was_found = ref.found();
+  if (was_found ? worker.closed_in_burst : worker.opened_in_burst) ref = find_again(worker, burst, i);
   // Another IPv6 connection has this one's digest; its place in the table is taken.
   if (ref.found() && !is_hit(worker, burst, i)) return drop_packet(worker, burst, i, DropReason::table_full);
+  if (!was_found && ref.found() && limit_newcomer(worker, burst, i)) return;
   if (ref.found()) {
     // Before the splice we are the end that has to see what is wrong: it might choose a backend, or be kept.
     if (in_handshake(worker.slab[ref.index])) {
@@ -295,6 +310,7 @@ void act_on_suspect(Worker& worker, Burst& burst, unsigned i) {
 void act_burst(Worker& worker, Burst& burst) {
   worker.opened_in_burst = worker.closed_in_burst = false;
   worker.any_lost = worker.snapshot->any_lost;
+  if (worker.snapshot->any_packet_rate) limit_burst(worker, burst);
   for (unsigned i = 0; i < burst.count; ++i) {
     if (i + kEntriesAhead < burst.count) prefetch_entry(worker, burst, i + kEntriesAhead);
     if (burst.info[i].kind != PacketKind::flow || !act_on_settled(worker, burst, i)) [[unlikely]]

@@ -6,6 +6,7 @@
 #include "dataplane/conn/idle.h"
 #include "dataplane/stages/backend_choice.h"
 #include "dataplane/stages/checksum.h"
+#include "dataplane/stages/evict.h"
 #include "dataplane/stages/handshake_watch.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/proxy_handshake.h"
@@ -102,12 +103,17 @@ ConnIndex make_entry(Worker& worker, const Tuple& tuple, const ServiceTables& se
   return index;
 }
 
-// First of all, because a flood that has filled the slab should cost no search for a port.
-std::optional<DropReason> refuse_when_full(Worker& worker, const ServiceTables& service) {
-  if (!worker.slab.is_full()) return refuse_over_limit(worker, service);
+DropReason refuse_full(Worker& worker, const ServiceTables& service) {
   worker.service_counters[raw(service.slot)].no_slot.add(1);
   note_slab_full(worker);
   return DropReason::slab_full;
+}
+
+// First of all, because a flood that has filled the slab should cost no search for a port. Who may not come in at all makes
+// nobody leave.
+std::optional<DropReason> refuse_newcomer(Worker& worker, const ServiceTables& service) {
+  if (const auto refused = refuse_over_limit(worker, service)) return refused;
+  return make_room(worker) ? std::nullopt : std::optional(refuse_full(worker, service));
 }
 
 DropReason abandon_entry(Worker& worker, ConnIndex index, const ServiceTables& service) {
@@ -160,7 +166,7 @@ void describe_client(const Worker& worker, const Tuple& tuple, const ServiceTabl
 
 std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, const ServiceTables& service,
                                           ConnRef& opened) {
-  if (const auto refused = refuse_when_full(worker, service)) return refused;
+  if (const auto refused = refuse_newcomer(worker, service)) return refused;
   const auto [backend, result] = pick_for_client(worker, service, service.table(tuple.dst.family()), tuple);
   if (backend == nullptr) return refuse_unpicked(worker, service, result);
   const std::optional<Endpoint> source = source_towards(worker, tuple, service, *backend);
@@ -180,7 +186,11 @@ std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, co
 }
 
 bool keep_flow(Worker& worker, const ConnEntry& flow, const ServiceTables& service, ConnRef& kept) {
-  if (refuse_when_full(worker, service)) return false;
+  // Nobody has to go for a flow that can do without an entry.
+  if (worker.slab.is_full()) {
+    refuse_full(worker, service);
+    return false;
+  }
   const ConnIndex index = worker.slab.claim();
   ConnEntry& entry = worker.slab[index];
   constexpr size_t kBody = sizeof entry.generation;
@@ -213,7 +223,7 @@ Tuple client_tuple(const ConnEntry& entry) {
 
 std::optional<DropReason> open_client_half(Worker& worker, const Tuple& tuple, const ServiceTables& service,
                                            ConnIndex& opened) {
-  if (const auto refused = refuse_when_full(worker, service)) return refused;
+  if (const auto refused = refuse_newcomer(worker, service)) return refused;
   const ConnIndex index = make_entry(worker, tuple, service);
   ConnEntry& entry = worker.slab[index];
   entry.spliced = 1;
@@ -256,6 +266,7 @@ void close_connection(Worker& worker, ConnIndex index) {
   leave_backend(worker, entry);
   worker.table.erase(entry, Direction::forward);
   worker.wheel.cancel(index);
+  worker.eviction_queues.put(index, EvictionQueue::none);
   worker.closed_in_burst = true;
   worker.counters.connections_closed.add(1);
   worker.service_counters[raw(entry.service)].active.sub(1);
@@ -263,7 +274,10 @@ void close_connection(Worker& worker, ConnIndex index) {
   worker.slab.release(index);
 }
 
-void arm_connection(Worker& worker, ConnIndex index) { worker.wheel.arm(index, due_of(worker, index)); }
+void arm_connection(Worker& worker, ConnIndex index) {
+  worker.wheel.arm(index, due_of(worker, index));
+  worker.eviction_queues.put(index, eviction_queue_of(worker.slab[index]));
+}
 
 void expire_connections(Worker& worker) {
   const Ms now_ms = worker.clock.now32_ms();

@@ -49,7 +49,8 @@ Tuple client_tuple(const ConnEntry& entry);
 // The entry is free afterwards; nothing may use `index` any more.
 void close_connection(Worker& worker, ConnIndex index);
 
-// Sets the timer by what the entry says now.
+// Sets the timer by what the entry says now, and its place among those that may have to make room. After every change of
+// its state.
 void arm_connection(Worker& worker, ConnIndex index);
 
 // Closes what is idle, at most TimerWheel::kExpiriesPerCall a call (counter timer_behind); the rest in the next turn,

@@ -9,6 +9,7 @@
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/proxy_handshake.h"
 #include "dataplane/stages/proxy_say.h"
+#include "dataplane/stages/rate_limits.h"
 #include "dataplane/stages/tcp_segment.h"
 #include "dataplane/tcp/own_segment.h"
 
@@ -91,6 +92,8 @@ void accept_client(Worker& worker, Burst& burst, unsigned i, const Tuple& tuple,
     return drop_packet(worker, mbuf, DropReason::no_connection);
   const std::optional<Proof> proof = check_cookie(worker, tuple, segment);
   if (!proof) return drop_packet(worker, mbuf, DropReason::bad_cookie);
+  // It says its data again, and its cookie is good for a while.
+  if (const auto over = limit_connection(worker, service, tuple.src)) return drop_packet(worker, mbuf, *over);
   worker.counters.cookies_accepted.add(1);
   ConnIndex index{};
   if (const auto refused = open_client_half(worker, tuple, service, index)) return drop_packet(worker, mbuf, *refused);

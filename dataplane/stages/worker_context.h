@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "dataplane/conn/conn_table.h"
+#include "dataplane/conn/eviction_queues.h"
 #include "dataplane/conn/slab.h"
 #include "dataplane/conn/snat_ports.h"
 #include "dataplane/conn/timer_wheel.h"
 #include "dataplane/pick/pick_backend.h"
+#include "dataplane/pick/rate_limiter.h"
 #include "dataplane/process_state.h"
 #include "dataplane/stages/answer_budget.h"
 #include "dataplane/stages/burst.h"
@@ -83,9 +85,11 @@ struct Worker {
   Slab slab;
   ConnTable table;
   TimerWheel wheel;
+  EvictionQueues eviction_queues;
   SnatPorts snat_ports;
   OpenCounts::Row& open_counts;
   PickState pick;
+  RateLimiter rate_limiter;
   HoldQueue held;
   DatagramTable datagrams;
   PathMtus path_mtus;
@@ -121,6 +125,8 @@ struct Worker {
   static_assert(kTxTargetMax <= 32);
   std::vector<HandoverBuffer> handover;  // by WorkerIndex
   bool handover_dirty = false;
+
+  uint32_t idle_hand = 0;  // place in our share of the slab where evict.cpp looks for an idle connection next
 
   bool expiries_left = false;  // the wheel is behind: the next turn goes on with it
 

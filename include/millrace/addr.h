@@ -92,6 +92,20 @@ struct IpAddr {
 static_assert(std::endian::native == std::endian::little);
 static_assert(sizeof(IpAddr) == 16 && std::has_unique_object_representations_v<IpAddr>);
 
+// The first `bits` bits of `addr`, counted in its family's own 32 or 128; the others are zero.
+constexpr IpAddr prefix_of(IpAddr addr, unsigned bits) {
+  const unsigned mapped_bits = addr.is_ipv4() ? bits + 96 : bits;
+  for (unsigned i = 0; i < addr.bytes.size(); ++i) {
+    const unsigned kept = mapped_bits > i * 8 ? mapped_bits - i * 8 : 0;
+    if (kept < 8) addr.bytes[i] = static_cast<uint8_t>(addr.bytes[i] & (0xff00 >> kept));
+  }
+  return addr;
+}
+// Is it a prefix: as many bits as the family has at most, and none behind them?
+constexpr bool is_prefix(const IpAddr& addr, unsigned bits) {
+  return bits <= (addr.is_ipv4() ? 32 : 128) && prefix_of(addr, bits) == addr;
+}
+
 struct Endpoint {
   IpAddr addr;
   Be16 port;

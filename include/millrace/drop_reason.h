@@ -32,7 +32,7 @@ namespace millrace {
   X(no_connection, "to a SNAT port, or TCP without SYN, and part of no connection")                 \
   X(no_backend, "no backend of the packet's family is up and enabled")                              \
   X(no_snat_port, "no free SNAT port towards the backend")                                          \
-  X(slab_full, "every connection slot is in use; raise [dataplane] connections")                    \
+  X(slab_full, "every connection slot is in use by an active one; raise [dataplane] connections")   \
   X(table_full, "the connection index has no room for the key")                                     \
   X(no_route, "the kernel has no route to the next hop, or it leaves by no port of ours")           \
   X(neighbour_timeout, "the next hop did not answer ARP or ND in time")                             \
@@ -61,7 +61,11 @@ namespace millrace {
   X(tunnel_error, "ICMP error about a tunnel, other than that the packet was too big")              \
   X(backends_full, "every eligible backend of the service has its max_connections open")            \
   X(service_full, "the service has its max_connections open")                                       \
-  X(punt_rate, "for the kernel, but of a kind that comes faster than [dataplane] punt_rate")
+  X(punt_rate, "for the kernel, but of a kind that comes faster than [dataplane] punt_rate")        \
+  X(access_denied, "the access rules of the service do not let this client in")                     \
+  X(connection_rate, "new connections come faster than the service's connection_rate")              \
+  X(packet_rate, "packets come faster than the service's packet_rate")                              \
+  X(source_rate, "connections or packets come faster than the service takes of one source")
 
 enum class DropReason : uint8_t {
 #define X(name, sentence) name,

@@ -28,11 +28,17 @@ inline constexpr uint32_t kEventRingSlots = 4096;    // x 64 B. A full ring drop
 inline constexpr uint32_t kBurstMax = 64;            // RTE_HASH_LOOKUP_BULK_MAX.
 inline constexpr uint32_t kMaglevSize = 65537;       // Prime; 128 KiB a service and family.
 
+// Access rules: 18 B each on their way; compiled at most 2 boundaries of 5 B (IPv4) or 17 B (IPv6) each, once in the
+// present tables and once in those that workers leave.
+inline constexpr uint32_t kAccessRulePerServiceMax = 100'000;
+inline constexpr uint32_t kAccessRuleMax = 1'000'000;  // of all services: 34 MiB compiled, if all are IPv6
+
 // Of proxied connections: how long a backend that is tried, and a ClientHello, may take. A round trip; a client's patience.
 inline constexpr uint32_t kHandshakeTimeoutMsMin = 10;
 inline constexpr uint32_t kHandshakeTimeoutMsMax = 60'000;
 inline constexpr uint32_t kSlowStartMsMin = 1000;
 inline constexpr uint32_t kSlowStartMsMax = 3'600'000;
+inline constexpr uint32_t kRateMax = 1'000'000'000;  // of connections or packets; more than any link carries
 inline constexpr uint32_t kSynRateMax = 10'000'000;  // SYNs/s; more than a worker takes in.
 
 }  // namespace millrace

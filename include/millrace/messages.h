@@ -2,7 +2,7 @@
 // checks every field of the copy, and uses the copy.
 //
 // control -> data, a configuration as one transaction (a snapshot, never a patch):
-//   begin(G) settings? snat_range* service* bind* backend* backend_host* commit(G)
+//   begin(G) settings? snat_range* service* bind* backend* backend_host* access_rules* commit(G)
 //   answered by applied(G) or rejected(G, reason)
 // An item may only name what came before it (a bind its service, a service its pool). A second begin abandons an
 // open transaction. Services are matched to living ones by name, backends by (service, endpoint): what matches
@@ -56,6 +56,8 @@ enum class ProxyProtocol : uint8_t { none = 0, v1 = 1, v2 = 2 };
 enum class HostMatching : uint8_t { none = 0, exact = 1, regexp = 2 };
 // Who gets a connection whose name no backend has: those without a name, nobody, or all.
 enum class UnexpectedHost : uint8_t { fallback = 0, reject = 1, any = 2 };
+// What a client's address gets: a connection, or nothing at all.
+enum class AccessAction : uint8_t { allow = 0, deny = 1 };
 enum class Health : uint8_t { down = 0, up = 1 };
 // What the operator says; health is what the checks say. A backend gets new connections when up and enabled.
 enum class Admin : uint8_t { enabled = 0, drain = 1, disabled = 2 };
@@ -68,8 +70,9 @@ enum class CommandKind : uint16_t {
   bind = 5,
   backend = 6,
   backend_host = 7,
-  commit = 8,
-  set_backend = 9,
+  access_rules = 8,
+  commit = 9,
+  set_backend = 10,
 };
 
 struct BeginCommand {
@@ -79,7 +82,7 @@ struct BeginCommand {
   uint32_t bind_count = 0;
   uint32_t backend_count = 0;
   uint32_t backend_host_count = 0;
-  uint32_t reserved = 0;
+  uint32_t access_rule_count = 0;  // rules, not messages
 };
 
 // Idle timeouts by TCP state and for UDP, in ms, 1 s .. 7 days; defaults are RFC 5382 REQ-5 and RFC 4787 REQ-5.
@@ -117,6 +120,10 @@ struct ServiceSettings {
   uint16_t gue_port = 0;          // of backends; 0 unless encapsulation is gue
   Encapsulation encapsulation{};  // mode tunnel alone, which always has one
   uint8_t mss_clamp = 0;          // 1: clients' SYNs say at most the MSS that fits the way; modes dsr and tunnel alone
+  AccessAction access_default{};  // of clients that no access rule names
+  uint8_t source_prefix4 = 0;     // 1 .. 32: bits of a client's address that name its source; 0 without source rates
+  uint8_t source_prefix6 = 0;     // 1 .. 128; likewise
+  uint8_t reserved = 0;
   uint32_t client_idle_timeout_ms = 0;   // established, nothing heard from the client
   uint32_t backend_idle_timeout_ms = 0;  // established, nothing heard from the backend
   // Of proxied connections, 0 for services that have none:
@@ -128,6 +135,11 @@ struct ServiceSettings {
   // Of UDP: datagrams from the client and from the backend that end a session; 0: no limit, and for TCP.
   uint16_t udp_requests_max = 0;
   uint16_t udp_responses_max = 0;
+  // A second, of all workers together; at most kRateMax, 0: no limit. Packets are those of clients.
+  uint32_t connection_rate = 0;
+  uint32_t packet_rate = 0;
+  uint32_t source_connection_rate = 0;
+  uint32_t source_packet_rate = 0;
 
   bool operator==(const ServiceSettings&) const = default;
 };
@@ -168,6 +180,25 @@ struct BackendHostCommand {
   char pattern[kHostPatternBytes] = {};  // NUL-terminated, not empty
 };
 
+// What clients of one prefix get. Host bits are zero.
+struct AccessRule {
+  IpAddr prefix;
+  uint8_t bits = 0;  // of the family's own 32 or 128
+  AccessAction action{};
+  bool operator==(const AccessRule&) const = default;
+};
+static_assert(sizeof(AccessRule) == 18 && std::has_unique_object_representations_v<AccessRule>);
+
+inline constexpr uint32_t kAccessRulesPerCommand = 13;
+
+// The next rules of a service, in order: the first of all that holds a client's address decides.
+struct AccessRulesCommand {
+  ServiceOrdinal service{};
+  uint8_t count = 0;  // 1 .. kAccessRulesPerCommand; the others are zero
+  uint8_t reserved = 0;
+  AccessRule rules[kAccessRulesPerCommand];
+};
+
 // Which fields of set_backend count.
 inline constexpr uint32_t kSetHealth = 1;
 inline constexpr uint32_t kSetAdmin = 2;
@@ -196,6 +227,7 @@ struct Command {
     BindCommand bind;
     BackendCommand backend;
     BackendHostCommand backend_host;
+    AccessRulesCommand access_rules;
     SetBackendCommand set_backend;
     uint8_t bytes[240];
     Body() : bytes{} {}
@@ -216,6 +248,7 @@ enum class EventKind : uint16_t {
   syn_proxy_off = 9,   // service_slot: that worker stopped
   backends_full = 10,  // service_slot, count of ms and workers that met every backend at its limit
   service_full = 11,   // service_slot, count of ms and workers that met the service at its limit
+  evicted = 12,        // service_slot, count: connections that had to make room for others
 };
 
 // X(name, sentence)

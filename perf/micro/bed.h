@@ -46,8 +46,10 @@ struct BedOptions {
   uint32_t newcomers = 0;      // clients beyond the flows'
   uint32_t room = 0;           // entries that the flows leave free
   uint32_t idle_timeout_ms = 10 * 24 * 3600 * 1000u;
-  uint32_t services = 1;    // one that is used, the others to be configured
-  bool timestamps = false;  // TCP segments have them, as Linux sends them
+  uint32_t services = 1;        // one that is used, the others to be configured
+  uint32_t access_rules = 0;    // of the one that is used; none names a client
+  bool deny_newcomers = false;  // besides; `flows` is a multiple of kPortsPerClient
+  bool timestamps = false;      // TCP segments have them, as Linux sends them
   // Do segments have sequence numbers? Elsewhere nobody looks at them.
   bool numbered() const { return mode == Mode::proxy || timestamps; }
   bool operator==(const BedOptions&) const = default;

@@ -17,6 +17,7 @@ void register_syn_flood_benches();
 void register_cookie_benches();
 
 // Parts.
+void register_access_benches();
 void register_stage_benches();
 void register_conn_table_benches();
 void register_index_benches();

@@ -1,6 +1,8 @@
 // facts.h: a bed's options in the words of the results.
 #pragma once
 
+#include <string>
+
 #include "perf/micro/bed.h"
 #include "perf/micro/results.h"
 
@@ -27,7 +29,9 @@ inline Facts facts_of(const char* name, const BedOptions& options, Unit unit = U
           .mode = mode_word(options.mode),
           .proto = options.proto == Proto::tcp ? "tcp" : "udp",
           .family = options.family == Family::ipv4 ? "ipv4" : "ipv6",
-          .options = options.timestamps ? "timestamps" : "",
+          .options = options.timestamps     ? "timestamps"
+                     : options.access_rules ? "access_rules=" + std::to_string(options.access_rules)
+                                            : "",
           .flows = options.flows,
           .frame_bytes = options.frame_bytes,
           .workers = options.workers,

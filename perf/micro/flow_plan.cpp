@@ -5,7 +5,6 @@
 namespace millrace::perf {
 namespace {
 
-constexpr uint32_t kPortsPerClient = 32'768;
 constexpr uint16_t kClientPortFirst = 1024;
 constexpr unsigned kServicesPerVip = 250;
 

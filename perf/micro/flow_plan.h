@@ -13,6 +13,7 @@ namespace millrace::perf {
 inline constexpr unsigned kBackendCount = 16;
 inline constexpr unsigned kSnatAddressCount = 8;  // with 16 backends: 8.2M connections
 inline constexpr uint16_t kSnatPortFirst = 1024;
+inline constexpr uint32_t kPortsPerClient = 32'768;
 inline constexpr MacAddr kOwnMac{{2, 0, 0, 0, 0, 0x0f}};
 inline constexpr MacAddr kRouterMac{{2, 0, 0, 0, 0, 0x01}};
 constexpr MacAddr backend_mac(unsigned number) { return {{2, 0, 0, 0, 1, static_cast<uint8_t>(number)}}; }

@@ -107,6 +107,7 @@ void register_all() {
   register_swap_benches();
   register_syn_flood_benches();
   register_cookie_benches();
+  register_access_benches();
   register_stage_benches();
   register_conn_table_benches();
   register_index_benches();

@@ -46,6 +46,8 @@ void register_new_benches() {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     for (const uint32_t flows : flow_counts({1024, 65'536, 1'048'576, 4'194'304}))
       add({.mode = Mode::fullnat, .proto = Proto::tcp, .family = family, .flows = flows});
+    for (const uint32_t flows : flow_counts({65'536}))
+      add({.mode = Mode::fullnat, .proto = Proto::tcp, .family = family, .flows = flows, .access_rules = 100'000});
     for (const uint32_t flows : flow_counts({1024, 1'048'576})) {
       add({.mode = Mode::nat, .proto = Proto::tcp, .family = family, .flows = flows});
       add({.mode = Mode::fullnat, .proto = Proto::udp, .family = family, .flows = flows});

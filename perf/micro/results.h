@@ -25,7 +25,7 @@ struct Facts {
   std::string mode;  // empty: does not apply; likewise below
   std::string proto;
   std::string family;
-  std::string options;  // of TCP, in every segment
+  std::string options;  // of TCP in every segment, or of the service
   uint32_t flows = 0;
   uint32_t frame_bytes = 0;
   uint32_t workers = 0;

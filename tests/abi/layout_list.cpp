@@ -61,20 +61,24 @@ void list_commands(std::ostream& out) {
   BEGIN(Command); FIELD(kind); FIELD(reserved); FIELD(sequence); FIELD(generation); FIELD(body); END
   BEGIN(Command::Body); FIELD(bytes); END
   BEGIN(BeginCommand); FIELD(snat_range_count); FIELD(service_count); FIELD(bind_count); FIELD(backend_count);
-    FIELD(backend_host_count); FIELD(reserved); END
+    FIELD(backend_host_count); FIELD(access_rule_count); END
   BEGIN(SettingsCommand); FIELD(syn_sent_timeout_ms); FIELD(syn_received_timeout_ms); FIELD(fin_wait_timeout_ms);
     FIELD(time_wait_timeout_ms); FIELD(closed_timeout_ms); FIELD(reserved); END
   BEGIN(SnatRangeCommand); FIELD(pool); FIELD(port_first); FIELD(port_last); FIELD(reserved); FIELD(first);
     FIELD(last); END
   BEGIN(ServiceSettings); FIELD(snat_pool); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(syn_proxy);
-    FIELD(host_matching); FIELD(unexpected_host); FIELD(gue_port); FIELD(encapsulation); FIELD(mss_clamp); FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms);
+    FIELD(host_matching); FIELD(unexpected_host); FIELD(gue_port); FIELD(encapsulation); FIELD(mss_clamp);
+    FIELD(access_default); FIELD(source_prefix4); FIELD(source_prefix6); FIELD(reserved); FIELD(client_idle_timeout_ms); FIELD(backend_idle_timeout_ms);
     FIELD(connect_timeout_ms); FIELD(hello_timeout_ms); FIELD(syn_rate); FIELD(connections_max); FIELD(slow_start_ms);
-    FIELD(udp_requests_max); FIELD(udp_responses_max); END
+    FIELD(udp_requests_max); FIELD(udp_responses_max);
+    FIELD(connection_rate); FIELD(packet_rate); FIELD(source_connection_rate); FIELD(source_packet_rate); END
   BEGIN(ServiceCommand); FIELD(settings); FIELD(ordinal); FIELD(reserved); FIELD(name); END
   BEGIN(BindCommand); FIELD(service); FIELD(port); FIELD(reserved); FIELD(addr); END
   BEGIN(BackendCommand); FIELD(service); FIELD(ordinal); FIELD(weight); FIELD(priority); FIELD(health); FIELD(admin);
     FIELD(port); FIELD(proxy_protocol); FIELD(reserved); FIELD(connections_max); FIELD(addr); END
   BEGIN(BackendHostCommand); FIELD(service); FIELD(backend); FIELD(pattern); END
+  BEGIN(AccessRule); FIELD(prefix); FIELD(bits); FIELD(action); END
+  BEGIN(AccessRulesCommand); FIELD(service); FIELD(count); FIELD(reserved); FIELD(rules); END
   BEGIN(SetBackendCommand); FIELD(service); FIELD(backend); FIELD(fields); FIELD(weight); FIELD(health); FIELD(admin);
     FIELD(reserved); END
   // clang-format on
@@ -116,7 +120,8 @@ void list_counters(std::ostream& out) {
   BEGIN(BackendCounters); FIELD(connections); FIELD(active); FIELD(forward_packets); FIELD(reverse_packets);
     FIELD(forward_bytes); FIELD(reverse_bytes); FIELD(connect_failures); FIELD(resets); END
   BEGIN(ServiceCounters); FIELD(connections); FIELD(active); FIELD(no_backend); FIELD(no_snat_port); FIELD(no_slot);
-    FIELD(refused); FIELD(syn_floods); FIELD(backends_full); FIELD(service_full); FIELD(sessions_moved); FIELD(reserved); END
+    FIELD(refused); FIELD(syn_floods); FIELD(backends_full); FIELD(service_full); FIELD(sessions_moved);
+    FIELD(denied); FIELD(evicted); FIELD(limited); FIELD(reserved); END
   // clang-format on
 }
 
@@ -151,6 +156,7 @@ void list_enums(std::ostream& out) {
   ENUM(ProxyProtocol); VALUE(ProxyProtocol, none); VALUE(ProxyProtocol, v1); VALUE(ProxyProtocol, v2);
   ENUM(HostMatching); VALUE(HostMatching, none); VALUE(HostMatching, exact); VALUE(HostMatching, regexp);
   ENUM(UnexpectedHost); VALUE(UnexpectedHost, fallback); VALUE(UnexpectedHost, reject); VALUE(UnexpectedHost, any);
+  ENUM(AccessAction); VALUE(AccessAction, allow); VALUE(AccessAction, deny);
   ENUM(Health); VALUE(Health, down); VALUE(Health, up);
   ENUM(Admin); VALUE(Admin, enabled); VALUE(Admin, drain); VALUE(Admin, disabled);
   ENUM(ConnState); VALUE(ConnState, free); VALUE(ConnState, syn_sent); VALUE(ConnState, syn_received);
@@ -160,11 +166,11 @@ void list_enums(std::ostream& out) {
     VALUE(ConnState, counted);
   ENUM(CommandKind); VALUE(CommandKind, begin); VALUE(CommandKind, settings); VALUE(CommandKind, snat_range);
     VALUE(CommandKind, service); VALUE(CommandKind, bind); VALUE(CommandKind, backend); VALUE(CommandKind, backend_host);
-    VALUE(CommandKind, commit); VALUE(CommandKind, set_backend);
+    VALUE(CommandKind, access_rules); VALUE(CommandKind, commit); VALUE(CommandKind, set_backend);
   ENUM(EventKind); VALUE(EventKind, applied); VALUE(EventKind, rejected); VALUE(EventKind, connect_failed);
     VALUE(EventKind, backend_reset); VALUE(EventKind, slab_full); VALUE(EventKind, snat_exhausted);
     VALUE(EventKind, client_refused); VALUE(EventKind, syn_proxy_on); VALUE(EventKind, syn_proxy_off);
-    VALUE(EventKind, backends_full); VALUE(EventKind, service_full);
+    VALUE(EventKind, backends_full); VALUE(EventKind, service_full); VALUE(EventKind, evicted);
   ENUM(SectionKind); VALUE(SectionKind, command_ring); VALUE(SectionKind, event_ring); VALUE(SectionKind, workers);
     VALUE(SectionKind, ports); VALUE(SectionKind, service_directory); VALUE(SectionKind, backend_directory);
     VALUE(SectionKind, worker_counters); VALUE(SectionKind, service_counters); VALUE(SectionKind, backend_counters);
@@ -214,6 +220,9 @@ void list_limits(std::ostream& out) {
   LIMIT(kNameBytes);
   LIMIT(kHostPatternBytes);
   LIMIT(kHostPatternMax);
+  LIMIT(kAccessRulePerServiceMax);
+  LIMIT(kAccessRuleMax);
+  LIMIT(kAccessRulesPerCommand);
   LIMIT(kCommandRingSlots);
   LIMIT(kEventRingSlots);
   LIMIT(kSetHealth);

@@ -78,6 +78,15 @@ void check_limits(const DesiredService& service) {
           "datagrams of UDP alone");
 }
 
+void check_rates(const DesiredService& service) {
+  for (const uint32_t rate :
+       {service.connection_rate, service.packet_rate, service.source_connection_rate, service.source_packet_rate})
+    require(rate <= kRateMax, "a rate");
+  const bool by_source = (service.source_connection_rate | service.source_packet_rate) != 0;
+  require(within(service.source_prefix4, by_source ? 1 : 0, by_source ? 32 : 0), "bits of an IPv4 source");
+  require(within(service.source_prefix6, by_source ? 1 : 0, by_source ? 128 : 0), "bits of an IPv6 source");
+}
+
 void check_service(const DesiredService& service, const std::set<uint16_t>& pools) {
   require(!service.name.empty() && service.name.size() < kNameBytes, "a name fits its field");
   require(service.proto == Proto::tcp || service.proto == Proto::udp, "protocol");
@@ -91,9 +100,13 @@ void check_service(const DesiredService& service, const std::set<uint16_t>& pool
     require(backend.endpoint.port.raw != 0 && !backend.endpoint.addr.is_any(), "endpoint");
     require(backend.weight <= kWeightMax && backend.priority <= kPriorityMax, "weight and priority");
   }
+  const bool asks = service.access_default == AccessAction::deny || service.access.table != nullptr;
+  require(asks == (service.access.table != nullptr), "whoever denies by default has a table");
+  if (asks) service.access.table->allows(IpAddr{});
   check_proxying(service);
   check_direct(service);
   check_limits(service);
+  check_rates(service);
 }
 
 void check_model(const DesiredModel& model, Generation applied) {

@@ -36,13 +36,13 @@ def test_connections(balancer):
 
 
 def test_full_slab(balancer):
-    """More SYNs than the slab holds: those beyond it are dropped for that reason, and no other."""
+    """More SYNs than the slab holds: old ones make room, what is beyond that is dropped for that reason, and no other."""
     before = balancer.drops()
     trial = balancer.traffic("--mix", "syn", "--flows", 0, "--rate", 10_000, "--count", 20_000)
     dropped = balancer.drops()
     new = {reason: count - before.get(reason, 0) for reason, count in dropped.items() if count != before.get(reason, 0)}
     assert trial["received"] > 10_000
-    assert set(new) == {"slab_full"} and new["slab_full"] == trial["lost"], f"{trial}\n{new}"
+    assert new == ({"slab_full": trial["lost"]} if trial["lost"] else {}), f"{trial}\n{new}"
 
 
 def test_peer_goes_away(balancer):

@@ -6,12 +6,18 @@ import pytest
 from scapy.layers.inet import TCP
 
 from harness.flow import FAMILIES, host_mac
-from harness.network import LB, ip
+from harness.network import LB, inside, ip
 
 FAR = {"v4": "10.99.0.0/24", "v6": "fd99::/64"}
 ROUTERS = {"v4": ("10.72.0.61", "10.72.0.62", "10.72.0.63"), "v6": ("fd72::61", "fd72::62", "fd72::63")}
 FLOWS = 60
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+
+
+def has_mac(address):
+    """Known to the kernel, which nobody but the balancer makes ask."""
+    shown = inside(LB, "ip", "neigh", "show", "to", address, "dev", "back", capture_output=True, text=True).stdout
+    return "lladdr" in shown
 
 
 @pytest.fixture
@@ -26,8 +32,8 @@ def routers(bench, family):
                  for word in ("nexthop", "via", addresses[index], "dev", "back", "weight", str(weight))]
         ip("-n", LB, "route", "replace", FAR[family.name], *words)
         for index, _ in hops:
-            bench.backend.wait_asked(addresses[index])
-        time.sleep(0.5)  # the answers reach the kernel, and its word the balancer
+            bench.wait_for(lambda: has_mac(addresses[index]))
+        time.sleep(0.5)  # what the kernel knows reaches the balancer
 
     yield change
     ip("-n", LB, "route", "del", FAR[family.name])

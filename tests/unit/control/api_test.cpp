@@ -102,6 +102,7 @@ TEST_F(Api, proxied_services_and_connections) {
                          "[servers.tls.discovery]\nkind = \"static\"\n"
                          "static_list = [\"10.0.0.4:443 sni=a.example proxy_protocol=2\", \"10.0.0.5:443\"]\n"
                          "[servers.flood]\nbind = \"203.0.113.10:81\"\nsyn_proxy = \"auto\"\n"
+                         "[servers.flood.access]\ndefault = \"deny\"\nrules = [\"allow 10.0.0.0/8\"]\n"
                          "[servers.flood.discovery]\nkind = \"static\"\nstatic_list = [\"10.0.0.6:80\"]\n"));
   running.start_dataplane();
   EXPECT_EQ(post("/v1/reload", "").status, 200);
@@ -110,6 +111,8 @@ TEST_F(Api, proxied_services_and_connections) {
     auto& counters = running.fake->section<ServiceCounters>(SectionKind::service_counters)[5];
     counters.refused.set(7);
     counters.syn_floods.set(2);
+    counters.denied.set(5);
+    counters.evicted.set(6);
     ConnEntry& entry = running.fake->section<ConnEntry>(SectionKind::slab)[3];
     entry.state = ConnState::hello;
     entry.family = Family::ipv4;
@@ -133,8 +136,12 @@ TEST_F(Api, proxied_services_and_connections) {
   EXPECT_EQ(services[2]["mode"], "proxy");
   EXPECT_EQ(services[2]["refused"], 7);
   EXPECT_EQ(services[2]["syn_floods"], 2);
+  EXPECT_EQ(services[2]["denied"], 5);
+  EXPECT_EQ(services[2]["evicted"], 6);
+  EXPECT_FALSE(services[2].contains("access")) << "it has no rules";
   EXPECT_FALSE(services[2].contains("syn_proxy")) << "the mode says it";
   EXPECT_EQ(services[3]["syn_proxy"], "auto");
+  EXPECT_EQ(services[3]["access"], Json({{"default", "deny"}, {"rules", 1}}));
   const Json backends = get("/v1/backends?service=tls").body["backends"];
   EXPECT_EQ(backends[0]["sni"], "a.example");
   EXPECT_EQ(backends[0]["proxy_protocol"], 2);

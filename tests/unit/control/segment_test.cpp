@@ -207,6 +207,9 @@ TEST_F(live_counters_, sum_over_workers) {
   services[3].refused.add(2);
   services[kServiceMax + 3].refused.add(3);
   services[kServiceMax + 3].syn_floods.add(1);
+  services[kServiceMax + 3].denied.add(4);
+  services[kServiceMax + 3].evicted.add(6);
+  services[kServiceMax + 3].limited.add(8);
   auto* workers = fake.section<WorkerCounters>(SectionKind::worker_counters);
   workers[1].dropped[static_cast<size_t>(DropReason::land)].add(5);
   workers[1].connections_opened.add(9);
@@ -217,6 +220,9 @@ TEST_F(live_counters_, sum_over_workers) {
   EXPECT_EQ(sum_backend(*joined.segment, kNoBackend).connections, 0u);
   EXPECT_EQ(sum_service(*joined.segment, ServiceSlot{3}).refused, 5u);
   EXPECT_EQ(sum_service(*joined.segment, ServiceSlot{3}).syn_floods, 1u);
+  EXPECT_EQ(sum_service(*joined.segment, ServiceSlot{3}).denied, 4u);
+  EXPECT_EQ(sum_service(*joined.segment, ServiceSlot{3}).evicted, 6u);
+  EXPECT_EQ(sum_service(*joined.segment, ServiceSlot{3}).limited, 8u);
   const std::vector<WorkerLive> live = read_workers(*joined.segment);
   ASSERT_EQ(live.size(), 2u);
   EXPECT_EQ(live[1].dropped_total(), 5u);

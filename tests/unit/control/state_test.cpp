@@ -126,6 +126,22 @@ TEST(diff_state, health_weight_and_admin_are_small) {
   EXPECT_EQ(change.set_backends[1].admin, Admin::drain);
 }
 
+config::AccessRules deny_first_addresses(uint32_t count) {
+  std::vector<AccessRule> rules;
+  for (uint32_t i = 0; i < count; ++i)
+    rules.push_back({IpAddr::from_ipv4(Be32::from_host(0x0a00'0000 + i)), 32, AccessAction::deny});
+  return std::make_shared<const std::vector<AccessRule>>(std::move(rules));
+}
+
+TEST(diff_state, the_same_access_rules_read_again_are_no_change) {
+  DesiredState from = desired(sample_config()), to = from;
+  from.services[0].access_rules = deny_first_addresses(20);
+  to.services[0].access_rules = deny_first_addresses(20);
+  EXPECT_FALSE(diff_state(from, to).snapshot_needed);
+  to.services[0].access_rules = deny_first_addresses(21);
+  EXPECT_TRUE(diff_state(from, to).snapshot_needed);
+}
+
 TEST(diff_state, everything_else_needs_a_snapshot) {
   const DesiredState from = desired(sample_config());
   const std::vector<std::function<void(DesiredState&)>> changes = {
@@ -158,6 +174,10 @@ TEST(diff_state, everything_else_needs_a_snapshot) {
       [](DesiredState& s) { s.services[0].slow_start_ms = 1000; },
       [](DesiredState& s) { s.services[0].udp_requests_max = 1; },
       [](DesiredState& s) { s.services[0].udp_responses_max = 1; },
+      [](DesiredState& s) { s.services[0].access_default = AccessAction::deny; },
+      [](DesiredState& s) { s.services[0].connection_rate = 1; },
+      [](DesiredState& s) { s.services[0].source_prefix6 = 48; },
+      [](DesiredState& s) { s.services[0].access_rules = deny_first_addresses(1); },
   };
   for (size_t i = 0; i < changes.size(); ++i) {
     DesiredState to = from;
@@ -225,6 +245,26 @@ TEST(make_transaction, names_come_after_every_backend) {
   EXPECT_EQ(commands[13].body.backend_host.service, ServiceOrdinal{0});
   EXPECT_EQ(commands[13].body.backend_host.backend, BackendOrdinal{2});
   EXPECT_EQ(describe_command(commands[13], desired(proxied_config())), "server name ^api of service web");
+}
+
+TEST(make_transaction, access_rules_follow_in_order_as_many_as_fit_a_message) {
+  config::Config config = sample_config();
+  config.services[1].access_default = AccessAction::deny;
+  config.services[1].access_rules = deny_first_addresses(kAccessRulesPerCommand + 2);
+  const std::vector<Command> commands = make_transaction(desired(config), 7);
+  EXPECT_EQ(commands[0].body.begin.access_rule_count, kAccessRulesPerCommand + 2);
+  EXPECT_EQ(commands[4].body.service.settings.access_default, AccessAction::deny);
+  ASSERT_EQ(commands.size(), 14u);
+  const AccessRulesCommand& first = commands[11].body.access_rules;
+  const AccessRulesCommand& second = commands[12].body.access_rules;
+  EXPECT_EQ(commands[11].kind, CommandKind::access_rules);
+  EXPECT_EQ(first.service, ServiceOrdinal{1});
+  EXPECT_EQ(first.count, kAccessRulesPerCommand);
+  EXPECT_EQ(second.service, ServiceOrdinal{1});
+  EXPECT_EQ(second.count, 2);
+  EXPECT_EQ(second.rules[0], (*config.services[1].access_rules)[kAccessRulesPerCommand]);
+  EXPECT_EQ(second.rules[2], AccessRule{});
+  EXPECT_EQ(describe_command(commands[12], desired(config)), "the access rules of service dns");
 }
 
 TEST(describe_command, names_the_item) {

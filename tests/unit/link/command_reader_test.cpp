@@ -113,7 +113,7 @@ using R = RejectReason;
   }
 const BadField kEnvelope[] = {
     {"kind_0", 3, SPOIL(c.kind = CommandKind{0}), R::bad_kind},
-    {"kind_10", 3, SPOIL(c.kind = CommandKind{10}), R::bad_kind},
+    {"kind_11", 3, SPOIL(c.kind = CommandKind{11}), R::bad_kind},
     {"reserved", 3, SPOIL(c.reserved = 1), R::bad_field},
     {"rest_of_body", 3, SPOIL(b.bytes[sizeof(ServiceCommand)] = 1), R::bad_field},
     {"rest_of_begin", 0, SPOIL(b.bytes[239] = 1), R::bad_field},
@@ -131,7 +131,6 @@ const BadField kBegin[] = {
     {"binds", 0, SPOIL(b.begin.bind_count = kBindMax + 1), R::too_many},
     {"backends", 0, SPOIL(b.begin.backend_count = kBackendMax + 1), R::too_many},
     {"backend_hosts", 0, SPOIL(b.begin.backend_host_count = kBackendMax + 1), R::too_many},
-    {"reserved", 0, SPOIL(b.begin.reserved = 1), R::bad_field},
 };
 const BadField kSettings[] = {
     {"syn_sent", 1, SPOIL(b.settings.syn_sent_timeout_ms = 999), R::bad_field},

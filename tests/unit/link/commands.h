@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -85,6 +86,14 @@ class TestTransaction {
     BackendHostCommand& made = add(CommandKind::backend_host).body.backend_host;
     made = {.service = static_cast<ServiceOrdinal>(service), .backend = static_cast<BackendOrdinal>(backend)};
     pattern.copy(made.pattern, sizeof made.pattern);
+    return *this;
+  }
+
+  TestTransaction& access_rules(uint16_t service, const std::vector<AccessRule>& rules) {
+    counts_.access_rule_count += static_cast<uint32_t>(rules.size());
+    AccessRulesCommand& made = add(CommandKind::access_rules).body.access_rules;
+    made = {.service = static_cast<ServiceOrdinal>(service), .count = static_cast<uint8_t>(rules.size())};
+    std::ranges::copy(rules, made.rules);
     return *this;
   }
 

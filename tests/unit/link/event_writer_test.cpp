@@ -82,12 +82,12 @@ TEST_F(EventWriter_notes, of_a_service_alone_name_no_backend) {
   writer_.note({.kind = NoteKind::client_refused, .service = ServiceSlot{3}, .backend = kNoBackend});
   writer_.note({.kind = NoteKind::backends_full, .service = ServiceSlot{4}});
   writer_.note({.kind = NoteKind::service_full, .service = ServiceSlot{5}});
+  writer_.note({.kind = NoteKind::evicted, .service = ServiceSlot{6}});
   writer_.flush_notes(1000);
-  const std::map<ServiceSlot, EventKind> expected = {{ServiceSlot{1}, EventKind::syn_proxy_on},
-                                                     {ServiceSlot{2}, EventKind::syn_proxy_off},
-                                                     {ServiceSlot{3}, EventKind::client_refused},
-                                                     {ServiceSlot{4}, EventKind::backends_full},
-                                                     {ServiceSlot{5}, EventKind::service_full}};
+  const std::map<ServiceSlot, EventKind> expected = {
+      {ServiceSlot{1}, EventKind::syn_proxy_on},   {ServiceSlot{2}, EventKind::syn_proxy_off},
+      {ServiceSlot{3}, EventKind::client_refused}, {ServiceSlot{4}, EventKind::backends_full},
+      {ServiceSlot{5}, EventKind::service_full},   {ServiceSlot{6}, EventKind::evicted}};
   std::map<ServiceSlot, EventKind> told;
   for (const Event& event : received()) {
     EXPECT_EQ(event.backend, kNoBackend);

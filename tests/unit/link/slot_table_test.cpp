@@ -139,13 +139,17 @@ TEST_F(SlotTable_assign, a_new_service_starts_at_zero) {
   for (uint16_t slot = 0; slot < 8; ++slot)
     for (Counter* counter :
          {&workers_.service(1, ServiceSlot{slot}).no_backend, &workers_.service(1, ServiceSlot{slot}).refused,
-          &workers_.service(1, ServiceSlot{slot}).syn_floods})
+          &workers_.service(1, ServiceSlot{slot}).syn_floods, &workers_.service(1, ServiceSlot{slot}).denied,
+          &workers_.service(1, ServiceSlot{slot}).evicted, &workers_.service(1, ServiceSlot{slot}).limited})
       counter->set(7);
   const ServiceSlot slot = apply(both(1)).services[0].slot;
   ASSERT_LT(raw(slot), 8);
   EXPECT_EQ(workers_.service(1, slot).no_backend.read(), 0u);
   EXPECT_EQ(workers_.service(1, slot).refused.read(), 0u);
   EXPECT_EQ(workers_.service(1, slot).syn_floods.read(), 0u);
+  EXPECT_EQ(workers_.service(1, slot).denied.read(), 0u);
+  EXPECT_EQ(workers_.service(1, slot).evicted.read(), 0u);
+  EXPECT_EQ(workers_.service(1, slot).limited.read(), 0u);
 }
 
 TEST_F(SlotTable_reclaim, a_slot_used_again_starts_at_zero) {

@@ -199,6 +199,7 @@ void Testbed::configure(const std::vector<TestService>& services) {
     const auto slot = static_cast<ServiceSlot>(i);
     const TestService& service = services[i];
     next->any_spliced |= service.mode == Mode::proxy || service.syn_proxy != SynProxy::off;
+    next->any_packet_rate |= (service.packet_rate | service.source_packet_rate) != 0;
     next->services[i] = make_tables(service, slot, static_cast<BackendSlot>(backends), state_.eligible);
     backends += service.backends.size();
     for (const std::string& bind : service.binds) {

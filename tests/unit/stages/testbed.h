@@ -52,6 +52,12 @@ struct TestService {
   uint32_t backend_connections_max = 0;  // of each of `backends`
   uint16_t udp_requests_max = 0;
   uint16_t udp_responses_max = 0;
+  AccessAction access_default = AccessAction::allow;
+  std::vector<AccessRule> access_rules;
+  uint32_t connection_rate = 0;
+  uint32_t packet_rate = 0;
+  uint32_t source_connection_rate = 0;
+  uint32_t source_packet_rate = 0;
 };
 
 // `first`: slot of its first backend; all of them become eligible.

@@ -59,6 +59,13 @@ std::shared_ptr<const ServiceTables> make_tables(const TestService& service, Ser
                           .eligible = true});
   }
   tables->hello_timeout_ms = service.hello_timeout_ms;
+  tables->connection_rate = service.connection_rate;
+  tables->packet_rate = service.packet_rate;
+  tables->source_connection_rate = service.source_connection_rate;
+  tables->source_packet_rate = service.source_packet_rate;
+  tables->source_prefix4 = 32;
+  tables->source_prefix6 = 64;
+  tables->access = compile_access(service.access_default, service.access_rules);
   tables->hosts = make_hosts(service, candidates);
   if (service.mode == Mode::tunnel) {
     tables->ipv4 = tables->ipv6 = build_pick_table(tables->balance, candidates);

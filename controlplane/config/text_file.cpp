@@ -1,0 +1,27 @@
+#include "controlplane/config/text_file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+namespace millrace::config {
+
+TextFile read_text_file(const std::string& path) {
+  constexpr size_t kBytesMax = 64 << 20;
+  // Opening a directory succeeds and reading it fails, so errno is asked after each step.
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string text;
+  if (file) {
+    char chunk[65536];
+    while (file.read(chunk, sizeof chunk) || file.gcount() > 0) {
+      text.append(chunk, static_cast<size_t>(file.gcount()));
+      if (text.size() > kBytesMax) return {std::nullopt, "has more than 64 MiB"};
+    }
+  }
+  if (!file.is_open() || file.bad() || (text.empty() && errno != 0))
+    return {std::nullopt, std::string("cannot be read: ") + std::strerror(errno)};
+  return {std::move(text), {}};
+}
+
+}  // namespace millrace::config

@@ -1,0 +1,84 @@
+#include "dataplane/stages/evict.h"
+
+#include <algorithm>
+#include <span>
+
+#include "dataplane/stages/connection.h"
+#include "dataplane/stages/notes.h"
+
+namespace millrace {
+namespace {
+
+bool is_silent(const Worker& worker, const ConnEntry& entry, Ms at_least_ms) {
+  const Ms last_ms =
+      ms_after(entry.client_seen_ms, entry.backend_seen_ms) ? entry.client_seen_ms : entry.backend_seen_ms;
+  return worker.clock.now32_ms() - last_ms >= at_least_ms;
+}
+
+// Its packet is still to be rewritten by what the entry says; later fragments do not count as a sign of life.
+bool is_in_burst(const Worker& worker, ConnIndex index) {
+  const auto conns = std::span(worker.burst.conns).first(worker.burst.count);
+  return std::ranges::any_of(conns, [index](const ConnRef& ref) { return ref.found() && ref.index == index; });
+}
+
+bool may_go(const Worker& worker, ConnIndex index, Ms silent_ms) {
+  return is_silent(worker, worker.slab[index], silent_ms) && !is_in_burst(worker, index);
+}
+
+// Those that go on sending wait at the end of their line. Behind one that is itself too young all are.
+ConnIndex find_quiet(Worker& worker, EvictionQueue queue) {
+  for (unsigned i = 0; i < kQueueLooks; ++i) {
+    const ConnIndex index = worker.eviction_queues.oldest(queue);
+    if (index == kNoConn || may_go(worker, index, kQuietMs)) return index;
+    if (worker.clock.now32_ms() - worker.slab[index].opened_ms < kQuietMs) return kNoConn;
+    worker.eviction_queues.put(index, queue);
+  }
+  return kNoConn;
+}
+
+bool may_idle(const ConnEntry& entry) {
+  switch (entry.state) {
+    case ConnState::established:
+    case ConnState::client_fin:
+    case ConnState::backend_fin:
+    case ConnState::open:
+    case ConnState::counted:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Where nobody is found the hand goes on from there the next time.
+ConnIndex find_idle(Worker& worker) {
+  for (unsigned i = 0; i < kIdleLooks; ++i) {
+    const ConnIndex index{raw(worker.slab.first()) + worker.idle_hand};
+    worker.idle_hand = worker.idle_hand + 1 == worker.slab.capacity() ? 0 : worker.idle_hand + 1;
+    if (may_idle(worker.slab[index]) && may_go(worker, index, kActiveMs)) return index;
+  }
+  return kNoConn;
+}
+
+ConnIndex find_victim(Worker& worker) {
+  for (const EvictionQueue queue : {EvictionQueue::embryonic, EvictionQueue::closing, EvictionQueue::unanswered}) {
+    const ConnIndex index = find_quiet(worker, queue);
+    if (index != kNoConn) return index;
+  }
+  return find_idle(worker);
+}
+
+}  // namespace
+
+bool make_room(Worker& worker) {
+  if (!worker.slab.is_full()) return true;
+  const ConnIndex index = find_victim(worker);
+  if (index == kNoConn) return false;
+  const ServiceSlot service = worker.slab[index].service;
+  worker.counters.connections_evicted.add(1);
+  worker.service_counters[raw(service)].evicted.add(1);
+  send_note(worker, WorkerNote{.kind = NoteKind::evicted, .service = service, .backend = kNoBackend});
+  close_connection(worker, index);
+  return true;
+}
+
+}  // namespace millrace
