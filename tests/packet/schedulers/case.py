@@ -9,7 +9,7 @@ SCHEDULERS = ["roundrobin", "weight", "leastconn", "maglev", "leastbandwidth", "
               "fastest"]
 BY_ADDRESS = ("iphash", "iphash1")
 # millctl answers when the message is sent; the dataplane's main loop takes it up at its next turn.
-TAKES_EFFECT_SECONDS = 0.3
+TAKES_EFFECT_SECONDS = 0.8
 
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 every_scheduler = pytest.mark.parametrize("balance", SCHEDULERS)

@@ -8,7 +8,7 @@ from udp_exchange.case import datagram
 
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 # millctl answers when the message is sent; the dataplane's main loop takes it up at its next turn.
-TAKES_EFFECT_SECONDS = 0.3
+TAKES_EFFECT_SECONDS = 0.8
 PLAIN, REQUESTS, RESPONSES, TRANSPARENT = 53, 5301, 5302, 5303
 
 
