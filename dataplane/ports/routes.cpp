@@ -14,6 +14,8 @@
 #include <string>
 #include <tuple>
 
+#include "dataplane/pick/flow_hash.h"
+
 namespace millrace {
 
 namespace {
@@ -31,13 +33,6 @@ auto group_of(const Route& route) { return std::tie(route.prefix, route.prefix_b
 bool stands_before(const Route& left, const Route& right) {
   return std::tie(right.metric, left.prefix, left.prefix_bits, left.port, left.gateway) <
          std::tie(left.metric, right.prefix, right.prefix_bits, right.port, right.gateway);
-}
-
-// splitmix64's finalizer: every bit of the argument moves half of the bits of the result.
-uint64_t mixed(uint64_t value) {
-  value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
-  value = (value ^ value >> 27) * 0x94d049bb133111eb;
-  return value ^ value >> 31;
 }
 
 // A binary trie needs an inner node at most for every route.
@@ -114,8 +109,8 @@ bool is_equal_cost(const Route& left, const Route& right) { return group_of(left
 double rendezvous_time(const Route& hop, uint32_t flow_hash) {
   uint64_t gateway[2] = {};
   if (hop.gateway) std::memcpy(gateway, hop.gateway->bytes.data(), sizeof gateway);
-  const uint64_t hop_hash = mixed(gateway[0] ^ mixed(gateway[1] + raw(hop.port)));
-  const double unit = (static_cast<double>(mixed(hop_hash ^ flow_hash) >> 11) + 0.5) * 0x1p-53;  // in (0, 1)
+  const uint64_t hop_hash = mix_bits(gateway[0] ^ mix_bits(gateway[1] + raw(hop.port)));
+  const double unit = (static_cast<double>(mix_bits(hop_hash ^ flow_hash) >> 11) + 0.5) * 0x1p-53;  // in (0, 1)
   return -std::log(unit) / hop.weight;
 }
 
