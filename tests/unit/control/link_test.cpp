@@ -29,12 +29,13 @@ OwnerLock take_lock(const std::string& path) {
   return std::move(*lock);
 }
 
-// What is logged while it lives.
+// What is logged while it lives, without the time, whose digits a test could take for its own.
 class LogCapture {
  public:
   LogCapture() : before_(spdlog::default_logger()) {
-    spdlog::set_default_logger(
-        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
+    const auto logger = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_));
+    logger->set_pattern("[%l] %v");
+    spdlog::set_default_logger(logger);
   }
   ~LogCapture() { spdlog::set_default_logger(before_); }
   LogCapture(const LogCapture&) = delete;
