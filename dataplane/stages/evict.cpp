@@ -9,10 +9,8 @@
 namespace millrace {
 namespace {
 
-bool is_silent(const Worker& worker, const ConnEntry& entry, Ms at_least_ms) {
-  const Ms last_ms =
-      ms_after(entry.client_seen_ms, entry.backend_seen_ms) ? entry.client_seen_ms : entry.backend_seen_ms;
-  return worker.clock.now32_ms() - last_ms >= at_least_ms;
+Ms last_seen_ms(const ConnEntry& entry) {
+  return ms_after(entry.client_seen_ms, entry.backend_seen_ms) ? entry.client_seen_ms : entry.backend_seen_ms;
 }
 
 // Its packet is still to be rewritten by what the entry says; later fragments do not count as a sign of life.
@@ -22,7 +20,8 @@ bool is_in_burst(const Worker& worker, ConnIndex index) {
 }
 
 bool may_go(const Worker& worker, ConnIndex index, Ms silent_ms) {
-  return is_silent(worker, worker.slab[index], silent_ms) && !is_in_burst(worker, index);
+  const Ms silent_for_ms = worker.clock.now32_ms() - last_seen_ms(worker.slab[index]);
+  return silent_for_ms >= silent_ms && !is_in_burst(worker, index);
 }
 
 // Those that go on sending wait at the end of their line. Behind one that is itself too young all are.
@@ -49,12 +48,25 @@ bool may_idle(const ConnEntry& entry) {
   }
 }
 
-// Where nobody is found the hand goes on from there the next time.
+// The hand goes over the share lap by lap, a few entries a call. Those that a lap leaves are idle at its due time at the
+// earliest, and those that came since later still: until then a flood does not make it look again.
 ConnIndex find_idle(Worker& worker) {
+  IdleHand& hand = worker.idle_hand;
+  const Ms now_ms = worker.clock.now32_ms();
+  if (hand.place == 0) {
+    if (hand.due_ms - now_ms - 1 < kActiveMs) return kNoConn;
+    hand.due_ms = now_ms + kActiveMs;
+  }
   for (unsigned i = 0; i < kIdleLooks; ++i) {
-    const ConnIndex index{raw(worker.slab.first()) + worker.idle_hand};
-    worker.idle_hand = worker.idle_hand + 1 == worker.slab.capacity() ? 0 : worker.idle_hand + 1;
-    if (may_idle(worker.slab[index]) && may_go(worker, index, kActiveMs)) return index;
+    const ConnIndex index{raw(worker.slab.first()) + hand.place};
+    hand.place = hand.place + 1 == worker.slab.capacity() ? 0 : hand.place + 1;
+    const ConnEntry& entry = worker.slab[index];
+    if (may_idle(entry)) {
+      if (may_go(worker, index, kActiveMs)) return index;
+      const Ms idle_at_ms = last_seen_ms(entry) + kActiveMs;
+      if (ms_after(hand.due_ms, idle_at_ms)) hand.due_ms = idle_at_ms;
+    }
+    if (hand.place == 0) break;
   }
   return kNoConn;
 }

@@ -69,6 +69,12 @@ struct HandoverBuffer {
   std::array<rte_mbuf*, kBurstMax> mbufs{};
 };
 
+// Where evict.cpp looks for an idle connection next.
+struct IdleHand {
+  uint32_t place = 0;  // in our share of the slab
+  Ms due_ms = 0;       // before it no lap begins
+};
+
 struct Worker {
   Worker(ProcessState& process, WorkerIndex index);
   ~Worker();
@@ -126,7 +132,7 @@ struct Worker {
   std::vector<HandoverBuffer> handover;  // by WorkerIndex
   bool handover_dirty = false;
 
-  uint32_t idle_hand = 0;  // place in our share of the slab where evict.cpp looks for an idle connection next
+  IdleHand idle_hand;
 
   bool expiries_left = false;  // the wheel is behind: the next turn goes on with it
 

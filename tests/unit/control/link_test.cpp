@@ -33,7 +33,8 @@ OwnerLock take_lock(const std::string& path) {
 class LogCapture {
  public:
   LogCapture() : before_(spdlog::default_logger()) {
-    const auto logger = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_));
+    const auto logger =
+        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_));
     logger->set_pattern("[%l] %v");
     spdlog::set_default_logger(logger);
   }

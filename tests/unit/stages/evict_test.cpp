@@ -142,6 +142,31 @@ TEST_P(Evict, idle_ones_go_when_nobody_else_can) {
     if (port != 3) bed.forwarded(kFront, tcp(port, kAck), kBack);
 }
 
+TEST_P(Evict, a_flood_does_not_miss_who_falls_idle_meanwhile) {
+  Testbed bed(full_table());
+  for (uint16_t port = 1; port <= kEntries; ++port) {
+    establish(bed, port);
+    bed.pass(100);
+  }
+  const auto flood = [&](unsigned count) {
+    for (unsigned i = 0; i < count; ++i) bed.expect_drop(kFront, tcp(100, kSyn), DropReason::slab_full);
+  };
+  flood(5);  // in the middle of a lap
+  bed.pass(20'000);
+  flood(3 * kEntries);
+  for (uint16_t port = 1; port <= kEntries; ++port)
+    if (port != 9) bed.forwarded(kFront, tcp(port, kAck), kBack);
+  bed.pass(kActiveMs - 20'000 - 16 * 100 + 8 * 100 - 100);
+  flood(kEntries);
+  bed.pass(100);
+  for (unsigned i = 0; i < kEntries / kIdleLooks && evicted(bed) == 0; ++i) {
+    bed.send(kFront, tcp(100, kSyn));
+    bed.run();
+  }
+  EXPECT_EQ(evicted(bed), 1u);
+  EXPECT_EQ(state_of(bed, 9), ConnState::free);
+}
+
 TEST_P(Evict, udp_that_nobody_answers_goes_once_it_is_silent) {
   Testbed bed(full_table(Proto::udp));
   const wire::Flow answer = answer_to(bed.forwarded(kFront, udp(1), kBack));
