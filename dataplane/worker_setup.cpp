@@ -97,7 +97,6 @@ Worker::Worker(ProcessState& process, WorkerIndex index)
       slab(process.slab.data(), slab_first(process, index), slab_share(process)),
       table(slab_share(process), raw(index), SOCKET_ID_ANY),
       wheel(slab_first(process, index), slab_share(process), clock.now32_ms()),
-      eviction_queues(slab_first(process, index), slab_share(process)),
       snat_ports(index, *process.owner),
       open_counts(process.open_counts.add_row()),
       rate_limiter(process.worker_count()),

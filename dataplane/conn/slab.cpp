@@ -9,10 +9,9 @@ namespace millrace {
 static_assert(offsetof(ConnEntry, generation) == 0, "claim() clears what follows the generation");
 
 Slab::Slab(ConnEntry* entries, ConnIndex first, uint32_t count)
-    : entries_(entries), first_(first), count_(count), free_(new uint32_t[count]) {
+    : entries_(entries), first_(first), count_(count), lines_(first, count) {
   for (uint32_t i = 0; i < count; ++i) {
-    free_[i] = raw(first) + i;
-    ConnEntry& entry = entries_[free_[i]];
+    ConnEntry& entry = entries_[raw(first) + i];
     entry.state = ConnState::free;
     // A dataplane that was killed while it opened this entry left the generation odd.
     const uint32_t generation = entry.generation.load(std::memory_order_relaxed);
@@ -20,11 +19,21 @@ Slab::Slab(ConnEntry* entries, ConnIndex first, uint32_t count)
   }
 }
 
+// A burst of new connections claims one after the other.
+void Slab::prefetch_next() const {
+  const ConnIndex next = lines_.oldest(SlabLine::free);
+  if (next == kNoConn) return;
+  lines_.prefetch(next);
+  const auto* lines = reinterpret_cast<const char*>(&(*this)[next]);
+  for (size_t offset = 0; offset < sizeof(ConnEntry); offset += 64) __builtin_prefetch(lines + offset, 1);
+}
+
 ConnIndex Slab::claim() {
-  if (used_ == count_) return kNoConn;
-  const ConnIndex index{free_[free_head_]};
-  free_head_ = free_head_ + 1 == count_ ? 0 : free_head_ + 1;
+  const ConnIndex index = lines_.oldest(SlabLine::free);
+  if (index == kNoConn) return kNoConn;
+  lines_.put(index, SlabLine::none);
   ++used_;
+  prefetch_next();
 
   ConnEntry& entry = (*this)[index];
   const uint32_t generation = entry.generation.load(std::memory_order_relaxed);
@@ -50,9 +59,7 @@ void Slab::release(ConnIndex index) {
   // One byte: a reader copies either the connection as it was or an entry that says free.
   entry.state = ConnState::free;
   if (entry.generation.load(std::memory_order_relaxed) & 1) publish(index);  // claimed, but never published
-
-  const uint32_t tail = free_head_ + (count_ - used_);  // below 2 x kConnectionMax
-  free_[tail < count_ ? tail : tail - count_] = raw(index);
+  lines_.put(index, SlabLine::free);
   --used_;
 }
 

@@ -1,15 +1,15 @@
-// slab.h: one worker's share of the connection slab: claim, free, and the line of free entries.
-// The line is first in, first out: an entry is used again as late as possible, so that whoever noted its index
+// slab.h: one worker's share of the connection slab: claim, free, and the lines in which its entries stand.
+// The line of free ones is first in, first out: an entry is used again as late as possible, so that whoever noted its index
 // (a capture, an operator) finds it empty rather than another connection's.
-// Thread: owning worker. The entries lie in the shared segment; the free line is private.
-// Memory: 4 B an entry besides the segment.
+// Thread: owning worker. The entries lie in the shared segment; the lines are private.
+// Memory: 8 B an entry besides the segment.
 // Fails:  claim() returns kNoConn when every entry is in use.
 // Tests:  tests/unit/conn/slab_test.cpp
 #pragma once
 
 #include <cstdint>
-#include <memory>
 
+#include "dataplane/conn/slab_lines.h"
 #include "millrace/conn_entry.h"
 #include "millrace/ids.h"
 
@@ -28,6 +28,10 @@ class Slab {
   // state = free; the entry goes to the end of the line of free ones. Each claimed entry exactly once.
   void release(ConnIndex index);
 
+  // Of claimed entries, and lines other than that of the free.
+  void line_up(ConnIndex index, SlabLine line) { lines_.put(index, line); }
+  ConnIndex oldest(SlabLine line) const { return lines_.oldest(line); }
+
   // Indexes are those of the whole slab.
   ConnEntry& operator[](ConnIndex index) { return entries_[raw(index)]; }
   const ConnEntry& operator[](ConnIndex index) const { return entries_[raw(index)]; }
@@ -37,12 +41,13 @@ class Slab {
   bool is_full() const { return used_ == count_; }
 
  private:
+  void prefetch_next() const;
+
   ConnEntry* entries_;
   ConnIndex first_;
   uint32_t count_;
   uint32_t used_ = 0;
-  uint32_t free_head_ = 0;            // place in free_ of the entry that was freed longest ago
-  std::unique_ptr<uint32_t[]> free_;  // ring of count_ places; count_ - used_ of them are in use
+  SlabLines lines_;
 };
 
 }  // namespace millrace

@@ -266,7 +266,6 @@ void close_connection(Worker& worker, ConnIndex index) {
   leave_backend(worker, entry);
   worker.table.erase(entry, Direction::forward);
   worker.wheel.cancel(index);
-  worker.eviction_queues.put(index, EvictionQueue::none);
   worker.closed_in_burst = true;
   worker.counters.connections_closed.add(1);
   worker.service_counters[raw(entry.service)].active.sub(1);
@@ -276,7 +275,7 @@ void close_connection(Worker& worker, ConnIndex index) {
 
 void arm_connection(Worker& worker, ConnIndex index) {
   worker.wheel.arm(index, due_of(worker, index));
-  worker.eviction_queues.put(index, eviction_queue_of(worker.slab[index]));
+  worker.slab.line_up(index, line_of(worker.slab[index]));
 }
 
 void expire_connections(Worker& worker) {

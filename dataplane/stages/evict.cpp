@@ -25,12 +25,12 @@ bool may_go(const Worker& worker, ConnIndex index, Ms silent_ms) {
 }
 
 // Those that go on sending wait at the end of their line. Behind one that is itself too young all are.
-ConnIndex find_quiet(Worker& worker, EvictionQueue queue) {
-  for (unsigned i = 0; i < kQueueLooks; ++i) {
-    const ConnIndex index = worker.eviction_queues.oldest(queue);
+ConnIndex find_quiet(Worker& worker, SlabLine line) {
+  for (unsigned i = 0; i < kLineLooks; ++i) {
+    const ConnIndex index = worker.slab.oldest(line);
     if (index == kNoConn || may_go(worker, index, kQuietMs)) return index;
     if (worker.clock.now32_ms() - worker.slab[index].opened_ms < kQuietMs) return kNoConn;
-    worker.eviction_queues.put(index, queue);
+    worker.slab.line_up(index, line);
   }
   return kNoConn;
 }
@@ -72,8 +72,8 @@ ConnIndex find_idle(Worker& worker) {
 }
 
 ConnIndex find_victim(Worker& worker) {
-  for (const EvictionQueue queue : {EvictionQueue::embryonic, EvictionQueue::closing, EvictionQueue::unanswered}) {
-    const ConnIndex index = find_quiet(worker, queue);
+  for (const SlabLine line : {SlabLine::embryonic, SlabLine::closing, SlabLine::unanswered}) {
+    const ConnIndex index = find_quiet(worker, line);
     if (index != kNoConn) return index;
   }
   return find_idle(worker);

@@ -5,7 +5,7 @@
 //         Never what had a packet more lately than that; nor what a packet of this burst may still be about.
 // Route:  open_connection, open_client_half > make_room > close_connection
 // Thread: owning worker.
-// Bound:  kQueueLooks entries of each line, kIdleLooks others a call.
+// Bound:  kLineLooks entries of each line, kIdleLooks others a call.
 // Tests:  tests/unit/stages/evict_test.cpp
 #pragma once
 
@@ -19,7 +19,7 @@ struct Worker;
 inline constexpr Ms kQuietMs = 1'000;
 // Where a connection matters keepalives come more often; those of TCP itself (RFC 9293 section 3.8.4: two hours) do not.
 inline constexpr Ms kActiveMs = 60'000;
-inline constexpr unsigned kQueueLooks = 4;
+inline constexpr unsigned kLineLooks = 4;
 inline constexpr unsigned kIdleLooks = 8;
 
 // True: the slab has a free entry now. Counted and told when somebody had to go for it.

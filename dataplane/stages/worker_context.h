@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "dataplane/conn/conn_table.h"
-#include "dataplane/conn/eviction_queues.h"
 #include "dataplane/conn/slab.h"
 #include "dataplane/conn/snat_ports.h"
 #include "dataplane/conn/timer_wheel.h"
@@ -91,7 +90,6 @@ struct Worker {
   Slab slab;
   ConnTable table;
   TimerWheel wheel;
-  EvictionQueues eviction_queues;
   SnatPorts snat_ports;
   OpenCounts::Row& open_counts;
   PickState pick;

@@ -1,11 +1,12 @@
-// eviction_queues.h: who may have to make room when every entry is taken: the lines of those that are not, or not any
-// more, of use to two ends, each in the order in which its connections joined it.
-// Route:  arm_connection > EvictionQueues::put; open_connection > make_room > EvictionQueues::oldest
+// slab_lines.h: the lines in which the entries of one worker's share stand, each in the order in which they joined it:
+// those that are free, and those that may have to make room when none is, as they are not, or not any more, of use to
+// two ends.
+// Route:  Slab::claim, Slab::release > put; arm_connection > Slab::line_up; make_room > Slab::oldest
 // Thread: owning worker only; nothing shared.
 // Memory: fixed at start, 8 bytes a slab entry.
 // Bound:  every operation is a few stores.
-// Holds:  a connection stands in one line at most.
-// Tests:  tests/unit/conn/eviction_queues_test.cpp
+// Holds:  an entry stands in one line at most.
+// Tests:  tests/unit/conn/slab_lines_test.cpp
 #pragma once
 
 #include <cstdint>
@@ -16,45 +17,46 @@
 
 namespace millrace {
 
-enum class EvictionQueue : uint8_t {
+enum class SlabLine : uint8_t {
+  free,
   embryonic,   // TCP whose client has not proven that it is there
   closing,     // TCP that both sides have closed, or one has reset
   unanswered,  // UDP that its backend has not answered; of dsr and tunnel all of it
   none,
 };
-inline constexpr unsigned kEvictionQueueCount = static_cast<unsigned>(EvictionQueue::none);
+inline constexpr unsigned kSlabLineCount = static_cast<unsigned>(SlabLine::none);
 
 // Where a connection in this state stands. Proxied ones nowhere: while they begin, their clients have proven themselves,
 // and when they are over, their entry keeps the cookie from being used again.
-EvictionQueue eviction_queue_of(const ConnEntry& entry);
+SlabLine line_of(const ConnEntry& entry);
 
-class EvictionQueues {
+class SlabLines {
  public:
-  EvictionQueues(ConnIndex first, uint32_t count)
-      : first_(raw(first)), links_(std::make_unique<Links[]>(count + kEvictionQueueCount)) {
-    for (uint32_t head = 0; head < kEvictionQueueCount; ++head) links_[head] = {head, head};
-  }
+  // All are free, the first one for the longest time.
+  SlabLines(ConnIndex first, uint32_t count);
 
   // Moves it to the end of that line; none: it leaves its line.
-  void put(ConnIndex index, EvictionQueue queue) {
-    const uint32_t place = raw(index) - first_ + kEvictionQueueCount;
+  void put(ConnIndex index, SlabLine line) {
+    const uint32_t place = raw(index) - first_ + kSlabLineCount;
     unlink(place);
-    if (queue == EvictionQueue::none) return;
-    const auto head = static_cast<uint32_t>(queue);
+    if (line == SlabLine::none) return;
+    const auto head = static_cast<uint32_t>(line);
     const uint32_t last = links_[head].previous;
     links_[place] = {head, last};
     links_[last].next = place;
     links_[head].previous = place;
   }
   // Who has stood there longest; kNoConn: nobody.
-  ConnIndex oldest(EvictionQueue queue) const {
-    const uint32_t place = links_[static_cast<uint32_t>(queue)].next;
-    return place < kEvictionQueueCount ? kNoConn : ConnIndex{place - kEvictionQueueCount + first_};
+  ConnIndex oldest(SlabLine line) const {
+    const uint32_t place = links_[static_cast<uint32_t>(line)].next;
+    return place < kSlabLineCount ? kNoConn : ConnIndex{place - kSlabLineCount + first_};
   }
+  // Its links will be wanted soon.
+  void prefetch(ConnIndex index) const { __builtin_prefetch(&links_[raw(index) - first_ + kSlabLineCount], 1); }
 
  private:
   static constexpr uint32_t kNowhere = 0xffff'ffff;
-  // Rings; the first places are the queues themselves.
+  // Rings; the first places are the lines themselves.
   struct Links {
     uint32_t next = kNowhere;
     uint32_t previous = kNowhere;
