@@ -7,12 +7,6 @@
 
 namespace millrace {
 
-namespace {
-
-constexpr uint64_t kNsPerMs = 1'000'000;
-
-}  // namespace
-
 RateLimiter::RateLimiter(unsigned worker_count)
     : worker_count_(worker_count),
       services_(std::make_unique<Buckets[]>(kServiceMax)),
@@ -31,27 +25,30 @@ RateLimiter::Buckets& RateLimiter::of_source(const ServiceSettings& service, Ser
   return oldest->buckets;
 }
 
+bool RateLimiter::take(TokenBucket& bucket, uint32_t rate, uint64_t now_ms) const {
+  return bucket.take(now_ms * kNsPerMs, worker_count_ * kNsPerSecond / rate, kNsPerSecond);
+}
+
+std::optional<DropReason> RateLimiter::take(const Request& request, const ServiceSettings& service, ServiceSlot slot,
+                                            const IpAddr& source, uint64_t now_ms) {
+  if (request.source_rate != 0 && !take(of_source(service, slot, source).*request.bucket, request.source_rate, now_ms))
+    return DropReason::source_rate;
+  if (request.service_rate != 0 && !take(services_[raw(slot)].*request.bucket, request.service_rate, now_ms))
+    return request.over_service;
+  return std::nullopt;
+}
+
 std::optional<DropReason> RateLimiter::take_connection(const ServiceSettings& service, ServiceSlot slot,
                                                        const IpAddr& source, uint64_t now_ms) {
-  const uint64_t now_ns = now_ms * kNsPerMs;
-  if (service.source_connection_rate != 0 &&
-      !of_source(service, slot, source).connections.take(now_ns, interval_ns(service.source_connection_rate)))
-    return DropReason::source_rate;
-  if (service.connection_rate != 0 &&
-      !services_[raw(slot)].connections.take(now_ns, interval_ns(service.connection_rate)))
-    return DropReason::connection_rate;
-  return std::nullopt;
+  const Request request = {&Buckets::connections, service.source_connection_rate, service.connection_rate,
+                           DropReason::connection_rate};
+  return take(request, service, slot, source, now_ms);
 }
 
 std::optional<DropReason> RateLimiter::take_packet(const ServiceSettings& service, ServiceSlot slot,
                                                    const IpAddr& source, uint64_t now_ms) {
-  const uint64_t now_ns = now_ms * kNsPerMs;
-  if (service.source_packet_rate != 0 &&
-      !of_source(service, slot, source).packets.take(now_ns, interval_ns(service.source_packet_rate)))
-    return DropReason::source_rate;
-  if (service.packet_rate != 0 && !services_[raw(slot)].packets.take(now_ns, interval_ns(service.packet_rate)))
-    return DropReason::packet_rate;
-  return std::nullopt;
+  const Request request = {&Buckets::packets, service.source_packet_rate, service.packet_rate, DropReason::packet_rate};
+  return take(request, service, slot, source, now_ms);
 }
 
 }  // namespace millrace

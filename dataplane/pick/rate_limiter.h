@@ -1,7 +1,6 @@
 // rate_limiter.h: how fast connections and packets may come to a service, and to it from each source prefix.
-// How:    a bucket of tokens is the time at which it is full again (GCRA): what is taken costs its interval, and as many as
-//         come in a second may be taken at once. A worker's interval is longer by the number of workers, each of which
-//         lets its share through.
+// How:    as many as come in a second may come at once. A worker's interval is longer by the number of workers, each of
+//         which lets its share through.
 // Thread: owning worker only. No allocation after construction, no lock.
 // Memory: 256 KiB for the services, 768 KiB for the sources, each worker.
 // Holds:  over t seconds at most rate x (t + 1) pass a worker's share. A source's bucket is kept until kSourceWays others
@@ -14,6 +13,7 @@
 #include <memory>
 #include <optional>
 
+#include "dataplane/pick/token_bucket.h"
 #include "millrace/addr.h"
 #include "millrace/drop_reason.h"
 #include "millrace/ids.h"
@@ -27,22 +27,6 @@ constexpr bool limits_connections(const ServiceSettings& service) {
 constexpr bool limits_packets(const ServiceSettings& service) {
   return (service.packet_rate | service.source_packet_rate) != 0;
 }
-
-class TokenBucket {
- public:
-  // False: there is no token now.
-  bool take(uint64_t now_ns, uint64_t interval_ns) {
-    const uint64_t start_ns = std::max(full_ns_, now_ns);
-    if (start_ns + interval_ns - now_ns > std::max(kBurstNs, interval_ns)) return false;
-    full_ns_ = start_ns + interval_ns;
-    return true;
-  }
-  uint64_t full_ns() const { return full_ns_; }
-
- private:
-  static constexpr uint64_t kBurstNs = 1'000'000'000;
-  uint64_t full_ns_ = 0;
-};
 
 class RateLimiter {
  public:
@@ -63,13 +47,22 @@ class RateLimiter {
     TokenBucket packets;
     uint64_t full_ns() const { return std::max(connections.full_ns(), packets.full_ns()); }
   };
+  // What is asked of each: of the source's buckets and of the service's. A rate of 0: no limit.
+  struct Request {
+    TokenBucket Buckets::*bucket;
+    uint32_t source_rate;
+    uint32_t service_rate;
+    DropReason over_service;
+  };
   struct Source {
     IpAddr prefix;
     ServiceSlot service = kNoService;
     Buckets buckets;
   };
 
-  uint64_t interval_ns(uint32_t rate) const { return worker_count_ * 1'000'000'000 / rate; }
+  std::optional<DropReason> take(const Request& request, const ServiceSettings& service, ServiceSlot slot,
+                                 const IpAddr& source, uint64_t now_ms);
+  bool take(TokenBucket& bucket, uint32_t rate, uint64_t now_ms) const;
   Buckets& of_source(const ServiceSettings& service, ServiceSlot slot, const IpAddr& source);
 
   uint64_t worker_count_;

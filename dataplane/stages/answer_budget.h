@@ -5,28 +5,23 @@
 
 #include <cstdint>
 
+#include "dataplane/pick/token_bucket.h"
+
 namespace millrace {
 
 // 10,000 answers a second a worker: more than any monitoring pings, less than 1% of a core.
 class AnswerBudget {
  public:
-  static constexpr uint32_t kWindowMs = 100;
-  static constexpr uint32_t kPerWindow = 1000;
+  static constexpr uint32_t kBurstMs = 100;
+  static constexpr uint32_t kBurst = 1000;
 
-  // False: it is spent until the next window.
+  // False: it is spent for now.
   bool take(uint64_t now_ms) {
-    if (now_ms - window_ms_ >= kWindowMs) {
-      window_ms_ = now_ms;
-      given_ = 0;
-    }
-    if (given_ == kPerWindow) return false;
-    ++given_;
-    return true;
+    return bucket_.take(now_ms * kNsPerMs, kBurstMs * kNsPerMs / kBurst, kBurstMs * kNsPerMs);
   }
 
  private:
-  uint64_t window_ms_ = 0;
-  uint32_t given_ = 0;
+  TokenBucket bucket_;
 };
 
 }  // namespace millrace

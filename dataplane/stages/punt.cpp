@@ -104,15 +104,9 @@ PuntClass punt_class(std::span<const uint8_t> frame) {
 
 bool PuntGate::take(PuntClass kind, uint64_t now_ms) {
   if (rate_ == 0) return true;
-  const uint64_t per_ms = uint64_t{rate_} * (kind == PuntClass::session ? kSessionShare : 1);  // thousandths
-  const uint64_t most = std::max<uint64_t>(per_ms * kPuntBurstMs, 1000);
-  Bucket& bucket = buckets_[static_cast<size_t>(kind)];
-  const uint64_t passed_ms = std::min<uint64_t>(now_ms - bucket.filled_ms, 1000);
-  bucket.thousandths = std::min(most, bucket.thousandths + passed_ms * per_ms);
-  bucket.filled_ms = now_ms;
-  if (bucket.thousandths < 1000) return false;
-  bucket.thousandths -= 1000;
-  return true;
+  const uint64_t share = kind == PuntClass::session ? kSessionShare : 1;
+  TokenBucket& bucket = buckets_[static_cast<size_t>(kind)];
+  return bucket.take(now_ms * kNsPerMs, kNsPerSecond / (rate_ * share), kPuntBurstMs * kNsPerMs);
 }
 
 }  // namespace millrace

@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <span>
 
+#include "dataplane/pick/token_bucket.h"
+
 namespace millrace {
 
 enum class PuntClass : uint8_t {
@@ -39,12 +41,8 @@ class PuntGate {
   bool take(PuntClass kind, uint64_t now_ms);
 
  private:
-  struct Bucket {
-    uint64_t filled_ms = 0;
-    uint64_t thousandths = 0;  // of a packet
-  };
   uint32_t rate_;
-  std::array<Bucket, kPuntClassCount> buckets_{};
+  std::array<TokenBucket, kPuntClassCount> buckets_{};
 };
 
 }  // namespace millrace
