@@ -78,9 +78,9 @@ void note_reset(Worker& worker, const ConnEntry& entry) {
   }
 }
 
-bool is_first_answer(const ConnEntry& entry, Direction direction) {
-  return (entry.state == ConnState::open || entry.state == ConnState::counted) && direction == Direction::reverse &&
-         entry.backend_seen_ms == entry.opened_ms;
+// Of a UDP session. Without a branch: directions change from packet to packet.
+inline bool is_first_answer(const ConnEntry& entry, Direction direction) {
+  return (static_cast<unsigned>(direction) & static_cast<unsigned>(entry.backend_seen_ms == entry.opened_ms)) != 0;
 }
 
 bool reopens(const ConnEntry& entry, const TcpSegment& segment) {
@@ -147,7 +147,7 @@ bool act_on_hit(Worker& worker, const Burst& burst, unsigned i) {
   ConnEntry& entry = worker.slab[ref.index];
   const Ms now_ms = worker.clock.now32_ms();
   // A UDP backend's first answer starts its idle timeout, which may be the shorter one.
-  const bool first_answer = is_first_answer(entry, ref.direction);
+  const bool first_answer = info.proto == Proto::udp && is_first_answer(entry, ref.direction);
   if (info.proto == Proto::tcp ? !act_on_tcp(worker, burst, i) : !act_on_udp(worker, ref, entry)) return false;
   set_seen(entry, ref.direction, now_ms);
   if (first_answer) arm_connection(worker, ref.index);

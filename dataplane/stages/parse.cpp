@@ -205,15 +205,20 @@ void parse_fragment(const FragmentData& fragment, const uint8_t* l4, uint8_t pro
   info.l4_offset = sizeof(rte_ether_hdr) + sizeof ip;
   info.ip_bytes = static_cast<uint16_t>(sizeof ip + payload_bytes);
   key = FlowKey6{};
-  std::memcpy(key.src.data(), ip.src_addr, key.src.size());
-  std::memcpy(key.dst.data(), ip.dst_addr, key.dst.size());
+  // Read from the frame and not from the key, which is still on its way to memory.
+  IpAddr src, dst;
+  std::memcpy(src.bytes.data(), ip.src_addr, src.bytes.size());
+  std::memcpy(dst.bytes.data(), ip.dst_addr, dst.bytes.size());
+  key.src = src.bytes;
+  key.dst = dst.bytes;
   // An IPv4-mapped destination never stands on a wire; here it would be taken for the IPv4 address.
-  if (IpAddr{key.dst}.is_ipv4()) return;
-  if (ip.proto == IPPROTO_TCP || ip.proto == IPPROTO_UDP || !is_extension_header(ip.proto)) [[likely]]
+  if (dst.is_ipv4()) return;
+  const bool is_plain = ip.proto == IPPROTO_TCP || ip.proto == IPPROTO_UDP || ip.proto == IPPROTO_ICMPV6;
+  if (is_plain) [[likely]]
     parse_l4(l3 + sizeof ip, payload_bytes, ip.proto, info, key);
   else
     parse_odd_ipv6(l3, info, key);
-  if (bad_source6(IpAddr{key.src}, info.kind == PacketKind::icmp)) set_suspect(info, DropReason::bad_source);
+  if (bad_source6(src, info.kind == PacketKind::icmp)) set_suspect(info, DropReason::bad_source);
 }
 
 [[gnu::always_inline]] inline void parse_frame_inline(const rte_mbuf& mbuf, PacketInfo& info, FlowKey4& key4,
