@@ -10,11 +10,6 @@ using wire::Bytes;
 
 const wire::Flow kClient = flow("192.0.2.10", 40'000, "203.0.113.10", 80);
 
-wire::Flow answer_to(const Bytes& frame) {
-  const Seen at_backend = seen(frame);
-  return {at_backend.dst, at_backend.src, at_backend.dst_port, at_backend.src_port};
-}
-
 // A connection up to `established`; returns the backend's tuple.
 wire::Flow establish(Testbed& bed, const wire::Flow& client = kClient) {
   const wire::Flow answer = answer_to(bed.forwarded(kFront, from_client(tcp_packet(client, kSyn)), kBack));

@@ -25,11 +25,6 @@ class Evict : public testing::TestWithParam<FamilyCase> {
   wire::Flow client(uint16_t port) const { return flow(GetParam().client, port, GetParam().vip, 80); }
   Bytes tcp(uint16_t port, uint8_t flags) const { return from_client(tcp_packet(client(port), flags)); }
   Bytes udp(uint16_t port) const { return from_client(udp_packet(client(port))); }
-
-  static wire::Flow answer_to(const Bytes& frame) {
-    const Seen at_backend = seen(frame);
-    return {at_backend.dst, at_backend.src, at_backend.dst_port, at_backend.src_port};
-  }
   // Returns the backend's tuple.
   wire::Flow establish(Testbed& bed, uint16_t port) const {
     const wire::Flow answer = answer_to(bed.forwarded(kFront, tcp(port, kSyn), kBack));

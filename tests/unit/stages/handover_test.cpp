@@ -19,9 +19,6 @@ constexpr unsigned kFlows = 200;
 wire::Flow client(unsigned i, const FamilyCase& ends) {
   return flow(ends.client, static_cast<uint16_t>(30'000 + i), ends.vip, 80);
 }
-wire::Flow answer_to(const Seen& at_backend) {
-  return {at_backend.dst, at_backend.src, at_backend.dst_port, at_backend.src_port};
-}
 
 struct Spread {
   Mode mode;
@@ -50,8 +47,7 @@ TEST_P(Handover, connections_work_whoever_gets_their_packets) {
       const auto queue = static_cast<uint16_t>(i % queues);
       const auto other = static_cast<uint16_t>((i + 1) % queues);
       const wire::Flow from = client(i, ends);
-      const wire::Flow answer =
-          answer_to(seen(bed.forwarded(kFront, from_client(tcp_packet(from, kSyn)), kBack, queue)));
+      const wire::Flow answer = answer_to(bed.forwarded(kFront, from_client(tcp_packet(from, kSyn)), kBack, queue));
       const Seen back = seen(bed.forwarded(kBack, from_backend(tcp_packet(answer, kSynAck)), kFront, other));
       ASSERT_EQ(back.dst_port, from.src_port);
       bed.forwarded(kFront, from_client(tcp_packet(from, kAck)), kBack, other);

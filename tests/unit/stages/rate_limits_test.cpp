@@ -20,10 +20,6 @@ class Rates : public testing::TestWithParam<FamilyCase> {
   wire::Flow client(uint16_t port) const { return flow(GetParam().client, port, GetParam().vip, 80); }
   Bytes tcp(uint16_t port, uint8_t flags) const { return from_client(tcp_packet(client(port), flags)); }
   Bytes udp(uint16_t port) const { return from_client(udp_packet(client(port))); }
-  static wire::Flow answer_to(const Bytes& frame) {
-    const Seen at = seen(frame);
-    return {at.dst, at.src, at.dst_port, at.src_port};
-  }
   static uint64_t limited(const Testbed& bed) { return bed.service_total(ServiceSlot{0}, &ServiceCounters::limited); }
 };
 

@@ -381,4 +381,9 @@ const ConnEntry* Testbed::only_connection() const {
   return found;
 }
 
+wire::Flow answer_to(const wire::Bytes& frame) {
+  const Seen at_receiver = seen(frame);
+  return {at_receiver.dst, at_receiver.src, at_receiver.dst_port, at_receiver.src_port};
+}
+
 }  // namespace millrace

@@ -198,5 +198,7 @@ struct Seen {
   wire::Bytes l4;
 };
 Seen seen(const wire::Bytes& frame);
+// The way back from where the frame was sent.
+wire::Flow answer_to(const wire::Bytes& frame);
 
 }  // namespace millrace
