@@ -2,7 +2,7 @@
 import pytest
 
 from harness.flow import FAMILIES
-from harness.running import bench, pytest_collection_modifyitems, running  # noqa: F401
+from harness.running import bench, pytest_collection_modifyitems, running, workers  # noqa: F401
 from script.ends import wait_ms
 from script.play import QUIET_MS, Script
 

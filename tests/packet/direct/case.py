@@ -12,6 +12,7 @@ from harness.flow import CLIENT_MAC, FAMILIES, TTL, V4, V6, assert_icmp_checksum
 from harness.network import BACK_MAC, FRONT_MAC
 from harness.pieces import pieces, whole
 
+WORKERS = (1, 2, 4)
 MTU = 1500
 ROUTER = {V4: "10.72.9.9", V6: "fd72::99"}              # between the balancer and the backends
 FAR = {V4: "203.0.113.99", V6: "2001:db8:10::99"}       # between the backends and the client

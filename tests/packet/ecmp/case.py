@@ -8,6 +8,7 @@ from scapy.layers.inet import TCP
 from harness.flow import FAMILIES, host_mac
 from harness.network import LB, inside, ip
 
+WORKERS = (1, 2, 4)
 FAR = {"v4": "10.99.0.0/24", "v6": "fd99::/64"}
 ROUTERS = {"v4": ("10.72.0.61", "10.72.0.62", "10.72.0.63"), "v6": ("fd72::61", "fd72::62", "fd72::63")}
 FLOWS = 60

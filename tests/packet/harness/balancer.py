@@ -28,13 +28,13 @@ WENT = ("tx_packets", "handed_out", "diverted", "absorbed", "held")
 
 
 class Balancer:
-    def __init__(self, config_path):
+    def __init__(self, config_text):
         self.config = RUN_DIR / "millrace.toml"
         self.socket = RUN_DIR / "millrace.sock"
         self.processes = {}
         shutil.rmtree(RUN_DIR, ignore_errors=True)
         RUN_DIR.mkdir(mode=0o755)
-        self.write_config(config_path.read_text())
+        self.write_config(config_text)
 
     def write_config(self, text):
         self.config.write_text(text.replace("@DIR@", str(RUN_DIR)))

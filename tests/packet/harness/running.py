@@ -1,9 +1,13 @@
 """Fixtures of the packet tests and the TCP scripts. A case is a folder with case.py; it runs with the nearest config.toml
 upwards. A script lb.sh beside that is run in the balancer's namespace first.
 
+With WORKERS = (1, 2, 4) in case.py each test runs with so many workers: the one that config.toml names, two that packets
+come to at random, four that RSS brings them to.
+
 Daemons start once a configuration, not once a case: cases are ordered by configuration. After every case the counter
 equation must hold for each worker, and drops must be exactly those that the case announced.
 """
+import re
 from pathlib import Path
 
 import pytest
@@ -21,24 +25,49 @@ def config_of(case_file):
     return folder / "config.toml"
 
 
+def pytest_generate_tests(metafunc):
+    if "workers" in metafunc.fixturenames and hasattr(metafunc.module, "WORKERS"):
+        metafunc.parametrize("workers", metafunc.module.WORKERS, ids=lambda count: f"{count}workers")
+
+
+def setup_of(item):
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return str(config_of(item.path)), params.get("workers", 1)
+
+
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: str(config_of(item.path)))
+    items.sort(key=setup_of)
+
+
+STEERING = {2: "random", 4: "rss"}
+
+
+def with_workers(text, count):
+    """The configuration of one worker, for that many."""
+    if count == 1:
+        return text
+    text, ports = re.subn(r'device = "\w+:(\w+)"',
+                          rf'device = "emulated_nic:{STEERING[count]},af_packet:\1"\nqueues = {count}', text)
+    text, places = re.subn(r'workers = "0"', f"workers = {[0, 1, 0, 1][:count]}", text)
+    assert places == 1 and ports > 0
+    return text
 
 
 class Running:
     """The one bench that is up; another configuration takes its place, and so does a dead one's successor."""
 
     def __init__(self):
-        self.config = None
+        self.setup = None
         self.bench = None
 
-    def with_config(self, config):
-        if self.config != config or not self.bench.balancer.alive():
+    def with_config(self, config, workers):
+        if self.setup != (config, workers) or not self.bench.balancer.alive():
             self.end()
             make_network()
             if (script := config.with_name("lb.sh")).exists():
                 inside(LB, str(script))
-            self.bench, self.config = Bench(Balancer(config), Wire(CLIENT), Wire(BACKEND)), config
+            balancer = Balancer(with_workers(config.read_text(), workers))
+            self.bench, self.setup = Bench(balancer, Wire(CLIENT), Wire(BACKEND)), (config, workers)
             self.bench.start()
         return self.bench
 
@@ -64,8 +93,13 @@ def running():
 
 
 @pytest.fixture
-def bench(running, request):
-    bench = running.with_config(config_of(request.path))
+def workers():
+    return 1
+
+
+@pytest.fixture
+def bench(running, request, workers):
+    bench = running.with_config(config_of(request.path), workers)
     bench.begin_case()
     yield bench
     bench.end_case()

@@ -7,6 +7,7 @@ from scapy.layers.inet import TCP
 from harness.flow import FAMILIES
 from udp_exchange.case import datagram
 
+WORKERS = (1, 2, 4)
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 SERVICE, BACKENDS, SESSIONS = 8001, 8002, 5301
 

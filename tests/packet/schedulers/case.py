@@ -5,6 +5,7 @@ import pytest
 
 from harness.flow import FAMILIES
 
+WORKERS = (1, 2, 4)
 SCHEDULERS = ["roundrobin", "weight", "leastconn", "maglev", "leastbandwidth", "iphash", "iphash1", "random", "p2c",
               "fastest"]
 BY_ADDRESS = ("iphash", "iphash1")

@@ -6,6 +6,7 @@ import pytest
 from harness.flow import FAMILIES
 from udp_exchange.case import datagram
 
+WORKERS = (1, 2, 4)
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 # millctl answers when the message is sent; the dataplane's main loop takes it up at its next turn.
 TAKES_EFFECT_SECONDS = 0.8

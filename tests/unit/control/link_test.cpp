@@ -2,19 +2,17 @@
 // death and replacement, nonsense.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <cstring>
 #include <filesystem>
-#include <sstream>
 
 #include "controlplane/link/dataplane_link.h"
 #include "controlplane/link/event_reader.h"
 #include "controlplane/link/monotonic.h"
 #include "controlplane/state/diff.h"
+#include "tests/unit/control/log_capture.h"
 #include "tests/unit/control/sample_config.h"
 
 namespace millrace::control {
@@ -28,26 +26,6 @@ OwnerLock take_lock(const std::string& path) {
   EXPECT_TRUE(lock) << problem;
   return std::move(*lock);
 }
-
-// What is logged while it lives, without the time, whose digits a test could take for its own.
-class LogCapture {
- public:
-  LogCapture() : before_(spdlog::default_logger()) {
-    const auto logger =
-        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_));
-    logger->set_pattern("[%l] %v");
-    spdlog::set_default_logger(logger);
-  }
-  ~LogCapture() { spdlog::set_default_logger(before_); }
-  LogCapture(const LogCapture&) = delete;
-  LogCapture& operator=(const LogCapture&) = delete;
-  std::string text() const { return text_.str(); }
-  bool says(const std::string& text) const { return text_.str().find(text) != std::string::npos; }
-
- private:
-  std::ostringstream text_;
-  std::shared_ptr<spdlog::logger> before_;
-};
 
 struct DataplaneLink_ : testing::Test {
   TempDir dir;
