@@ -161,6 +161,7 @@ void MainLoop::beat(uint64_t now_ms) {
   if (now_ms - beat_ms_ < kBeatPeriodMs) return;
   beat_ms_ = now_ms;
   segment_.header().dataplane_heartbeat_ms.store(now_ms, std::memory_order_relaxed);
+  segment_.header().blocked_in_xdp.store(steering_.blocked(), std::memory_order_relaxed);
   publisher_.reclaim();
   bandwidth_meter_.measure(publisher_.applied(), now_ms);
   if (now_ms - link_check_ms_ < kLinkPeriodMs) return;

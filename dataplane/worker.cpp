@@ -13,6 +13,7 @@
 #include "dataplane/link/monotonic.h"
 #include "dataplane/stages/announce.h"
 #include "dataplane/stages/connection.h"
+#include "dataplane/stages/drop_blocked.h"
 #include "dataplane/stages/fragments.h"
 #include "dataplane/stages/next_hop.h"
 #include "dataplane/stages/stages.h"
@@ -54,6 +55,8 @@ unsigned run_stages(Worker& worker, bool new_ms) {
   watch.ended(Stage::poll);
   if (burst.count != 0) {
     parse_burst(worker, burst);
+    if (worker.snapshot->blocklist) [[unlikely]]
+      drop_blocked(worker, burst);
     if (burst.has_fragments) [[unlikely]]
       follow_fragments(worker, burst);
     watch.ended(Stage::parse);

@@ -53,6 +53,14 @@ Json config_view(const LinkStatus& link) {
   return view;
 }
 
+uint64_t dropped_by(const std::vector<WorkerLive>& workers, const Segment& segment, uint32_t reason) {
+  uint64_t packets = reason == static_cast<uint32_t>(DropReason::blocked) ? segment.blocked_in_xdp() : 0;
+  for (const WorkerLive& worker : workers) packets += worker.dropped[reason];
+  return packets;
+}
+
+size_t blocked_prefix_count(const DesiredState& state) { return state.blocklist ? state.blocklist->size() : 0; }
+
 Json rate_row(const WorkerRate& rate) {
   return {{"rx_packets_per_s", rate.rx_packets},   {"tx_packets_per_s", rate.tx_packets},
           {"rx_bits_per_s", rate.rx_bits},         {"tx_bits_per_s", rate.tx_bits},
@@ -61,13 +69,16 @@ Json rate_row(const WorkerRate& rate) {
 
 void add_live(Json& view, const Daemon& daemon, const Segment& segment) {
   uint64_t used = 0;
-  uint64_t drops = 0;
-  for (const WorkerLive& worker : read_workers(segment)) {
+  uint64_t drops = segment.blocked_in_xdp();
+  const std::vector<WorkerLive> live = read_workers(segment);
+  for (const WorkerLive& worker : live) {
     used += worker.connections_open();
     drops += worker.dropped_total();
   }
   view["connections"] = {{"used", used}, {"capacity", segment.connection_count()}};
   view["drops_total"] = drops;
+  view["blocklist"]["packets"] = dropped_by(live, segment, static_cast<uint32_t>(DropReason::blocked));
+  view["blocklist"]["packets_in_xdp"] = segment.blocked_in_xdp();
   const std::vector<WorkerRate>& rates = daemon.rates().rates();
   if (rates.size() != segment.worker_count()) return;
   WorkerRate sum;
@@ -126,6 +137,7 @@ Json status_view(const Daemon& daemon) {
   if (daemon.last_reload()) view["last_reload"] = reload_view(*daemon.last_reload());
   view["services"] = {{"total", daemon.desired().services.size()}, {"up", services_up}};
   view["backends"] = {{"total", backends}, {"up", backends_up}};
+  view["blocklist"] = {{"prefixes", blocked_prefix_count(daemon.desired())}};
   if (segment) add_live(view, daemon, *segment);
   return view;
 }
@@ -137,12 +149,10 @@ Json counters_view(const Daemon& daemon) {
   if (!segment) return view;
   const std::vector<WorkerLive> workers = read_workers(*segment);
   Json drops = Json::array();
-  for (uint32_t reason = 0; reason < kDropReasonCount; ++reason) {
-    uint64_t packets = 0;
-    for (const WorkerLive& worker : workers) packets += worker.dropped[reason];
-    drops.push_back(
-        {{"reason", kDropReasonNames[reason]}, {"packets", packets}, {"sentence", kDropReasonSentences[reason]}});
-  }
+  for (uint32_t reason = 0; reason < kDropReasonCount; ++reason)
+    drops.push_back({{"reason", kDropReasonNames[reason]},
+                     {"packets", dropped_by(workers, *segment, reason)},
+                     {"sentence", kDropReasonSentences[reason]}});
   Json rows = Json::array();
   for (size_t index = 0; index < workers.size(); ++index) {
     const WorkerLive& worker = workers[index];
@@ -158,6 +168,7 @@ Json counters_view(const Daemon& daemon) {
     rows.push_back(std::move(row));
   }
   view["drops"] = std::move(drops);
+  view["blocked_in_xdp"] = segment->blocked_in_xdp();
   view["workers"] = std::move(rows);
   return view;
 }

@@ -116,6 +116,9 @@ struct HealthcheckConfig {
 // [servers.NAME.access] in order; null: none. Shared by every copy of a configuration, they may be many.
 using AccessRules = std::shared_ptr<const std::vector<AccessRule>>;
 
+// [blocklist]; null: nobody is blocked. Shared as access rules are.
+using BlockedPrefixes = std::shared_ptr<const std::vector<BlockedPrefix>>;
+
 // [servers.NAME]. Of its settings, snat_pool is `pool` by number, which compute_desired_state fills in; connect_timeout_ms
 // (backend_connection_timeout) is kept where nothing is proxied, and 0 where there is none.
 struct ServiceConfig : ServiceSettings {
@@ -151,6 +154,7 @@ struct Config {
   LoggingConfig logging;
   ApiConfig api;
   std::vector<SnatPoolConfig> snat_pools;
+  BlockedPrefixes blocklist;
   std::vector<ServiceConfig> services;  // in file order
 };
 

@@ -65,6 +65,8 @@ void read_udp_options(TableReader& server, ServiceConfig& service, ServiceOrigin
 void read_rate_options(TableReader& server, ServiceConfig& service);
 // access_table.cpp
 void read_access_table(TableReader& table, ServiceConfig& service);
+// blocklist_table.cpp
+void read_blocklist_table(TableReader& table, Config& config);
 void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins);
 
 // settings_tables.cpp

@@ -41,6 +41,7 @@ void read_root(TableReader& root, Draft& draft) {
     table.finish();
   });
   read("servers", [&](TableReader& table) { read_servers_table(table, defaults, draft); });
+  read("blocklist", [&](TableReader& table) { read_blocklist_table(table, config); });
   read("timeouts", [&](TableReader& table) { read_timeouts_table(table, config.timeouts); });
   read("logging", [&](TableReader& table) { read_logging_table(table, config.logging); });
   read("api", [&](TableReader& table) { read_api_table(table, config.api); });

@@ -41,6 +41,7 @@ class Segment {
   uint64_t applied_generation() const { return header().applied_generation.load(std::memory_order_acquire); }
   uint64_t events_dropped() const { return header().events_dropped.load(std::memory_order_relaxed); }
   uint64_t commands_rejected() const { return header().commands_rejected.load(std::memory_order_relaxed); }
+  uint64_t blocked_in_xdp() const { return header().blocked_in_xdp.load(std::memory_order_relaxed); }
   // Ours to write: tells the dataplane that somebody minds it.
   void beat(uint64_t now_ms, uint32_t pid);
 

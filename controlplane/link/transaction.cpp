@@ -64,6 +64,16 @@ void append_access_rules(std::vector<Command>& commands, Generation generation, 
   }
 }
 
+void append_blocklist(std::vector<Command>& commands, Generation generation,
+                      const std::vector<BlockedPrefix>& prefixes) {
+  for (size_t i = 0; i < prefixes.size();) {
+    BlockedPrefixesCommand command;
+    while (command.count < kBlockedPrefixesPerCommand && i < prefixes.size())
+      command.prefixes[command.count++] = prefixes[i++];
+    append(commands, CommandKind::blocked_prefixes, generation, &Command::Body::blocked_prefixes, command);
+  }
+}
+
 bool has_host(const DesiredBackend& backend) { return !backend.host.empty(); }
 
 const DesiredService* service_at(const DesiredState& state, ServiceOrdinal ordinal) {
@@ -88,10 +98,12 @@ std::vector<Command> make_transaction(const DesiredState& state, Generation gene
     begin.backend_host_count += static_cast<uint32_t>(std::ranges::count_if(service.backends, has_host));
     begin.access_rule_count += static_cast<uint32_t>(access_rule_count(service));
   }
+  if (state.blocklist) begin.blocked_prefix_count = static_cast<uint32_t>(state.blocklist->size());
   std::vector<Command> commands;
-  commands.reserve(3 + begin.snat_range_count + begin.service_count + begin.bind_count + begin.backend_count +
+  commands.reserve(4 + begin.snat_range_count + begin.service_count + begin.bind_count + begin.backend_count +
                    begin.backend_host_count + begin.access_rule_count / kAccessRulesPerCommand +
-                   (begin.access_rule_count != 0 ? begin.service_count : 0));
+                   (begin.access_rule_count != 0 ? begin.service_count : 0) +
+                   begin.blocked_prefix_count / kBlockedPrefixesPerCommand);
   append(commands, CommandKind::begin, generation, &Body::begin, begin);
   append(commands, CommandKind::settings, generation, &Body::settings, state.timeouts);
   for (const SnatRangeCommand& range : state.snat_ranges)
@@ -117,6 +129,7 @@ std::vector<Command> make_transaction(const DesiredState& state, Generation gene
         append(commands, CommandKind::backend_host, generation, &Body::backend_host,
                backend_host_command(state.services[s].backends[b], s, b));
   for (size_t s = 0; s < state.services.size(); ++s) append_access_rules(commands, generation, state.services[s], s);
+  if (state.blocklist) append_blocklist(commands, generation, *state.blocklist);
   Command& commit = commands.emplace_back();
   commit.kind = CommandKind::commit;
   commit.generation = generation;
@@ -160,6 +173,8 @@ std::string describe_command(const Command& command, const DesiredState& state) 
     }
     case CommandKind::access_rules:
       return "the access rules of " + service_text(state, command.body.access_rules.service);
+    case CommandKind::blocked_prefixes:
+      return "the blocklist";
     case CommandKind::commit:
       return "the configuration as a whole";
     case CommandKind::set_backend: {

@@ -56,6 +56,14 @@ std::string show_workers(const Json& workers) {
   return table.text();
 }
 
+std::string show_blocklist(const Json& blocklist) {
+  std::string text = field(blocklist, "prefixes") + " prefixes";
+  if (blocklist.contains("packets"))
+    text += fmt::format(", {} packets dropped, {} of them by XDP programs", field(blocklist, "packets"),
+                        field(blocklist, "packets_in_xdp"));
+  return text;
+}
+
 std::string join(const Json& list, const char* separator) {
   std::string text;
   for (const Json& item : list) text += (text.empty() ? "" : separator) + as_text(item);
@@ -104,6 +112,8 @@ std::string show_status(const Json& body) {
   line("services", of(part(body, "services"), "up", "total") + " up");
   line("backends", of(part(body, "backends"), "up", "total") + " take new connections");
   if (body.contains("connections")) line("connections", of(body["connections"], "used", "capacity"));
+  const Json& blocklist = part(body, "blocklist");
+  if (number(blocklist, "prefixes") + number(blocklist, "packets") != 0) line("blocklist", show_blocklist(blocklist));
   if (body.contains("drops_total")) line("drops", field(body, "drops_total") + " packets (millctl drops says why)");
   if (body.contains("rates")) line("rates", show_rates(body["rates"]));
   if (body.contains("workers")) text += "\n" + show_workers(body["workers"]);

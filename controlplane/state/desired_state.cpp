@@ -44,6 +44,7 @@ DesiredState compute_desired_state(const config::Config& config, const Overrides
   DesiredState state;
   state.timeouts = config.timeouts;
   state.snat_ranges = snat_ranges(config);
+  state.blocklist = config.blocklist;
   for (const config::ServiceConfig& from : config.services) {
     DesiredService& service = state.services.emplace_back();
     static_cast<ServiceSettings&>(service) = from;

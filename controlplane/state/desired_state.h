@@ -45,6 +45,7 @@ struct DesiredState {
   SettingsCommand timeouts;
   std::vector<SnatRangeCommand> snat_ranges;
   std::vector<DesiredService> services;
+  config::BlockedPrefixes blocklist;
 };
 
 // Last word of the checks; a backend that is not in it counts by its initial status.

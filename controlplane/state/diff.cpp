@@ -18,18 +18,22 @@ bool same_place(const DesiredBackend& a, const DesiredBackend& b) {
          a.host == b.host && a.connections_max == b.connections_max;
 }
 
-bool same_rules(const config::AccessRules& a, const config::AccessRules& b) { return a == b || (a && b && *a == *b); }
+// Of shared lists, null where there is none.
+template <typename Row>
+bool same_list(const std::shared_ptr<const std::vector<Row>>& a, const std::shared_ptr<const std::vector<Row>>& b) {
+  return a == b || (a && b && *a == *b);
+}
 
 bool same_service(const DesiredService& a, const DesiredService& b) {
   return static_cast<const ServiceSettings&>(a) == static_cast<const ServiceSettings&>(b) && a.name == b.name &&
-         a.binds == b.binds && same_rules(a.access_rules, b.access_rules) &&
+         a.binds == b.binds && same_list(a.access_rules, b.access_rules) &&
          std::ranges::equal(a.backends, b.backends, same_place);
 }
 
 }  // namespace
 
 bool same_structure(const DesiredState& a, const DesiredState& b) {
-  return same_bytes(a.timeouts, b.timeouts) &&
+  return same_bytes(a.timeouts, b.timeouts) && same_list(a.blocklist, b.blocklist) &&
          std::ranges::equal(a.snat_ranges, b.snat_ranges, same_bytes<SnatRangeCommand>) &&
          std::ranges::equal(a.services, b.services, same_service);
 }

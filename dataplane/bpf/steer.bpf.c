@@ -8,6 +8,7 @@
 //   - ICMP errors about any of these;
 //   - later fragments, which show no ports, of a packet whose first fragment was ours. On addresses that the kernel owns
 //     and from `nat` backends they must come after it: the kernel has whatever came before.
+// Of what is ours, packets to a VIP from a source on the blocklist end here.
 // Truncated and malformed packets to an address wholly ours go to the dataplane too, which counts them; the rest of
 // them is the kernel's.
 // Name:   libxdp inserts a new socket into the xsks_map of an attached program only when that program is called
@@ -23,6 +24,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "dataplane/bpf/steer_blocklist.h"
 #include "dataplane/bpf/steer_maps.h"
 
 struct {
@@ -70,8 +72,10 @@ enum {
   icmp4_unreachable = 3,
   icmp4_time_exceeded = 11,
   icmp4_parameter_problem = 12,
-  icmp6_last_error = 4,  // 1 unreachable, 2 too big, 3 time exceeded, 4 parameter problem
+  icmp6_last_error = 4,             // 1 unreachable, 2 too big, 3 time exceeded, 4 parameter problem
+  icmp6_router_solicitation = 133,  // the first of neighbour discovery
   icmp6_neighbour_solicitation = 135,
+  icmp6_redirect = 137,  // the last of it
 };
 
 struct arp_ipv4 {
@@ -268,10 +272,35 @@ static __always_inline int is_icmp4_error(__u8 type) {
   return type == icmp4_unreachable || type == icmp4_time_exceeded || type == icmp4_parameter_problem;
 }
 
+enum { ours_but_blocked = 2 };  // what is_ours_ipv4 and is_ours_ipv6 say besides no and yes
+
+// Without neighbour discovery nobody would find the VIP.
+static __always_inline int finds_neighbours(const struct packet* packet, void* end) {
+  const struct icmp_header* icmp = packet->payload;
+  if (packet->dst.proto != IPPROTO_ICMPV6 || packet->later_fragment) return 0;
+  return (void*)(icmp + 1) > end || (icmp->type >= icmp6_router_solicitation && icmp->type <= icmp6_redirect);
+}
+
+// As far as one packet alone shows it. Where more must be known the workers, who ask all of this again, decide: what has
+// no ports may be a backend's where VIPs are SNAT addresses as well, and later fragments of the kernel's must go the way
+// of their first one.
+static __always_inline int is_to_vip(struct packet* packet, void* end) {
+  const int has_ports = read_ports(packet, end);
+  const struct steer_address* vip = bpf_map_lookup_elem(&mr_vips1, packet->dst.addr);
+  if (vip) return vip->range_count == 0 || (has_ports && !in_ranges(vip, packet->dst.port_be));
+  return has_ports && !packet->first_fragment && bpf_map_lookup_elem(&mr_services1, &packet->dst) != 0;
+}
+
+static __always_inline int is_blocked(struct packet* packet, __u32 family, void* end) {
+  return has_blocklist() && is_to_vip(packet, end) && is_on_blocklist(packet->src.addr, family) &&
+         !finds_neighbours(packet, end);
+}
+
 static __always_inline int is_ours_ipv4(void* data, void* end) {
   struct packet packet;
   struct packet quoted;
   const int whole_header = read_ipv4(data, end, &packet);
+  if (whole_header && is_blocked(&packet, 4, end)) return ours_but_blocked;
   const struct steer_address* address = find_address(&packet.dst);
   if (address && address->whole) return 1;
   if (!whole_header) return 0;
@@ -297,6 +326,7 @@ static __always_inline int is_ours_ipv6(struct xdp_md* ctx, void* data, void* en
   struct packet packet;
   struct packet quoted;
   const int whole_header = read_ipv6(ctx, data, end, &packet);
+  if (whole_header && is_blocked(&packet, 6, end)) return ours_but_blocked;
   const struct steer_address* address = find_address(&packet.dst);
   if (address && address->whole) return 1;
   if (!whole_header) return 0;
@@ -335,6 +365,7 @@ int xsk_def_prog(struct xdp_md* ctx) {
     ours = is_ours_ipv6(ctx, payload, end);
   else if (eth->h_proto == bpf_htons(ETH_P_ARP))
     ours = is_ours_arp(payload, end);
+  if (ours == ours_but_blocked) return drop_blocked();
   return ours ? bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP) : XDP_PASS;
 }
 

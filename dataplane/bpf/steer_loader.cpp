@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdarg>
@@ -31,10 +32,14 @@ struct MapField {
   const char* name;
   int SteerMaps::*fd;
 };
-constexpr std::array<MapField, 4> kSharedMaps = {{{STEER_SERVICES_MAP, &SteerMaps::services},
+constexpr std::array<MapField, 8> kSharedMaps = {{{STEER_SERVICES_MAP, &SteerMaps::services},
                                                   {STEER_BACKENDS_MAP, &SteerMaps::backends},
                                                   {STEER_ADDRESSES_MAP, &SteerMaps::addresses},
-                                                  {STEER_HOST_MAP, &SteerMaps::host}}};
+                                                  {STEER_HOST_MAP, &SteerMaps::host},
+                                                  {STEER_BLOCKING_MAP, &SteerMaps::blocking},
+                                                  {STEER_BLOCKED_MAP, &SteerMaps::blocked},
+                                                  {STEER_VIPS_MAP, &SteerMaps::vips},
+                                                  {STEER_DROPS_MAP, &SteerMaps::drops}}};
 
 class Fd {
  public:
@@ -169,6 +174,10 @@ ObjectPtr load_object(const std::string& path, const SteerMaps* maps) {
 SteerMaps::~SteerMaps() {
   for (const MapField& field : kSharedMaps)
     if (this->*field.fd >= 0) close(this->*field.fd);
+}
+
+bool SteerMaps::complete() const {
+  return std::ranges::all_of(kSharedMaps, [this](const MapField& field) { return this->*field.fd >= 0; });
 }
 
 SteerMaps::SteerMaps(SteerMaps&& other) noexcept { *this = std::move(other); }

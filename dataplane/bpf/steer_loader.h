@@ -25,8 +25,12 @@ class SteerMaps {
   int backends = -1;
   int addresses = -1;
   int host = -1;
+  int blocking = -1;
+  int blocked = -1;
+  int vips = -1;
+  int drops = -1;
 
-  bool complete() const { return services >= 0 && backends >= 0 && addresses >= 0 && host >= 0; }
+  bool complete() const;
 };
 
 // Where the compiled program is: $MILLRACE_BPF, bpf/steer.bpf.o beside the executable, or its installed place.

@@ -32,6 +32,13 @@ struct steer_address {
   struct steer_port_range ranges[steer_range_max];
 };
 
+// A prefix of the blocklist, as a key of a trie: the family is part of it, so that no IPv6 prefix holds IPv4 addresses.
+struct steer_prefix {
+  __u32 bits;     // of what follows: 32 more than the prefix has
+  __u32 family;   // 4 or 6
+  __u8 addr[16];  // IPv4: the first 4 bytes
+};
+
 // What every map of ours, of whatever layout, is called by.
 #define STEER_MAP_PREFIX "mr_"
 
@@ -40,7 +47,13 @@ struct steer_address {
 #define STEER_BACKENDS_MAP "mr_backends1"    // steer_endpoint -> __u32, unused
 #define STEER_ADDRESSES_MAP "mr_addresses1"  // steer_address_key -> steer_address
 #define STEER_HOST_MAP "mr_host1"            // steer_address_key -> __u32, unused
+// The blocklist. Its array maps have one entry.
+#define STEER_BLOCKING_MAP "mr_blocking1"  // -> __u32, how many prefixes there are: nothing is looked up while it is 0
+#define STEER_BLOCKED_MAP "mr_blocked1"    // steer_prefix -> __u32, unused
+#define STEER_VIPS_MAP "mr_vips1"    // steer_address_key -> steer_address: VIPs wholly ours, with their SNAT ports
+#define STEER_DROPS_MAP "mr_drops1"  // of each CPU -> __u64, packets dropped
 enum {
+  steer_blocked_max = 200000,  // two whole lists, while one takes the place of the other
   steer_service_max = 262144,
   steer_backend_max = 65536,
   steer_address_max = 262144,

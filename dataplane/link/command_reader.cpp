@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <utility>
 
@@ -87,8 +86,6 @@ bool valid(const ServiceSettings& service) {
          valid(service.access_default) && service.reserved == 0;
 }
 
-bool valid(const AccessRule& rule) { return valid(rule.action) && is_prefix(rule.prefix, rule.bits); }
-
 constexpr IpAddr kBroadcast4 = IpAddr::from_ipv4(Be32{0xffff'ffff});
 
 bool valid_bind(const IpAddr& addr) { return !addr.is_loopback() && !addr.is_multicast() && addr != kBroadcast4; }
@@ -113,6 +110,8 @@ std::optional<size_t> body_bytes(CommandKind kind) {
       return sizeof(BackendHostCommand);
     case CommandKind::access_rules:
       return sizeof(AccessRulesCommand);
+    case CommandKind::blocked_prefixes:
+      return sizeof(BlockedPrefixesCommand);
     case CommandKind::commit:
       return 0;
     case CommandKind::set_backend:
@@ -184,6 +183,7 @@ DesiredModel CommandReader::take() {
   DesiredModel model = std::move(pending_->model);
   for (size_t s = 0; s < model.services.size(); ++s)
     model.services[s].access.table = compile_access(model.services[s].access_default, pending_->access_rules[s]);
+  model.blocklist = compile_blocklist(std::move(pending_->blocked_prefixes));
   pending_.reset();
   return model;
 }
@@ -193,7 +193,7 @@ RejectReason CommandReader::begin(const Command& command, Generation applied) {
   if (command.generation <= applied) return RejectReason::bad_generation;
   if (counts.snat_range_count > kSnatPoolMax * kSnatRangePerPoolMax || counts.service_count > kServiceMax ||
       counts.bind_count > kBindMax || counts.backend_count > kBackendMax || counts.backend_host_count > kBackendMax ||
-      counts.access_rule_count > kAccessRuleMax)
+      counts.access_rule_count > kAccessRuleMax || counts.blocked_prefix_count > kBlockedPrefixMax)
     return RejectReason::too_many;
   pending_ = std::make_unique<Pending>();
   pending_->counts = counts;
@@ -227,6 +227,8 @@ RejectReason CommandReader::read_item(const Command& command) {
       return add_backend_host(command.body.backend_host);
     case CommandKind::access_rules:
       return add_access_rules(command.body.access_rules);
+    case CommandKind::blocked_prefixes:
+      return add_blocked_prefixes(command.body.blocked_prefixes);
     case CommandKind::commit:
       return check_commit();
     case CommandKind::begin:
@@ -353,24 +355,6 @@ RejectReason CommandReader::add_backend_host(const BackendHostCommand& host) {
   return RejectReason::none;
 }
 
-RejectReason CommandReader::add_access_rules(const AccessRulesCommand& message) {
-  Pending& pending = *pending_;
-  if (message.count == 0 || message.count > kAccessRulesPerCommand || message.reserved != 0)
-    return RejectReason::bad_field;
-  const std::span<const AccessRule> rules(message.rules, message.count);
-  const std::span<const AccessRule> unused(message.rules + message.count, std::end(message.rules));
-  if (!std::ranges::all_of(rules, [](const AccessRule& rule) { return valid(rule); }) ||
-      !std::ranges::all_of(unused, [](const AccessRule& rule) { return rule == AccessRule{}; }))
-    return RejectReason::bad_field;
-  if (pending.access_rule_count + message.count > pending.counts.access_rule_count) return RejectReason::bad_count;
-  if (raw(message.service) >= pending.model.services.size()) return RejectReason::bad_order;
-  std::vector<AccessRule>& of_service = pending.access_rules[raw(message.service)];
-  if (of_service.size() + message.count > kAccessRulePerServiceMax) return RejectReason::too_many;
-  of_service.insert(of_service.end(), rules.begin(), rules.end());
-  pending.access_rule_count += message.count;
-  return RejectReason::none;
-}
-
 RejectReason CommandReader::check_commit() const {
   const Pending& pending = *pending_;
   const bool equal = pending.model.snat_ranges.size() == pending.counts.snat_range_count &&
@@ -378,7 +362,8 @@ RejectReason CommandReader::check_commit() const {
                      pending.bind_count == pending.counts.bind_count &&
                      pending.backend_count == pending.counts.backend_count &&
                      pending.backend_host_count == pending.counts.backend_host_count &&
-                     pending.access_rule_count == pending.counts.access_rule_count;
+                     pending.access_rule_count == pending.counts.access_rule_count &&
+                     pending.blocked_prefixes.size() == pending.counts.blocked_prefix_count;
   return equal ? RejectReason::none : RejectReason::bad_count;
 }
 

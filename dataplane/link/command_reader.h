@@ -5,7 +5,7 @@
 // Memory: one pending model, bounded by limits.h and desired_model.h.
 // Fails:  the first wrong message of a transaction is answered with its reason; the rest up to the next begin is
 //         skipped in silence. The applied configuration is never touched here.
-// Tests:  tests/unit/link/{command_reader,proxied_commands}_test.cpp, tests/fuzz/command_fuzz.cpp
+// Tests:  tests/unit/link/{command_reader,proxied_commands,blocklist_commands}_test.cpp, tests/fuzz/command_fuzz.cpp
 #pragma once
 
 #include <array>
@@ -66,6 +66,7 @@ class CommandReader {
     uint32_t backend_host_count = 0;
     uint32_t access_rule_count = 0;
     uint32_t snat_address_count = 0;
+    std::vector<BlockedPrefix> blocked_prefixes;
     std::array<uint32_t, kSnatPoolMax> pool_range_count{};
     std::vector<std::vector<AccessRule>> access_rules;  // by ServiceOrdinal
     VipTable claimed;                                   // binds and SNAT ranges so far
@@ -82,6 +83,7 @@ class CommandReader {
   RejectReason add_backend(const BackendCommand& backend);
   RejectReason add_backend_host(const BackendHostCommand& host);
   RejectReason add_access_rules(const AccessRulesCommand& message);
+  RejectReason add_blocked_prefixes(const BlockedPrefixesCommand& message);
   RejectReason check_commit() const;
   RejectReason check_set_backend(const Command& command, const DesiredModel& applied) const;
 

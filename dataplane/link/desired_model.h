@@ -10,6 +10,7 @@
 
 #include "controlplane/config/host_pattern.h"
 #include "dataplane/pick/access_table.h"
+#include "dataplane/pick/blocklist.h"
 #include "dataplane/pick/eligible_backends.h"
 #include "millrace/addr.h"
 #include "millrace/ids.h"
@@ -72,7 +73,8 @@ struct DesiredModel {
   Generation generation = 0;
   SettingsCommand settings;
   std::vector<SnatRangeCommand> snat_ranges;
-  std::vector<DesiredService> services;  // by ServiceOrdinal; backends by BackendOrdinal
+  std::vector<DesiredService> services;        // by ServiceOrdinal; backends by BackendOrdinal
+  std::shared_ptr<const Blocklist> blocklist;  // null: nobody is blocked
 };
 
 }  // namespace millrace

@@ -107,7 +107,9 @@ RejectReason Publisher::publish_model(DesiredModel& wanted, bool refuse_conflict
   }
   departed_ranges_.commit(std::move(departed));
   slots_.commit(wanted);
-  steering_.remove_others(state_.snapshot.load(std::memory_order_relaxed)->vips);
+  const Snapshot& current = *state_.snapshot.load(std::memory_order_relaxed);
+  steering_.remove_others(current.vips);
+  steering_.set_blocklist(current.blocklist.get(), current.vips);
   directory_.write(wanted);
   for (const DesiredService* service : slots_.departed_services()) directory_.mark(service->slot, SlotLife::leaving);
   for (const BackendSlot slot : slots_.departed_backends()) directory_.mark(slot, SlotLife::leaving);

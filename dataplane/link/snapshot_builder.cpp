@@ -144,6 +144,7 @@ BuiltSnapshot SnapshotBuilder::build(const SnapshotInputs& inputs) {
   auto snapshot = std::make_unique<Snapshot>();
   snapshot->generation = model.generation;
   snapshot->settings = model.settings;
+  snapshot->blocklist = model.blocklist;
   for (const SnatRangeCommand& range : model.snat_ranges) {
     SnatPool& pool = snapshot->snat_pools[range.pool];
     (range.first.is_ipv4() ? pool.ipv4 : pool.ipv6)

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/pick/access_table.h"
+#include "dataplane/pick/blocklist.h"
 #include "dataplane/pick/host_table.h"
 #include "dataplane/pick/pick_table.h"
 #include "dataplane/pick/rate_limiter.h"
@@ -51,7 +52,8 @@ struct Snapshot {
   std::array<SnatPool, kSnatPoolMax> snat_pools;
   // By ServiceSlot; null where the slot is not configured. Shared, because one service's change leaves the others'.
   std::vector<std::shared_ptr<const ServiceTables>> services;
-  bool any_spliced = false;      // a service of mode proxy, or with syn_proxy
+  std::shared_ptr<const Blocklist> blocklist;  // null: nobody is blocked
+  bool any_spliced = false;                    // a service of mode proxy, or with syn_proxy
   bool any_lost = false;         // a UDP service has a backend that its sessions move off (BackendStanding::lost)
   bool any_packet_rate = false;  // a service that limits the packets of connections that live
 };

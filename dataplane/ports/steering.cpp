@@ -1,99 +1,28 @@
 // steering.cpp: see the header. Keeps a copy of what the maps hold and writes only what differs.
 #include "dataplane/ports/steering.h"
 
-#include <bpf/bpf.h>
 #include <net/if.h>
+#include <spdlog/spdlog.h>
 
-#include <cerrno>
 #include <cstring>
-#include <map>
 #include <stdexcept>
 #include <utility>
 
 #include "dataplane/bpf/steer_loader.h"
 #include "dataplane/bpf/steer_maps.h"
+#include "dataplane/ports/map_mirror.h"
+#include "dataplane/ports/steer_rows.h"
+#include "dataplane/ports/xdp_blocklist.h"
 
 namespace millrace {
 
 namespace {
 
-static_assert(sizeof(steer_endpoint) == sizeof(VipKey) && sizeof(steer_address_key) == sizeof(IpAddr));
+static_assert(sizeof(steer_endpoint) == sizeof(VipKey));
 
-template <typename Value>
-struct ByBytes {
-  bool operator()(const Value& left, const Value& right) const { return std::memcmp(&left, &right, sizeof left) < 0; }
-};
-
-bool equal_bytes(const auto& left, const auto& right) { return std::memcmp(&left, &right, sizeof left) == 0; }
-
-// One map of the kernel and our copy of it.
-template <typename Key, typename Value>
-class Mirror {
- public:
-  using Rows = std::map<Key, Value, ByBytes<Key>>;
-
-  // Reads what is there: a take-over finds the entries of the dataplane that died.
-  void open(int fd, const char* name) {
-    fd_ = fd;
-    name_ = name;
-    Key key{};
-    for (bool more = bpf_map_get_next_key(fd_, nullptr, &key) == 0; more;) {
-      Value value{};
-      if (bpf_map_lookup_elem(fd_, &key, &value) == 0) rows_.emplace(key, value);
-      Key next{};
-      more = bpf_map_get_next_key(fd_, &key, &next) == 0;
-      key = next;
-    }
-  }
-
-  // Adds or changes. On failure the map is as before the call.
-  bool put(const Rows& wanted, std::string& error) {
-    Rows changed;  // with their old values; what was not there is in `added`
-    std::vector<Key> added;
-    for (const auto& [key, value] : wanted) {
-      const auto row = rows_.find(key);
-      if (row != rows_.end() && equal_bytes(row->second, value)) continue;
-      if (bpf_map_update_elem(fd_, &key, &value, BPF_ANY) != 0) {
-        error = std::string("the XDP program's map ") + name_ + " refuses an entry: " + std::strerror(errno);
-        for (const Key& gone : added) erase(gone);
-        for (const auto& [old_key, old_value] : changed) write(old_key, old_value);
-        return false;
-      }
-      if (row == rows_.end())
-        added.push_back(key);
-      else
-        changed.emplace(key, row->second);
-      rows_[key] = value;
-    }
-    return true;
-  }
-
-  void remove_others(const Rows& wanted) {
-    std::vector<Key> gone;
-    for (const auto& [key, value] : rows_)
-      if (!wanted.contains(key)) gone.push_back(key);
-    for (const Key& key : gone) erase(key);
-  }
-
-  const Rows& rows() const { return rows_; }
-
- private:
-  void erase(const Key& key) {
-    bpf_map_delete_elem(fd_, &key);
-    rows_.erase(key);
-  }
-  void write(const Key& key, const Value& value) {
-    if (bpf_map_update_elem(fd_, &key, &value, BPF_ANY) == 0) rows_[key] = value;
-  }
-
-  int fd_ = -1;
-  const char* name_ = "";
-  Rows rows_;
-};
-
-using EndpointRows = Mirror<steer_endpoint, uint32_t>::Rows;
-using AddressRows = Mirror<steer_address_key, steer_address>::Rows;
-using HostRows = Mirror<steer_address_key, uint32_t>::Rows;
+using EndpointRows = MapMirror<steer_endpoint, uint32_t>::Rows;
+using AddressRows = MapMirror<steer_address_key, steer_address>::Rows;
+using HostRows = MapMirror<steer_address_key, uint32_t>::Rows;
 
 steer_endpoint to_endpoint(const VipKey& key) {
   steer_endpoint endpoint{};
@@ -101,20 +30,6 @@ steer_endpoint to_endpoint(const VipKey& key) {
   endpoint.port_be = key.port.raw;
   endpoint.proto = static_cast<uint8_t>(key.proto);
   return endpoint;
-}
-
-steer_address_key to_key(const IpAddr& addr) {
-  steer_address_key key{};
-  std::memcpy(key.addr, addr.bytes.data(), sizeof key.addr);
-  return key;
-}
-
-bool add_range(steer_address& address, const steer_port_range& range) {
-  for (uint32_t i = 0; i < address.range_count; ++i)
-    if (equal_bytes(address.ranges[i], range)) return true;
-  if (address.range_count == steer_range_max) return false;
-  address.ranges[address.range_count++] = range;
-  return true;
 }
 
 EndpointRows service_rows(const VipTable& table) {
@@ -161,10 +76,11 @@ void widen(AddressRows& wanted, const AddressRows& held) {
 
 struct Steering::State {
   SteerMaps maps;
-  Mirror<steer_endpoint, uint32_t> services;
-  Mirror<steer_endpoint, uint32_t> backends;
-  Mirror<steer_address_key, steer_address> addresses;
-  Mirror<steer_address_key, uint32_t> host;
+  MapMirror<steer_endpoint, uint32_t> services;
+  MapMirror<steer_endpoint, uint32_t> backends;
+  MapMirror<steer_address_key, steer_address> addresses;
+  MapMirror<steer_address_key, uint32_t> host;
+  XdpBlocklist blocklist;
   bool active = false;  // there is an af_xdp port
 };
 
@@ -183,6 +99,7 @@ Steering::Steering(const std::vector<Port>& ports) : state_(std::make_unique<Sta
     state_->backends.open(state_->maps.backends, STEER_BACKENDS_MAP);
     state_->addresses.open(state_->maps.addresses, STEER_ADDRESSES_MAP);
     state_->host.open(state_->maps.host, STEER_HOST_MAP);
+    state_->blocklist.open(state_->maps);
     state_->active = true;
     return;
   }
@@ -212,6 +129,14 @@ void Steering::remove_others(const VipTable& wanted) {
   state_->services.remove_others(service_rows(wanted));
   state_->backends.remove_others(backend_rows(wanted));
 }
+
+void Steering::set_blocklist(const Blocklist* blocklist, const VipTable& vips) {
+  std::string error;
+  if (!state_->active || state_->blocklist.follow(blocklist, vips, error)) return;
+  spdlog::warn("{}; what is missing there of the blocklist is dropped by the workers", error);
+}
+
+uint64_t Steering::blocked() const { return state_->active ? state_->blocklist.dropped() : 0; }
 
 void Steering::set_host_addresses(const std::vector<IpAddr>& addresses) {
   if (!state_->active) return;

@@ -33,6 +33,9 @@ inline constexpr uint32_t kMaglevSize = 65537;       // Prime; 128 KiB a service
 inline constexpr uint32_t kAccessRulePerServiceMax = 100'000;
 inline constexpr uint32_t kAccessRuleMax = 1'000'000;  // of all services: 34 MiB compiled, if all are IPv6
 
+// 17 B each on their way, compiled as access rules are, and at most 128 B each in the trie of the XDP program.
+inline constexpr uint32_t kBlockedPrefixMax = 100'000;
+
 // Of proxied connections: how long a backend that is tried, and a ClientHello, may take. A round trip; a client's patience.
 inline constexpr uint32_t kHandshakeTimeoutMsMin = 10;
 inline constexpr uint32_t kHandshakeTimeoutMsMax = 60'000;

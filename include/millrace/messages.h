@@ -2,7 +2,7 @@
 // checks every field of the copy, and uses the copy.
 //
 // control -> data, a configuration as one transaction (a snapshot, never a patch):
-//   begin(G) settings? snat_range* service* bind* backend* backend_host* access_rules* commit(G)
+//   begin(G) settings? snat_range* service* bind* backend* backend_host* access_rules* blocked_prefixes* commit(G)
 //   answered by applied(G) or rejected(G, reason)
 // An item may only name what came before it (a bind its service, a service its pool). A second begin abandons an
 // open transaction. Services are matched to living ones by name, backends by (service, endpoint): what matches
@@ -71,8 +71,9 @@ enum class CommandKind : uint16_t {
   backend = 6,
   backend_host = 7,
   access_rules = 8,
-  commit = 9,
-  set_backend = 10,
+  blocked_prefixes = 9,
+  commit = 10,
+  set_backend = 11,
 };
 
 struct BeginCommand {
@@ -82,7 +83,8 @@ struct BeginCommand {
   uint32_t bind_count = 0;
   uint32_t backend_count = 0;
   uint32_t backend_host_count = 0;
-  uint32_t access_rule_count = 0;  // rules, not messages
+  uint32_t access_rule_count = 0;     // rules, not messages
+  uint32_t blocked_prefix_count = 0;  // likewise
 };
 
 // Idle timeouts by TCP state and for UDP, in ms, 1 s .. 7 days; defaults are RFC 5382 REQ-5 and RFC 4787 REQ-5.
@@ -199,6 +201,23 @@ struct AccessRulesCommand {
   AccessRule rules[kAccessRulesPerCommand];
 };
 
+// Whose packets to VIPs are dropped. Host bits are zero.
+struct BlockedPrefix {
+  IpAddr prefix;
+  uint8_t bits = 0;  // of the family's own 32 or 128
+  bool operator==(const BlockedPrefix&) const = default;
+};
+static_assert(sizeof(BlockedPrefix) == 17 && std::has_unique_object_representations_v<BlockedPrefix>);
+
+inline constexpr uint32_t kBlockedPrefixesPerCommand = 14;
+
+// The next of the blocklist, in any order; they may repeat and hold each other.
+struct BlockedPrefixesCommand {
+  uint8_t count = 0;  // 1 .. kBlockedPrefixesPerCommand; the others are zero
+  uint8_t reserved = 0;
+  BlockedPrefix prefixes[kBlockedPrefixesPerCommand];
+};
+
 // Which fields of set_backend count.
 inline constexpr uint32_t kSetHealth = 1;
 inline constexpr uint32_t kSetAdmin = 2;
@@ -228,6 +247,7 @@ struct Command {
     BackendCommand backend;
     BackendHostCommand backend_host;
     AccessRulesCommand access_rules;
+    BlockedPrefixesCommand blocked_prefixes;
     SetBackendCommand set_backend;
     uint8_t bytes[240];
     Body() : bytes{} {}

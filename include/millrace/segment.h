@@ -71,6 +71,7 @@ struct SegmentHeader {
   std::atomic<uint64_t> applied_generation{0};
   std::atomic<uint64_t> events_dropped{0};  // the event ring was full
   std::atomic<uint64_t> commands_rejected{0};
+  std::atomic<uint64_t> blocked_in_xdp{0};  // packets that the XDP program dropped as `blocked`; no worker counts them
 
   // Writer: control plane.
   alignas(64) std::atomic<uint64_t> control_heartbeat_ms{0};

@@ -61,7 +61,7 @@ void list_commands(std::ostream& out) {
   BEGIN(Command); FIELD(kind); FIELD(reserved); FIELD(sequence); FIELD(generation); FIELD(body); END
   BEGIN(Command::Body); FIELD(bytes); END
   BEGIN(BeginCommand); FIELD(snat_range_count); FIELD(service_count); FIELD(bind_count); FIELD(backend_count);
-    FIELD(backend_host_count); FIELD(access_rule_count); END
+    FIELD(backend_host_count); FIELD(access_rule_count); FIELD(blocked_prefix_count); END
   BEGIN(SettingsCommand); FIELD(syn_sent_timeout_ms); FIELD(syn_received_timeout_ms); FIELD(fin_wait_timeout_ms);
     FIELD(time_wait_timeout_ms); FIELD(closed_timeout_ms); FIELD(reserved); END
   BEGIN(SnatRangeCommand); FIELD(pool); FIELD(port_first); FIELD(port_last); FIELD(reserved); FIELD(first);
@@ -79,6 +79,8 @@ void list_commands(std::ostream& out) {
   BEGIN(BackendHostCommand); FIELD(service); FIELD(backend); FIELD(pattern); END
   BEGIN(AccessRule); FIELD(prefix); FIELD(bits); FIELD(action); END
   BEGIN(AccessRulesCommand); FIELD(service); FIELD(count); FIELD(reserved); FIELD(rules); END
+  BEGIN(BlockedPrefix); FIELD(prefix); FIELD(bits); END
+  BEGIN(BlockedPrefixesCommand); FIELD(count); FIELD(reserved); FIELD(prefixes); END
   BEGIN(SetBackendCommand); FIELD(service); FIELD(backend); FIELD(fields); FIELD(weight); FIELD(health); FIELD(admin);
     FIELD(reserved); END
   // clang-format on
@@ -131,7 +133,8 @@ void list_segment(std::ostream& out) {
   BEGIN(SegmentHeader); FIELD(magic); FIELD(abi_version); FIELD(worker_count); FIELD(layout); FIELD(segment_bytes);
     FIELD(port_count); FIELD(connection_count); FIELD(tsc_hz); FIELD(dataplane_pid); FIELD(reserved);
     FIELD(dataplane_start_ms); FIELD(sections); FIELD(dataplane_heartbeat_ms); FIELD(applied_generation);
-    FIELD(events_dropped); FIELD(commands_rejected); FIELD(control_heartbeat_ms); FIELD(control_pid); END
+    FIELD(events_dropped); FIELD(commands_rejected); FIELD(blocked_in_xdp); FIELD(control_heartbeat_ms);
+    FIELD(control_pid); END
   BEGIN(WorkerInfo); FIELD(cpu); FIELD(tid); FIELD(slab_first); FIELD(slab_count); FIELD(reserved); END
   BEGIN(PortInfo); FIELD(name); FIELD(device); FIELD(mac); FIELD(mtu_bytes); FIELD(kernel_ifindex);
     FIELD(queue_count); FIELD(steering); FIELD(steering_reason); FIELD(link_up); FIELD(reta_size);
@@ -166,7 +169,8 @@ void list_enums(std::ostream& out) {
     VALUE(ConnState, counted);
   ENUM(CommandKind); VALUE(CommandKind, begin); VALUE(CommandKind, settings); VALUE(CommandKind, snat_range);
     VALUE(CommandKind, service); VALUE(CommandKind, bind); VALUE(CommandKind, backend); VALUE(CommandKind, backend_host);
-    VALUE(CommandKind, access_rules); VALUE(CommandKind, commit); VALUE(CommandKind, set_backend);
+    VALUE(CommandKind, access_rules); VALUE(CommandKind, blocked_prefixes); VALUE(CommandKind, commit);
+    VALUE(CommandKind, set_backend);
   ENUM(EventKind); VALUE(EventKind, applied); VALUE(EventKind, rejected); VALUE(EventKind, connect_failed);
     VALUE(EventKind, backend_reset); VALUE(EventKind, slab_full); VALUE(EventKind, snat_exhausted);
     VALUE(EventKind, client_refused); VALUE(EventKind, syn_proxy_on); VALUE(EventKind, syn_proxy_off);
@@ -223,6 +227,8 @@ void list_limits(std::ostream& out) {
   LIMIT(kAccessRulePerServiceMax);
   LIMIT(kAccessRuleMax);
   LIMIT(kAccessRulesPerCommand);
+  LIMIT(kBlockedPrefixMax);
+  LIMIT(kBlockedPrefixesPerCommand);
   LIMIT(kCommandRingSlots);
   LIMIT(kEventRingSlots);
   LIMIT(kSetHealth);

@@ -117,6 +117,13 @@ void check_model(const DesiredModel& model, Generation applied) {
     require(range.port_first != 0 && range.port_first <= range.port_last, "SNAT ports");
     pools.insert(range.pool);
   }
+  if (model.blocklist) {
+    require(!model.blocklist->prefixes().empty(), "nobody blocked has no list");
+    for (const BlockedPrefix& blocked : model.blocklist->prefixes()) {
+      require(is_prefix(blocked.prefix, blocked.bits), "a prefix");
+      require(model.blocklist->holds(blocked.prefix), "whoever is blocked");
+    }
+  }
   std::set<std::string> names;
   std::set<std::tuple<IpAddr, uint16_t, Proto>> binds;
   for (const DesiredService& service : model.services) {

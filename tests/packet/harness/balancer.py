@@ -134,22 +134,26 @@ class Balancer:
         self.write_config(text)
         self.millctl("reload")
 
-    def workers(self):
-        """One dict of counters a worker, its drops under 'dropped' by reason."""
+    def counters(self):
         counters = self.get("/v1/counters")
         assert counters and counters["connected"], f"no counters: {counters}\n{self.logs()}"
-        return counters["workers"]
+        return counters
+
+    def workers(self):
+        """One dict of counters a worker, its drops under 'dropped' by reason."""
+        return self.counters()["workers"]
+
+    def received(self):
+        """Frames that workers took in, and those that an XDP program dropped before."""
+        counters = self.counters()
+        return sum(worker["rx_packets"] for worker in counters["workers"]) + counters["blocked_in_xdp"]
 
     def total(self, counter):
         return sum(worker[counter] for worker in self.workers())
 
     def drops(self):
-        """Reasons with a count above zero, all workers together."""
-        total = {}
-        for worker in self.workers():
-            for reason, count in worker["dropped"].items():
-                total[reason] = total.get(reason, 0) + count
-        return {reason: count for reason, count in total.items() if count}
+        """Reasons with a count above zero, of all workers and XDP programs together."""
+        return {drop["reason"]: drop["packets"] for drop in self.counters()["drops"] if drop["packets"]}
 
     def settled_workers(self, seconds=5.0):
         """Counters once nothing is on its way any more: two readings alike, and the equation holds for each worker."""

@@ -32,8 +32,8 @@ class Bench:
         self.balancer.check_alive()
         self.client.clear()
         self.backend.clear()
-        workers = self.balancer.settled_workers()
-        self.others_rx = sum(worker["rx_packets"] for worker in workers) - self.sent()
+        self.balancer.settled_workers()
+        self.others_rx = self.balancer.received() - self.sent()
         self.drops_before = self.balancer.drops()
         self.drops_announced = {}
 
@@ -48,7 +48,7 @@ class Bench:
         self.last_sender = wire
         sent = self.sent()
         deadline = time.monotonic() + 1
-        while self.balancer.total("rx_packets") - self.others_rx < sent and time.monotonic() < deadline:
+        while self.balancer.received() - self.others_rx < sent and time.monotonic() < deadline:
             time.sleep(0.001)
 
     def expect_drops(self, reason, count=1):

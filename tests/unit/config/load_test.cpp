@@ -266,6 +266,43 @@ TEST(Load_config, as_many_access_rules_as_the_limit_says) {
   EXPECT_EQ(load().errors[0].problem, "has 100001 rules");
 }
 
+std::string with_blocklist(const std::string& keys) {
+  return "[dataplane]\nworkers = \"0\"\n[[dataplane.port]]\nname = \"front\"\ndevice = \"null\"\n[blocklist]\n" + keys;
+}
+
+TEST(Load_config, the_prefixes_of_the_blocklist_and_of_its_file) {
+  const std::string path = write_rules("192.0.2.1 # one address\n\n2001:db8:bad::/48\n");
+  const LoadResult result = parse_config(
+      with_blocklist("file = \"" + path + "\"\nprefixes = [\"203.0.113.0/24\", \"10.1.2.3/8\"]\n"), "blocklist.toml");
+  ASSERT_TRUE(result.config.has_value()) << format_error(result.errors[0]);
+  EXPECT_EQ(*result.config->blocklist,
+            (std::vector<BlockedPrefix>{
+                {ip("203.0.113.0"), 24}, {ip("10.0.0.0"), 8}, {ip("192.0.2.1"), 32}, {ip("2001:db8:bad::"), 48}}));
+  const LoadResult bare = parse_config(with_blocklist("prefixes = []\n"), "blocklist.toml");
+  ASSERT_TRUE(bare.config.has_value());
+  EXPECT_EQ(bare.config->blocklist, nullptr);
+}
+
+TEST(Load_config, mistakes_in_the_file_of_the_blocklist_name_its_lines) {
+  const std::string path = write_rules("192.0.2.0/24\ndeny 192.0.2.0/24\n");
+  const LoadResult result = parse_config(with_blocklist("file = \"" + path + "\"\n"), "blocklist.toml");
+  ASSERT_EQ(result.errors.size(), 1u);
+  EXPECT_EQ(result.errors[0].key, "blocklist.file");
+  EXPECT_NE(result.errors[0].problem.find("line 2 of "), std::string::npos) << result.errors[0].problem;
+}
+
+TEST(Load_config, as_many_blocked_prefixes_as_the_limit_says) {
+  std::string text;
+  for (uint32_t i = 0; i < kBlockedPrefixMax; ++i) text += format_ip(IpAddr::from_ipv4(Be32::from_host(i))) + "\n";
+  const auto load = [&] {
+    return parse_config(with_blocklist("file = \"" + write_rules(text) + "\"\n"), "blocklist.toml");
+  };
+  EXPECT_TRUE(load().config.has_value());
+  text += "2001:db8::/32\n";
+  ASSERT_EQ(load().errors.size(), 1u);
+  EXPECT_EQ(load().errors[0].problem, "has 100001 prefixes");
+}
+
 TEST(Load_config, an_unreadable_file_is_one_error) {
   for (const char* path : {"/nonexistent/millrace.toml", "/"}) {
     const LoadResult result = load_config(path);

@@ -53,6 +53,8 @@ TEST_F(Api, status_with_a_dataplane) {
     worker.connections_opened.set(10);
     worker.connections_closed.set(3);
     worker.dropped[0].set(4);
+    worker.dropped[static_cast<size_t>(DropReason::blocked)].set(2);
+    running.fake->header().blocked_in_xdp.store(30);
   });
   const Reply reply = get("/v1/status");
   EXPECT_EQ(reply.body["dataplane"]["state"], "running");
@@ -61,7 +63,11 @@ TEST_F(Api, status_with_a_dataplane) {
   EXPECT_EQ(reply.body["config"]["generation_applied"], 1);
   EXPECT_EQ(reply.body["connections"]["used"], 7);
   EXPECT_EQ(reply.body["connections"]["capacity"], 2048);
-  EXPECT_EQ(reply.body["drops_total"], 4);
+  EXPECT_EQ(reply.body["drops_total"], 36);
+  EXPECT_EQ(reply.body["blocklist"], Json({{"prefixes", 0}, {"packets", 32}, {"packets_in_xdp", 30}}));
+  const Json counters = get("/v1/counters").body;
+  EXPECT_EQ(counters["blocked_in_xdp"], 30);
+  EXPECT_EQ(counters["drops"][static_cast<size_t>(DropReason::blocked)]["packets"], 32);
   EXPECT_TRUE(running.until([&] { return running.daemon->rates().rates().size() == 2; }));
   EXPECT_EQ(get("/v1/status").body["workers"].size(), 2u);
 }

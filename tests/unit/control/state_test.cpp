@@ -142,6 +142,19 @@ TEST(diff_state, the_same_access_rules_read_again_are_no_change) {
   EXPECT_TRUE(diff_state(from, to).snapshot_needed);
 }
 
+config::BlockedPrefixes block_first_addresses(uint32_t count) {
+  std::vector<BlockedPrefix> prefixes;
+  for (uint32_t i = 0; i < count; ++i) prefixes.push_back({IpAddr::from_ipv4(Be32::from_host(0x0a00'0000 + i)), 32});
+  return std::make_shared<const std::vector<BlockedPrefix>>(std::move(prefixes));
+}
+
+TEST(diff_state, the_same_blocklist_read_again_is_no_change) {
+  DesiredState from = desired(sample_config()), to = from;
+  from.blocklist = block_first_addresses(20);
+  to.blocklist = block_first_addresses(20);
+  EXPECT_FALSE(diff_state(from, to).snapshot_needed);
+}
+
 TEST(diff_state, everything_else_needs_a_snapshot) {
   const DesiredState from = desired(sample_config());
   const std::vector<std::function<void(DesiredState&)>> changes = {
@@ -178,6 +191,7 @@ TEST(diff_state, everything_else_needs_a_snapshot) {
       [](DesiredState& s) { s.services[0].connection_rate = 1; },
       [](DesiredState& s) { s.services[0].source_prefix6 = 48; },
       [](DesiredState& s) { s.services[0].access_rules = deny_first_addresses(1); },
+      [](DesiredState& s) { s.blocklist = block_first_addresses(1); },
   };
   for (size_t i = 0; i < changes.size(); ++i) {
     DesiredState to = from;
@@ -265,6 +279,22 @@ TEST(make_transaction, access_rules_follow_in_order_as_many_as_fit_a_message) {
   EXPECT_EQ(second.rules[0], (*config.services[1].access_rules)[kAccessRulesPerCommand]);
   EXPECT_EQ(second.rules[2], AccessRule{});
   EXPECT_EQ(describe_command(commands[12], desired(config)), "the access rules of service dns");
+}
+
+TEST(make_transaction, the_blocklist_comes_last_as_much_as_fits_a_message) {
+  config::Config config = sample_config();
+  config.blocklist = block_first_addresses(kBlockedPrefixesPerCommand + 2);
+  const std::vector<Command> commands = make_transaction(desired(config), 7);
+  EXPECT_EQ(commands[0].body.begin.blocked_prefix_count, kBlockedPrefixesPerCommand + 2);
+  ASSERT_EQ(commands.size(), 14u);
+  EXPECT_EQ(commands[11].kind, CommandKind::blocked_prefixes);
+  EXPECT_EQ(commands[11].body.blocked_prefixes.count, kBlockedPrefixesPerCommand);
+  const BlockedPrefixesCommand& second = commands[12].body.blocked_prefixes;
+  EXPECT_EQ(second.count, 2);
+  EXPECT_EQ(second.prefixes[0], (*config.blocklist)[kBlockedPrefixesPerCommand]);
+  EXPECT_EQ(second.prefixes[2], BlockedPrefix{});
+  EXPECT_EQ(commands[13].kind, CommandKind::commit);
+  EXPECT_EQ(describe_command(commands[12], desired(config)), "the blocklist");
 }
 
 TEST(describe_command, names_the_item) {

@@ -113,7 +113,7 @@ using R = RejectReason;
   }
 const BadField kEnvelope[] = {
     {"kind_0", 3, SPOIL(c.kind = CommandKind{0}), R::bad_kind},
-    {"kind_11", 3, SPOIL(c.kind = CommandKind{11}), R::bad_kind},
+    {"kind_12", 3, SPOIL(c.kind = CommandKind{12}), R::bad_kind},
     {"reserved", 3, SPOIL(c.reserved = 1), R::bad_field},
     {"rest_of_body", 3, SPOIL(b.bytes[sizeof(ServiceCommand)] = 1), R::bad_field},
     {"rest_of_begin", 0, SPOIL(b.bytes[239] = 1), R::bad_field},

@@ -96,6 +96,13 @@ class TestTransaction {
     std::ranges::copy(rules, made.rules);
     return *this;
   }
+  TestTransaction& blocked(const std::vector<BlockedPrefix>& prefixes) {
+    counts_.blocked_prefix_count += static_cast<uint32_t>(prefixes.size());
+    BlockedPrefixesCommand& made = add(CommandKind::blocked_prefixes).body.blocked_prefixes;
+    made = {.count = static_cast<uint8_t>(prefixes.size())};
+    std::ranges::copy(prefixes, made.prefixes);
+    return *this;
+  }
 
   std::vector<Command> commands() const {
     std::vector<Command> all(1);

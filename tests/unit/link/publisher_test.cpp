@@ -56,6 +56,17 @@ TEST_F(Publisher_construct, workers_find_empty_tables) {
   EXPECT_FALSE(state_.routes.load()->lookup(ip("10.0.0.1"), hop));
 }
 
+TEST_F(Publisher_apply, the_blocklist_comes_and_goes) {
+  DesiredModel blocking = web(3);
+  blocking.blocklist = compile_blocklist({{ip("192.0.2.0"), 24}});
+  EXPECT_EQ(publisher_->apply(std::move(blocking)), RejectReason::none);
+  EXPECT_TRUE(snapshot().blocklist->holds(ip("192.0.2.1")));
+  EXPECT_TRUE(publisher_->set_addresses({ip("203.0.113.1")}));
+  EXPECT_TRUE(snapshot().blocklist->holds(ip("192.0.2.1"))) << "the host's addresses have nothing to do with it";
+  EXPECT_EQ(publisher_->apply(web(4)), RejectReason::none);
+  EXPECT_EQ(snapshot().blocklist, nullptr);
+}
+
 TEST_F(Publisher_apply, makes_backends_eligible_and_fills_the_directory) {
   EXPECT_EQ(publisher_->apply(web(3)), RejectReason::none);
   EXPECT_EQ(snapshot().generation, 3u);

@@ -236,6 +236,10 @@ void Testbed::lose_backend(BackendSlot slot) {
   snapshots_.back()->any_lost = true;
 }
 
+void Testbed::block(std::vector<BlockedPrefix> prefixes) {
+  snapshots_.back()->blocklist = compile_blocklist(std::move(prefixes));
+}
+
 void Testbed::set_routes(const std::vector<Route>& routes) {
   routes_.push_back(std::make_unique<RouteTable>(routes, static_cast<uint8_t>(routes_.size())));
   state_.routes.store(routes_.back().get(), std::memory_order_release);

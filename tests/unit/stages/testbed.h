@@ -112,6 +112,8 @@ class Testbed {
   void announce_nothing();
   // A backend goes down or is disabled, as the main lcore says it.
   void lose_backend(BackendSlot slot);
+  // Until the next configure().
+  void block(std::vector<BlockedPrefix> prefixes);
   void set_routes(const std::vector<Route>& routes);
   void resolve(PortIndex port, const std::string& addr, const MacAddr& mac);
   std::vector<WorkerNote> notes();
