@@ -65,7 +65,8 @@ namespace millrace {
   X(access_denied, "the access rules of the service do not let this client in")                     \
   X(connection_rate, "new connections come faster than the service's connection_rate")              \
   X(packet_rate, "packets come faster than the service's packet_rate")                              \
-  X(source_rate, "connections or packets come faster than the service takes of one source")
+  X(source_rate, "connections or packets come faster than the service takes of one source")         \
+  X(unknown_vlan, "of a VLAN that no port of the device has, and there is no kernel beside it")
 
 enum class DropReason : uint8_t {
 #define X(name, sentence) name,

@@ -11,6 +11,7 @@ import tcp_life.case
 import udp_exchange.case
 from harness.flow import CLIENT_MAC, FAMILIES, TTL, V4, V6, Flow, TcpFlow, assert_same, same_segment, with_ports
 from harness.network import CLIENT, LB, ip
+from harness.running import config_of
 from harness.wire import Wire
 from udp_exchange.case import datagram
 
@@ -51,7 +52,6 @@ def arrives(flow, wire, layer, source_mac, client_mac):
 
 @pytest.fixture(scope="module")
 def side_wire(running, request):
-    from harness.running import config_of
     running.with_config(config_of(request.path))
     wire = Wire(CLIENT, "sidewire")
     for family in (SIDE4, SIDE6):
