@@ -38,7 +38,10 @@ uint64_t read_number(const std::string& path) {
 uint32_t packet_buffer_count(const config::DataplaneConfig& dataplane) {
   const uint32_t workers = static_cast<uint32_t>(dataplane.workers.size());
   uint32_t count = workers * kBuffersPerWorker + workers * (workers - 1) * kHandoverRingSlots;
-  for (const config::PortConfig& port : dataplane.ports) count += port.queues * kBuffersPerQueue;
+  const auto& ports = dataplane.ports;
+  for (auto port = ports.begin(); port != ports.end(); ++port)
+    if (std::none_of(ports.begin(), port, [&](const auto& other) { return port->shares_device(other); }))
+      count += port->queues * kBuffersPerQueue;
   return count;
 }
 

@@ -189,6 +189,7 @@ void make_segment(Dataplane& dataplane) {
     info.reta_size = port.steering.reta_size;
     info.rss_key_bytes = port.steering.rss_key_bytes;
     info.worker_count = workers_with_queue(port);
+    info.vlan = port.vlan;
   }
 }
 

@@ -35,11 +35,33 @@ QueueCounts queue_counts(const Port& port, uint16_t dpdk_port) {
   return {std::min(device.nb_rx_queues, port.queue_count), std::min(device.nb_tx_queues, port.queue_count)};
 }
 
+// Who has which frames of the port's device; null where the port has all.
+const VlanPorts* vlans_of(Worker& worker, const Port& port) {
+  const auto on_device = [&](const Port& other) { return other.dpdk_port == port.dpdk_port && other.vlan != 0; };
+  if (std::ranges::none_of(worker.state.ports, on_device)) return nullptr;
+  auto vlans = std::make_unique<VlanPorts>();
+  for (const Port& other : worker.state.ports)
+    if (other.dpdk_port == port.dpdk_port) vlans->set(other.vlan, other.index);
+  worker.vlan_ports.push_back(std::move(vlans));
+  return worker.vlan_ports.back().get();
+}
+
+// Ports of one device have one source, that of the port without a tag or, where there is none, of the first.
+bool has_source(const Worker& worker, const Port& port) {
+  for (const Port& other : worker.state.ports)
+    if (other.dpdk_port == port.dpdk_port && other.index != port.index &&
+        (other.vlan == 0 || (port.vlan != 0 && other.index < port.index)))
+      return false;
+  return true;
+}
+
 void add_sources(Worker& worker, const Port& port, uint16_t dpdk_port, SourceKind kind) {
+  const VlanPorts* vlans = kind == SourceKind::nic ? vlans_of(worker, port) : nullptr;
   const uint16_t count = queue_counts(port, dpdk_port).rx;
   for (uint16_t queue = 0; queue < count; ++queue)
     if (port.queue_owner[queue] == worker.self)
-      worker.sources.push_back({.kind = kind, .port = port.index, .dpdk_port = dpdk_port, .queue = queue});
+      worker.sources.push_back(
+          {.kind = kind, .port = port.index, .dpdk_port = dpdk_port, .queue = queue, .vlans = vlans});
 }
 
 // The queue that this worker owns, or the one whose owner sends for it.
@@ -53,6 +75,7 @@ void set_target(Worker& worker, const Port& port, uint16_t dpdk_port, bool to_ke
   target.queue = queue;
   target.owner = port.queue_owner[queue];
   target.to_kernel = to_kernel;
+  target.vlan = port.vlan;
 }
 
 PortFacts facts_of(const Port& port) {
@@ -66,10 +89,10 @@ void add_ports(Worker& worker) {
   for (const Port& port : worker.state.ports) {
     worker.port_facts[raw(port.index)] = facts_of(port);
     worker.mtu_bytes_min = std::min<uint32_t>(worker.mtu_bytes_min, port.mtu_bytes);
-    add_sources(worker, port, port.dpdk_port, SourceKind::nic);
+    if (has_source(worker, port)) add_sources(worker, port, port.dpdk_port, SourceKind::nic);
     set_target(worker, port, port.dpdk_port, false);
     if (port.exception_port == kNoDpdkPort) continue;
-    add_sources(worker, port, port.exception_port, SourceKind::kernel);
+    if (has_source(worker, port)) add_sources(worker, port, port.exception_port, SourceKind::kernel);
     set_target(worker, port, port.exception_port, true);
   }
 }

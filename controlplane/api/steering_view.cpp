@@ -22,6 +22,7 @@ Json port_row(const PortRow& port, size_t index, const std::vector<WorkerLive>& 
   Json row = {
       {"port", port.name},
       {"device", port.device},
+      {"vlan", port.vlan},
       {"steering", kSteeringKindNames[static_cast<size_t>(port.steering)]},
       {"reason", kSteeringReasonNames[static_cast<size_t>(port.steering_reason)]},
       {"sentence", kSteeringReasonSentences[static_cast<size_t>(port.steering_reason)]},

@@ -60,6 +60,8 @@ struct PortConfig {
   std::string device_kind;  // af_xdp | af_packet | pci | memif | pcap | ring | null
   std::string device_arg;   // interface, PCI address, path …
   NicEmulation emulation = NicEmulation::none;
+  uint16_t vlan = 0;      // 802.1Q id, 1 .. kVlanIdMax; 0: frames without a tag
+  std::string interface;  // the kernel's, of this VLAN; empty: the VLAN interface on the device
   uint16_t queues = 1;
   SteeringWish steering = SteeringWish::automatic;
   // Only for ports without a kernel side: what the kernel would have told.
@@ -68,6 +70,10 @@ struct PortConfig {
 
   // As in the file: "af_xdp:eth1".
   std::string device() const;
+  // Both are ports of one device, told apart by their VLANs.
+  bool shares_device(const PortConfig& other) const {
+    return device_kind != "null" && device_kind == other.device_kind && device_arg == other.device_arg;
+  }
 };
 
 // [dataplane]

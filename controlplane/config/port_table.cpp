@@ -160,6 +160,39 @@ void read_static_tables(TableReader& table, PortConfig& port) {
   }
 }
 
+// The VLAN of a port, and which interface of the kernel has its addresses.
+void read_vlan(TableReader& table, const DeviceKindRow* kind, PortConfig& port) {
+  if (kind != nullptr && kind->kind == "pci")
+    return table.refuse("vlan", "a pci port has no VLANs of its own here",
+                        "remove it; the kernel takes tagged frames by VLAN interfaces on the port's TAP");
+  port.vlan = static_cast<uint16_t>(table.read_integer("vlan", 1, kVlanIdMax).value_or(0));
+  if (!table.has("vlan") || (kind != nullptr && !kind->kernel_side))
+    return table.refuse("interface", "names the kernel's interface of a VLAN, and this port has none",
+                        "remove it; it belongs to ports of kind af_xdp or af_packet with vlan = N");
+  const std::optional<Text> interface = table.read_text("interface");
+  if (!interface) return;
+  port.interface = interface->text;
+  if (!is_interface_name(port.interface))
+    table.errors().add(interface->origin, quote(port.interface) + " is no name of an interface",
+                       "write it like \"eth1.100\"; `ip link` shows those that there are");
+}
+
+// What ports of one device have in common, and what must tell them apart.
+void check_shared_device(TableReader& table, const Origin& device, const PortConfig& port, const PortConfig& other) {
+  const std::string name = quote(other.name);
+  const bool tagged = port.vlan != 0 && other.emulation == port.emulation;
+  if (table.has("vlan") && port.vlan == 0) return;  // reported
+  if (other.vlan == port.vlan || other.emulation != port.emulation)
+    table.errors().add(
+        tagged ? table.origin_of("vlan") : device,
+        "the port " + name + (tagged ? " has this VLAN of the device already" : " has this device already"),
+        "give each port its own device, or its own vlan = N; several queues of one are queues = N");
+  else if (other.queues != port.queues || other.steering != port.steering)
+    table.errors().add(table.origin_of(other.queues != port.queues ? "queues" : "steering"),
+                       "differs from that of the port " + name + ", which has the same device",
+                       "write the same queues and steering for all ports of a device");
+}
+
 }  // namespace
 
 std::string_view emulation_name(NicEmulation emulation) {
@@ -186,18 +219,15 @@ void read_port_table(TableReader& table, DataplaneConfig& dataplane) {
   }
   if (!table.has("device")) table.report_missing("device", "write device = \"af_xdp:eth1\"");
   const DeviceKindRow* kind = nullptr;
-  if (const std::optional<Text> device = table.read_text("device")) {
-    kind = read_device(*device, port, table.errors());
-    for (const PortConfig& other : dataplane.ports)
-      if (kind != nullptr && kind->kind != "null" && other.device_kind == port.device_kind &&
-          other.device_arg == port.device_arg)
-        table.errors().add(device->origin, "the port " + quote(other.name) + " has this device already",
-                           "give each port its own device; several queues of one are queues = N");
-  }
+  const std::optional<Text> device = table.read_text("device");
+  if (device) kind = read_device(*device, port, table.errors());
+  read_vlan(table, kind, port);
   port.queues = static_cast<uint16_t>(table.read_integer("queues", 1, kQueueMax).value_or(1));
   static constexpr Choice<SteeringWish> kSteering[] = {
       {"auto", SteeringWish::automatic}, {"rss", SteeringWish::rss}, {"handover", SteeringWish::handover}};
   port.steering = table.read_choice("steering", kSteering).value_or(port.steering);
+  for (const PortConfig& other : dataplane.ports)
+    if (kind != nullptr && port.shares_device(other)) check_shared_device(table, device->origin, port, other);
   if (kind != nullptr && kind->kind == "pcap" && port.queues != 1)
     table.errors().add(table.origin_of("queues"), "a capture file has one queue", "write queues = 1 or remove it");
   if (kind != nullptr && kind->kernel_side) {

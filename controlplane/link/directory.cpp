@@ -33,6 +33,7 @@ std::string text_of(const char (&field)[kNameBytes]) {
 PortRow port_row(const PortInfo& info) {
   PortRow row{.name = text_of(info.name),
               .device = text_of(info.device),
+              .vlan = info.vlan,
               .queue_count = info.queue_count,
               .worker_count = info.worker_count,
               .steering = info.steering,

@@ -31,6 +31,7 @@ struct BackendRow {
 struct PortRow {
   std::string name;
   std::string device;
+  uint16_t vlan = 0;  // 0: untagged
   uint16_t queue_count = 0;
   uint16_t worker_count = 0;  // that have a queue of it
   SteeringKind steering{};

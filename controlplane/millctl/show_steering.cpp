@@ -17,6 +17,7 @@ std::string size_or_dash(const Json& row, const char* key) { return number(row, 
 std::string show_ports(const Json& ports) {
   Table table({{"PORT"},
                {"DEVICE"},
+               {"VLAN", Align::right},
                {"STEERING"},
                {"QUEUES", Align::right},
                {"KEY", Align::right},
@@ -27,8 +28,8 @@ std::string show_ports(const Json& ports) {
                {"WHY"}});
   for (const Json& row : ports) {
     const Json& now = part(row, "now");
-    table.add({field(row, "port"), field(row, "device"), field(row, "steering"), field(row, "queues"),
-               size_or_dash(row, "rss_key_bytes"), size_or_dash(row, "reta_size"),
+    table.add({field(row, "port"), field(row, "device"), size_or_dash(row, "vlan"), field(row, "steering"),
+               field(row, "queues"), size_or_dash(row, "rss_key_bytes"), size_or_dash(row, "reta_size"),
                now.empty() ? "-" : format_rate(real(now, "rx_packets_per_s")), percent(now, "handed_over_share"),
                percent(row, "handed_over_share"), field(row, "sentence")});
   }

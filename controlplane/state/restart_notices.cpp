@@ -12,7 +12,8 @@ bool same_port(const config::PortConfig& a, const config::PortConfig& b) {
   const auto same_route = [](const config::StaticRoute& x, const config::StaticRoute& y) {
     return x.prefix == y.prefix && x.prefix_bits == y.prefix_bits && x.gateway == y.gateway;
   };
-  return a.name == b.name && a.device() == b.device() && a.queues == b.queues && a.steering == b.steering &&
+  return a.name == b.name && a.device() == b.device() && a.vlan == b.vlan && a.interface == b.interface &&
+         a.queues == b.queues && a.steering == b.steering &&
          std::ranges::equal(a.neighbours, b.neighbours, same_neighbour) &&
          std::ranges::equal(a.routes, b.routes, same_route);
 }

@@ -9,6 +9,7 @@
 //   - later fragments, which show no ports, of a packet whose first fragment was ours. On addresses that the kernel owns
 //     and from `nat` backends they must come after it: the kernel has whatever came before.
 // Of what is ours, packets to a VIP from a source on the blocklist end here.
+// Frames with an 802.1Q tag count with their VLAN's port, see steer_vlans; those of other VLANs are the kernel's.
 // Truncated and malformed packets to an address wholly ours go to the dataplane too, which counts them; the rest of
 // them is the kernel's.
 // Name:   libxdp inserts a new socket into the xsks_map of an attached program only when that program is called
@@ -62,6 +63,12 @@ struct {
   __type(key, struct datagram);
   __type(value, __u32);
 } mr_datagrams1 SEC(".maps");
+
+volatile const struct steer_vlans vlans = {};
+
+struct vlan_tag {
+  __be16 control, type;  // of what follows
+};
 
 struct icmp_header {  // of both families; an error quotes the packet it is about right after it
   __u8 type, code;
@@ -351,6 +358,17 @@ static __always_inline int is_ours_arp(void* data, void* end) {
   return address && address->whole;
 }
 
+// Steps over the tag, of which there is one at most. Returns 0 for frames of no port of ours.
+static __always_inline int is_our_vlan(__be16* type, void** payload, void* end) {
+  if (*type != bpf_htons(ETH_P_8021Q)) return !vlans.untagged_passes;
+  const struct vlan_tag* tag = *payload;
+  if ((void*)(tag + 1) > end) return 0;
+  const __u16 id = bpf_ntohs(tag->control) & 0xfff;
+  *type = tag->type;
+  *payload += sizeof *tag;
+  return id == 0 ? !vlans.untagged_passes : vlans.ids[id / 64] >> (id % 64) & 1;
+}
+
 SEC("xdp")
 int xsk_def_prog(struct xdp_md* ctx) {
   void* data = (void*)(long)ctx->data;
@@ -358,12 +376,14 @@ int xsk_def_prog(struct xdp_md* ctx) {
   const struct ethhdr* eth = data;
   void* payload = data + sizeof *eth;
   if (payload > end) return XDP_PASS;
+  __be16 type = eth->h_proto;
+  if (!is_our_vlan(&type, &payload, end)) return XDP_PASS;
   int ours = 0;
-  if (eth->h_proto == bpf_htons(ETH_P_IP))
+  if (type == bpf_htons(ETH_P_IP))
     ours = is_ours_ipv4(payload, end);
-  else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+  else if (type == bpf_htons(ETH_P_IPV6))
     ours = is_ours_ipv6(ctx, payload, end);
-  else if (eth->h_proto == bpf_htons(ETH_P_ARP))
+  else if (type == bpf_htons(ETH_P_ARP))
     ours = is_ours_arp(payload, end);
   if (ours == ours_but_blocked) return drop_blocked();
   return ours ? bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP) : XDP_PASS;

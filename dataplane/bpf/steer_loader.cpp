@@ -150,7 +150,18 @@ std::unique_ptr<Attached> find_our_program(const std::string& interface) {
 
 using ObjectPtr = std::unique_ptr<bpf_object, decltype(&bpf_object__close)>;
 
-ObjectPtr load_object(const std::string& path, const SteerMaps* maps) {
+// The program's constants, from which the kernel drops the branches that are never taken.
+void set_vlans(bpf_object& object, const std::string& path, const std::vector<uint16_t>& vlans) {
+  steer_vlans wanted{};
+  wanted.untagged_passes = std::find(vlans.begin(), vlans.end(), 0) == vlans.end();
+  for (const uint16_t vlan : vlans)
+    if (vlan != 0) wanted.ids[vlan / 64] |= uint64_t{1} << vlan % 64;
+  bpf_map* constants = bpf_object__find_map_by_name(&object, ".rodata");
+  if (constants == nullptr || bpf_map__set_initial_value(constants, &wanted, sizeof wanted) != 0)
+    throw std::runtime_error(path + " is no XDP program of this version; build it anew");
+}
+
+ObjectPtr load_object(const std::string& path, const SteerMaps* maps, const std::vector<uint16_t>& vlans) {
   libbpf_set_print(log_libbpf);
   ObjectPtr object(bpf_object__open_file(path.c_str(), nullptr), bpf_object__close);
   if (!object)
@@ -162,6 +173,7 @@ ObjectPtr load_object(const std::string& path, const SteerMaps* maps) {
     if (maps != nullptr && bpf_map__reuse_fd(map, maps->*field.fd) != 0)
       throw std::runtime_error(std::string("cannot take over the map ") + field.name + ": " + std::strerror(errno));
   }
+  set_vlans(*object, path, vlans);
   const int error = bpf_object__load(object.get());
   if (error != 0)
     throw std::runtime_error("the kernel refuses the XDP program " + path + ": " + std::strerror(-error) +
@@ -202,11 +214,12 @@ std::optional<SteerMaps> find_steer_maps(const std::string& interface) {
   return std::move(find_our_program(interface)->maps);
 }
 
-void attach_steer_program(const std::string& interface, const std::string& object_path, const SteerMaps* shared) {
+void attach_steer_program(const std::string& interface, const std::string& object_path, const SteerMaps* shared,
+                          const std::vector<uint16_t>& vlans) {
   const std::unique_ptr<Attached> old = find_our_program(interface);
   const bool replace = old->program.get() >= 0;
   if (shared == nullptr && old->maps) shared = &*old->maps;
-  const ObjectPtr object = load_object(object_path, shared);
+  const ObjectPtr object = load_object(object_path, shared, vlans);
   const bpf_program* program = bpf_object__find_program_by_name(object.get(), STEER_PROGRAM);
   if (program == nullptr) throw std::runtime_error(object_path + " is no XDP program of this version; build it anew");
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace millrace {
 
@@ -40,8 +41,9 @@ std::string steer_object_path();
 std::optional<SteerMaps> find_steer_maps(const std::string& interface);
 
 // Attaches our program, in place of ours if there is one already. It works on `shared` if given, else on the replaced
-// program's maps, else on new, empty ones.
-void attach_steer_program(const std::string& interface, const std::string& object_path, const SteerMaps* shared);
+// program's maps, else on new, empty ones. It looks at the frames of these VLANs alone; 0: at those without a tag.
+void attach_steer_program(const std::string& interface, const std::string& object_path, const SteerMaps* shared,
+                          const std::vector<uint16_t>& vlans = {0});
 
 // Takes our program off the interface, if it is there.
 void detach_steer_program(const std::string& interface);

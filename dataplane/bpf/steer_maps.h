@@ -63,5 +63,11 @@ enum {
   steer_extension_max = 8,    // IPv6 extension headers of a packet; the dataplane steps over no more
 };
 
+// Which frames of its interface the program looks at; all others pass to the kernel. Set before it is loaded.
+struct steer_vlans {
+  __u64 ids[64];          // by bit: 802.1Q ids of our ports
+  __u64 untagged_passes;  // no port of ours has the frames without a tag, or with id 0
+};
+
 // The name by which libxdp recognises a program whose xsks_map it may use (see steer.bpf.c).
 #define STEER_PROGRAM "xsk_def_prog"

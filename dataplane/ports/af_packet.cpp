@@ -19,8 +19,8 @@ constexpr unsigned kBlockBytes = 128 * 1024;
 // TPACKET_V2: header and socket address, then the frame, placed so that the IP header is 16-aligned.
 constexpr unsigned kSlotHeaderBytes = TPACKET_ALIGN(TPACKET2_HDRLEN + 16) - RTE_ETHER_HDR_LEN;
 
-unsigned slot_bytes(const KernelInterface& interface, const rte_mempool* mbuf_pool) {
-  const unsigned frame_bytes = interface.mtu_bytes + RTE_ETHER_HDR_LEN;
+unsigned slot_bytes(const KernelInterface& interface, unsigned tag_bytes, const rte_mempool* mbuf_pool) {
+  const unsigned frame_bytes = interface.mtu_bytes + RTE_ETHER_HDR_LEN + tag_bytes;
   for (const unsigned bytes : {2048u, 4096u, 16384u})
     // The driver wants room for a whole slot in an mbuf.
     if (frame_bytes + kSlotHeaderBytes <= bytes && bytes - TPACKET2_HDRLEN <= frame_bytes_max(mbuf_pool, 0))
@@ -33,7 +33,7 @@ unsigned slot_bytes(const KernelInterface& interface, const rte_mempool* mbuf_po
 
 Device plug_af_packet(const DeviceRequest& request) {
   const KernelInterface interface = read_kernel_interface(request.config.device_arg);
-  const unsigned bytes = slot_bytes(interface, request.mbuf_pool);
+  const unsigned bytes = slot_bytes(interface, request.has_tags() ? RTE_VLAN_HLEN : 0, request.mbuf_pool);
   Device device{.kind = DeviceKind::af_packet,
                 .kernel_sees_all = true,
                 .kernel_ifindex = interface.ifindex,

@@ -20,6 +20,7 @@
 
 #include "dataplane/ports/device.h"
 #include "dataplane/ports/kernel_interface.h"
+#include "dataplane/ports/vlan_interface.h"
 
 namespace millrace {
 
@@ -53,7 +54,8 @@ void check_interface(const KernelInterface& interface, const DeviceRequest& requ
         "the packet buffers lie in " + std::to_string(request.mbuf_pool->nb_mem_chunks) +
         " pieces of memory, AF_XDP needs them in one: use no pci port beside af_xdp, or turn the IOMMU "
         "on (kernel option intel_iommu=on or amd_iommu=on)");
-  const int mtu_max = frame_bytes_max(request.mbuf_pool, XDP_PACKET_HEADROOM) - RTE_ETHER_HDR_LEN;
+  const int header_bytes = RTE_ETHER_HDR_LEN + (request.has_tags() ? RTE_VLAN_HLEN : 0);
+  const int mtu_max = frame_bytes_max(request.mbuf_pool, XDP_PACKET_HEADROOM) - header_bytes;
   if (interface.mtu_bytes > mtu_max)
     throw std::runtime_error("the MTU of " + name + " is " + std::to_string(interface.mtu_bytes) +
                              ", an AF_XDP frame here takes " + std::to_string(mtu_max) + "; `ip link set dev " + name +
@@ -87,8 +89,9 @@ Device plug_af_xdp(const DeviceRequest& request) {
   try {
     device.held_sockets.push_back(hold_interface(interface.name));
     device.held_sockets.push_back(hold_all_multicast(interface));
+    if (request.has_tags()) leave_tags_in_frames(interface);
     attach_steer_program(interface.name, steer_object_path(),
-                         request.steer_maps.complete() ? &request.steer_maps : nullptr);
+                         request.steer_maps.complete() ? &request.steer_maps : nullptr, request.vlans);
     device.steered = true;
     if (!request.steer_maps.complete()) request.steer_maps = find_steer_maps(interface.name).value();
     libxdp_set_print(log_libxdp);

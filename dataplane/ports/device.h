@@ -4,6 +4,7 @@
 // Fails:  std::runtime_error, one sentence with the remedy; nothing is left plugged.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -43,10 +44,16 @@ struct Device {
 // What the drivers need to know of the port they are for.
 struct DeviceRequest {
   const config::PortConfig& config;
+  // Of all ports of the device; 0: one has the frames without a tag.
+  const std::vector<uint16_t>& vlans;
   PortIndex index{};
   rte_mempool* mbuf_pool = nullptr;
   // The maps that all our XDP programs share; the first af_xdp port fills it in when no program was left to inherit.
   SteerMaps& steer_maps;
+
+  bool has_tags() const {
+    return std::any_of(vlans.begin(), vlans.end(), [](uint16_t vlan) { return vlan != 0; });
+  }
 };
 
 Device plug_af_xdp(const DeviceRequest& request);

@@ -42,12 +42,11 @@ bool is_fragment(const rte_ipv4_hdr& ip) {
   return (rte_be_to_cpu_16(ip.fragment_offset) & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0;
 }
 
-uint32_t hash_ipv4(const rte_mbuf& mbuf, const uint8_t* key) {
-  if (mbuf.data_len < sizeof(rte_ether_hdr) + sizeof(rte_ipv4_hdr)) return 0;
-  const auto* ip = rte_pktmbuf_mtod_offset(&mbuf, const rte_ipv4_hdr*, sizeof(rte_ether_hdr));
+uint32_t hash_ipv4(const rte_mbuf& mbuf, size_t offset, const uint8_t* key) {
+  if (mbuf.data_len < offset + sizeof(rte_ipv4_hdr)) return 0;
+  const auto* ip = rte_pktmbuf_mtod_offset(&mbuf, const rte_ipv4_hdr*, offset);
   Ports ports;
-  if (is_fragment(*ip) || !read_ports(mbuf, sizeof(rte_ether_hdr) + rte_ipv4_hdr_len(ip), ip->next_proto_id, ports))
-    return 0;
+  if (is_fragment(*ip) || !read_ports(mbuf, offset + rte_ipv4_hdr_len(ip), ip->next_proto_id, ports)) return 0;
   rte_thash_tuple tuple{};
   tuple.v4.src_addr = rte_be_to_cpu_32(ip->src_addr);
   tuple.v4.dst_addr = rte_be_to_cpu_32(ip->dst_addr);
@@ -56,12 +55,12 @@ uint32_t hash_ipv4(const rte_mbuf& mbuf, const uint8_t* key) {
   return rte_softrss(reinterpret_cast<uint32_t*>(&tuple), RTE_THASH_V4_L4_LEN, key);
 }
 
-uint32_t hash_ipv6(const rte_mbuf& mbuf, const uint8_t* key) {
-  constexpr size_t kL4Offset = sizeof(rte_ether_hdr) + sizeof(rte_ipv6_hdr);
-  if (mbuf.data_len < kL4Offset) return 0;
-  const auto* ip = rte_pktmbuf_mtod_offset(&mbuf, const rte_ipv6_hdr*, sizeof(rte_ether_hdr));
+uint32_t hash_ipv6(const rte_mbuf& mbuf, size_t offset, const uint8_t* key) {
+  const size_t l4_offset = offset + sizeof(rte_ipv6_hdr);
+  if (mbuf.data_len < l4_offset) return 0;
+  const auto* ip = rte_pktmbuf_mtod_offset(&mbuf, const rte_ipv6_hdr*, offset);
   Ports ports;
-  if (!read_ports(mbuf, kL4Offset, ip->proto, ports)) return 0;
+  if (!read_ports(mbuf, l4_offset, ip->proto, ports)) return 0;
   rte_thash_tuple tuple{};
   rte_thash_load_v6_addrs(ip, &tuple);
   tuple.v6.sport = ports.src;
@@ -113,10 +112,16 @@ void EmulatedNic::begin() {
 uint16_t EmulatedNic::queue_of(const rte_mbuf& mbuf) const {
   if (emulation_ == config::NicEmulation::random) return static_cast<uint16_t>(rte_rand_max(queues_.size()));
   uint32_t hash = 0;
-  if (mbuf.data_len >= sizeof(rte_ether_hdr)) {
-    const rte_be16_t type = rte_pktmbuf_mtod(&mbuf, const rte_ether_hdr*)->ether_type;
-    if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) hash = hash_ipv4(mbuf, key_.data());
-    if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) hash = hash_ipv6(mbuf, key_.data());
+  size_t offset = sizeof(rte_ether_hdr);
+  if (mbuf.data_len >= offset + sizeof(rte_vlan_hdr)) {
+    const auto* ether = rte_pktmbuf_mtod(&mbuf, const rte_ether_hdr*);
+    rte_be16_t type = ether->ether_type;
+    if (type == RTE_BE16(RTE_ETHER_TYPE_VLAN)) {  // cards look behind it
+      type = reinterpret_cast<const rte_vlan_hdr*>(ether + 1)->eth_proto;
+      offset += sizeof(rte_vlan_hdr);
+    }
+    if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) hash = hash_ipv4(mbuf, offset, key_.data());
+    if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) hash = hash_ipv6(mbuf, offset, key_.data());
   }
   return table_[hash % kRetaSize];
 }
@@ -150,7 +155,7 @@ uint16_t EmulatedNic::send(void* queue, rte_mbuf** mbufs, uint16_t count) {
 Device plug_emulated_nic(const DeviceRequest& request, Device (*plug_inner)(const DeviceRequest&)) {
   config::PortConfig inner_config = request.config;
   inner_config.queues = 1;
-  Device device = plug_inner({inner_config, request.index, request.mbuf_pool, request.steer_maps});
+  Device device = plug_inner({inner_config, request.vlans, request.index, request.mbuf_pool, request.steer_maps});
   device.inner_port = device.dpdk_port;
   device.dpdk_port = kNoDpdkPort;
   device.takes_settings = request.config.emulation != config::NicEmulation::plain;

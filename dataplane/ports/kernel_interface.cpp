@@ -60,10 +60,11 @@ std::string read_driver(IoctlSocket& socket) {
   return socket.ask_ethtool(&driver) ? std::string(driver.driver, strnlen(driver.driver, sizeof driver.driver)) : "";
 }
 
-bool reads_merged(IoctlSocket& socket) {
+// ETH_FLAG_…; none where the driver does not say.
+uint32_t read_flags(IoctlSocket& socket) {
   ethtool_value flags{};
   flags.cmd = ETHTOOL_GFLAGS;
-  return socket.ask_ethtool(&flags) && (flags.data & ETH_FLAG_LRO) != 0;
+  return socket.ask_ethtool(&flags) ? flags.data : 0;
 }
 
 [[noreturn]] void throw_errno(const std::string& what) { throw std::runtime_error(what + ": " + std::strerror(errno)); }
@@ -88,8 +89,18 @@ KernelInterface read_kernel_interface(const std::string& name) {
   interface.mtu_bytes = static_cast<uint16_t>(std::min(socket.answer().ifr_mtu, 65535));
   interface.combined_queue_count = read_combined_queue_count(socket);
   interface.driver = read_driver(socket);
-  interface.receives_merged = reads_merged(socket);
+  const uint32_t flags = read_flags(socket);
+  interface.receives_merged = (flags & ETH_FLAG_LRO) != 0;
+  interface.strips_tags = (flags & ETH_FLAG_RXVLAN) != 0;
   return interface;
+}
+
+bool stop_stripping_tags(const std::string& name) {
+  IoctlSocket socket(name);
+  ethtool_value flags{};
+  flags.cmd = ETHTOOL_SFLAGS;
+  flags.data = read_flags(socket) & ~uint32_t{ETH_FLAG_RXVLAN};
+  return socket.ask_ethtool(&flags) && (read_flags(socket) & ETH_FLAG_RXVLAN) == 0;
 }
 
 int hold_all_multicast(const KernelInterface& interface) {

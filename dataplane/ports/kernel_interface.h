@@ -18,10 +18,14 @@ struct KernelInterface {
   uint16_t combined_queue_count = 1;  // ethtool channels; 1 where the driver does not say
   std::string driver;                 // "veth", "ice" …; empty where it does not say
   bool receives_merged = false;       // GRO in hardware (LRO): merged packets would not fit an mbuf
+  bool strips_tags = false;           // 802.1Q tags arrive beside the frame
 };
 
 // Throws when it is missing, down or no Ethernet.
 KernelInterface read_kernel_interface(const std::string& name);
+
+// False: the driver goes on. The setting stays when this process ends.
+bool stop_stripping_tags(const std::string& name);
 
 // Sockets that hold a setting of an interface until they are closed, by close() or by the death of the process.
 

@@ -20,6 +20,7 @@
 #include "dataplane/ports/device.h"
 #include "dataplane/ports/emulated_nic.h"
 #include "dataplane/ports/queue_steering.h"
+#include "dataplane/ports/vlan_interface.h"
 #include "millrace/limits.h"
 
 namespace millrace {
@@ -140,6 +141,17 @@ Port make_port(const DeviceRequest& request, const Device& device) {
   return port;
 }
 
+// The frames of one VLAN of the port's device alone; on devices of the kernel its interface of the VLAN takes the place
+// of the device's.
+void set_vlan(Port& port, const config::PortConfig& config) {
+  port.vlan = config.vlan;
+  if (config.vlan == 0 || port.kernel_ifindex == 0) return;
+  const KernelInterface interface = find_vlan_interface(config.device_arg, config.vlan, config.interface);
+  port.kernel_ifindex = interface.ifindex;
+  port.mac = interface.mac;
+  port.mtu_bytes = std::min(port.mtu_bytes, interface.mtu_bytes);
+}
+
 // What its driver says it can do; it has as many queues as the port wants.
 rte_eth_dev_info ask_driver(const Device& device, const config::PortConfig& config) {
   rte_eth_dev_info info{};
@@ -184,6 +196,44 @@ Port open_port(const DeviceRequest& request, unsigned worker_count, unsigned& pa
   return port;
 }
 
+// Another port of a device that is open.
+Port share_device(const Port& first, PortIndex index, const config::PortConfig& config) {
+  Port port = first;
+  port.index = index;
+  port.name = config.name;
+  return port;
+}
+
+// The first in `wanted` of those on one device, which opens it for all.
+size_t first_of_device(const std::vector<config::PortConfig>& wanted, size_t index) {
+  for (size_t i = 0; i < index; ++i)
+    if (wanted[i].vlan != wanted[index].vlan && wanted[i].shares_device(wanted[index])) return i;
+  return index;
+}
+
+std::vector<uint16_t> vlans_of_device(const std::vector<config::PortConfig>& wanted, size_t first) {
+  std::vector<uint16_t> vlans;
+  for (size_t i = first; i < wanted.size(); ++i)
+    if (first_of_device(wanted, i) == first) vlans.push_back(wanted[i].vlan);
+  return vlans;
+}
+
+// Each device's own port fills its table, the others have what came of it.
+void set_tables(std::vector<Port>& ports, const std::vector<config::PortConfig>& wanted, Owner& owner,
+                const config::PortConfig*& current) {
+  // All must agree on how many bits of the hash count before any table is filled.
+  for (const Port& port : ports)
+    if (port.steering.kind == SteeringKind::rss) owner.limit_reta(port.steering.reta_size);
+  for (Port& port : ports) {
+    current = &wanted[raw(port.index)];
+    const size_t first = first_of_device(wanted, raw(port.index));
+    if (first != raw(port.index))
+      port.steering = ports[first].steering;
+    else if (port.steering.kind == SteeringKind::rss)
+      set_table(port, owner, current->steering);
+  }
+}
+
 void check_wanted(const std::vector<config::PortConfig>& wanted) {
   if (wanted.empty()) throw std::runtime_error("no port is configured; add a [[dataplane.port]] with name and device");
   if (wanted.size() > kPortMax)
@@ -218,15 +268,17 @@ std::vector<Port> open_ports(const std::vector<config::PortConfig>& wanted, Owne
     }
     for (const config::PortConfig& config : wanted) {
       current = &config;
-      const DeviceRequest request{config, static_cast<PortIndex>(ports.size()), mbuf_pool, steer_maps};
-      ports.push_back(open_port(request, worker_count, pairs_dealt));
+      const auto index = static_cast<PortIndex>(ports.size());
+      const size_t first = first_of_device(wanted, raw(index));
+      const std::vector<uint16_t> vlans = vlans_of_device(wanted, first);
+      const DeviceRequest request{config, vlans, index, mbuf_pool, steer_maps};
+      ports.push_back(first == raw(index) ? open_port(request, worker_count, pairs_dealt)
+                                          : share_device(ports[first], index, config));
     }
-    // All must agree on how many bits of the hash count before any table is filled.
-    for (const Port& port : ports)
-      if (port.steering.kind == SteeringKind::rss) owner.limit_reta(port.steering.reta_size);
+    set_tables(ports, wanted, owner, current);
     for (Port& port : ports) {
       current = &wanted[raw(port.index)];
-      if (port.steering.kind == SteeringKind::rss) set_table(port, owner, current->steering);
+      set_vlan(port, *current);
     }
     for (Device& device : opened_devices)
       if (device.emulated) device.emulated->begin();

@@ -1,7 +1,10 @@
 // rtnetlink.cpp: see the header.
 #include "dataplane/ports/rtnetlink.h"
 
+#include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -47,6 +50,23 @@ std::optional<IpAddr> read_ip(const void* data, size_t bytes) {
 std::optional<IpAddr> read_ip(const nlattr* attribute) {
   if (attribute == nullptr) return std::nullopt;
   return read_ip(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute));
+}
+
+std::string read_string(const nlattr* attribute) {
+  if (attribute == nullptr) return {};
+  const auto* text = static_cast<const char*>(mnl_attr_get_payload(attribute));
+  return {text, strnlen(text, mnl_attr_get_payload_len(attribute))};
+}
+
+uint16_t read_u16(const nlattr* attribute) {
+  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) != sizeof(uint16_t)) return 0;
+  return mnl_attr_get_u16(attribute);
+}
+
+Attributes read_nested(const nlattr* attribute) {
+  Attributes nested{};
+  if (attribute != nullptr && mnl_attr_parse_nested(attribute, keep_attribute, &nested) != MNL_CB_OK) return {};
+  return nested;
 }
 
 uint32_t read_u32(const nlattr* attribute) {
@@ -165,6 +185,21 @@ std::optional<KernelNeighbour> parse_neighbour(const nlmsghdr& message) {
   return neighbour;
 }
 
+std::optional<KernelVlan> parse_vlan(const nlmsghdr& message) {
+  ifinfomsg header{};
+  Attributes attributes{};
+  if (!read_message(message, header, attributes)) return std::nullopt;
+  const Attributes info = read_nested(attributes[IFLA_LINKINFO]);
+  if (read_string(info[IFLA_INFO_KIND]) != "vlan") return std::nullopt;
+  const Attributes vlan = read_nested(info[IFLA_INFO_DATA]);
+  const uint16_t tag_type = read_u16(vlan[IFLA_VLAN_PROTOCOL]);
+  if (tag_type != 0 && tag_type != htons(ETH_P_8021Q)) return std::nullopt;
+  KernelVlan found{static_cast<uint32_t>(header.ifi_index), read_string(attributes[IFLA_IFNAME]),
+                   read_u32(attributes[IFLA_LINK]), read_u16(vlan[IFLA_VLAN_ID])};
+  if (found.name.empty() || found.id == 0) return std::nullopt;
+  return found;
+}
+
 // Three sockets, so that an answer never has to be told from a notification.
 struct Rtnetlink::Sockets {
   struct Close {
@@ -194,8 +229,8 @@ void Rtnetlink::dump(uint16_t type, const OnMessage& on_message) {
     header->nlmsg_type = type;
     header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     header->nlmsg_seq = ++sockets_->sequence;
-    // The longest of the three kinds' headers; family 0 is both.
-    mnl_nlmsg_put_extra_header(header, sizeof(rtmsg));
+    // The longest of all kinds' headers; family 0 is both.
+    mnl_nlmsg_put_extra_header(header, sizeof(ifinfomsg));
     int state = mnl_socket_sendto(socket, header, header->nlmsg_len) < 0 ? MNL_CB_ERROR : MNL_CB_OK;
     while (state > MNL_CB_STOP) {
       const ssize_t bytes = mnl_socket_recvfrom(socket, sockets_->buffer.data(), sockets_->buffer.size());

@@ -1,4 +1,4 @@
-// rtnetlink.h: the kernel's addresses, routes and neighbours as plain values, and the sockets they come by (libmnl).
+// rtnetlink.h: the kernel's addresses, routes, neighbours and VLANs as plain values, and the sockets they come by (libmnl).
 // Thread: main lcore.
 // Fails:  std::runtime_error when a socket or a dump fails; a message that makes no sense is skipped.
 // Tests:  tests/unit/ports/rtnetlink_test.cpp
@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "millrace/addr.h"
@@ -41,10 +42,18 @@ struct KernelNeighbour {
   std::optional<MacAddr> mac;  // nullopt: not to be used now
 };
 
+struct KernelVlan {
+  uint32_t ifindex = 0;
+  std::string name;
+  uint32_t device_ifindex = 0;  // of the interface that it is on
+  uint16_t id = 0;
+};
+
 // nullopt for what forwarding has no use for: other families; of routes all but unicast ones of the main table.
 std::optional<KernelAddress> parse_address(const nlmsghdr& message);
 std::optional<KernelRoute> parse_route(const nlmsghdr& message);
 std::optional<KernelNeighbour> parse_neighbour(const nlmsghdr& message);
+std::optional<KernelVlan> parse_vlan(const nlmsghdr& message);  // of links those that are 802.1Q VLANs
 
 class Rtnetlink {
  public:
@@ -56,7 +65,7 @@ class Rtnetlink {
   Rtnetlink(const Rtnetlink&) = delete;
   Rtnetlink& operator=(const Rtnetlink&) = delete;
 
-  // Everything of one kind: RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH.
+  // Everything of one kind: RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH, RTM_GETLINK.
   void dump(uint16_t type, const OnMessage& on_message);
 
   // What has come since, `datagrams_max` at most. False: the kernel dropped some (ENOBUFS), so dump again.

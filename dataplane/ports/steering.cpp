@@ -1,7 +1,6 @@
 // steering.cpp: see the header. Keeps a copy of what the maps hold and writes only what differs.
 #include "dataplane/ports/steering.h"
 
-#include <net/if.h>
 #include <spdlog/spdlog.h>
 
 #include <cstring>
@@ -88,9 +87,8 @@ Steering::Steering(const std::vector<Port>& ports) : state_(std::make_unique<Sta
   for (const Port& port : ports) {
     if (port.kind != DeviceKind::af_xdp) continue;
     // All our programs share their maps, so the first port's are everybody's.
-    char name[IF_NAMESIZE] = "";
-    if (if_indextoname(port.kernel_ifindex, name) == nullptr)
-      throw std::runtime_error("port " + port.name + ": its interface is gone; start again when it is back");
+    // "af_xdp:eth1": the program is on the device, while the kernel's side of a VLAN is an interface of its own.
+    const std::string name = port.device.substr(port.device.find(':') + 1);
     std::optional<SteerMaps> maps = find_steer_maps(name);
     if (!maps)
       throw std::runtime_error("port " + port.name + ": somebody took our XDP program off " + name + "; start again");

@@ -299,6 +299,7 @@ void act_on_suspect(Worker& worker, Burst& burst, unsigned i) {
     case PacketKind::fragment:
     case PacketKind::direct:
     case PacketKind::broken:
+    case PacketKind::tagged:
     case PacketKind::other:
     case PacketKind::done:
       return;

@@ -29,6 +29,7 @@ enum class PacketKind : uint8_t {
   // Those that parse_burst does not hand on as they are; last, so that one comparison tells.
   fragment,  // of TCP or UDP; `fragment` says which part. The key has what it shows
   broken,    // dropped under `reason`: not even its IP header can be trusted
+  tagged,    // 802.1Q or 802.1ad, and not of a VLAN of ours: the kernel's
   other,     // no IP: the kernel's
 };
 

@@ -25,7 +25,7 @@ void absorb_packet(Worker& worker, Burst& burst, unsigned i) {
   rte_pktmbuf_free(burst.mbufs[i]);
 }
 
-void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
+void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port, DropReason refused) {
   const Port& from = worker.state.ports[raw(port)];
   if (from.exception_port != kNoDpdkPort) {
     if (!worker.punts.take(punt_class({rte_pktmbuf_mtod(mbuf, const uint8_t*), mbuf->data_len}), worker.clock.now_ms()))
@@ -33,7 +33,7 @@ void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
     return transmit_to(worker, mbuf, kernel_target(port));
   }
   if (!from.kernel_sees_all)
-    return drop_packet(worker, mbuf, worker.snapshot->generation == 0 ? DropReason::no_config : DropReason::not_ours);
+    return drop_packet(worker, mbuf, worker.snapshot->generation == 0 ? DropReason::no_config : refused);
   worker.counters.diverted.add(1);
   rte_pktmbuf_free(mbuf);
 }

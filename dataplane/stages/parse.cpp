@@ -18,6 +18,7 @@
 #include "dataplane/stages/ip_headers.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/stages.h"
+#include "dataplane/stages/untag.h"
 #include "dataplane/stages/worker_context.h"
 #include "dataplane/tcp/tcp_state.h"
 
@@ -239,6 +240,10 @@ void parse_fragment(const FragmentData& fragment, const uint8_t* l4, uint8_t pro
     case RTE_ETHER_TYPE_ARP:
       info.kind = PacketKind::arp;
       return;
+    case RTE_ETHER_TYPE_VLAN:
+    case RTE_ETHER_TYPE_QINQ:
+      info.kind = PacketKind::tagged;
+      return;
     default:
       return;
   }
@@ -256,8 +261,19 @@ bool is_for_this_host(const PortFacts& port, const rte_mbuf& mbuf) {
   return mac_word(ether->dst_addr) == port.mac_word || rte_is_multicast_ether_addr(&ether->dst_addr);
 }
 
+// A tag that names no VLAN is none; all others are the kernel's.
+void parse_tagged(Worker& worker, Burst& burst, unsigned i) {
+  PacketInfo& info = burst.info[i];
+  if (strip_priority_tag(*burst.mbufs[i])) parse_frame_inline(*burst.mbufs[i], info, burst.key4[i], burst.key6[i]);
+  if (info.kind != PacketKind::tagged) return;
+  divert_packet(worker, burst.mbufs[i], info.port, DropReason::unknown_vlan);
+  info.kind = PacketKind::done;
+}
+
 void end_parse(Worker& worker, Burst& burst, unsigned i) {
   PacketInfo& info = burst.info[i];
+  if (info.kind == PacketKind::tagged) parse_tagged(worker, burst, i);
+  if (info.kind < PacketKind::fragment) return;
   if (info.kind == PacketKind::fragment) {
     burst.has_fragments = true;
     return;

@@ -5,12 +5,17 @@
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 #include <rte_ring.h>
+
+#include <optional>
+#include <span>
 
 #include "dataplane/stages/fragments.h"
 #include "dataplane/stages/handover.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/stages.h"
+#include "dataplane/stages/untag.h"
 #include "dataplane/stages/worker_context.h"
 
 namespace millrace {
@@ -31,6 +36,16 @@ void take_from_worker(Worker& worker, Burst& burst, rte_mbuf* mbuf) {
   add_to_burst(burst, mbuf, PacketInfo{.port = note.port, .handed = handed, .followed = followed});
 }
 
+// Each frame to its own port. What is of no port of ours counts with the source's.
+void take_from_vlans(Worker& worker, const RxSource& source, Burst& burst, std::span<rte_mbuf* const> mbufs) {
+  for (const rte_mbuf* mbuf : mbufs) rte_prefetch0(rte_pktmbuf_mtod(mbuf, const void*));
+  for (rte_mbuf* mbuf : mbufs) {
+    const std::optional<PortIndex> port = claim_frame(worker, source, mbuf);
+    worker.counters.ports[raw(port.value_or(source.port))].rx_packets.add(1);
+    if (port) add_to_burst(burst, mbuf, PacketInfo{.port = *port});
+  }
+}
+
 unsigned poll_source(Worker& worker, const RxSource& source, Burst& burst, unsigned room) {
   rte_mbuf* mbufs[kBurstMax];
   if (source.kind == SourceKind::worker) {
@@ -42,15 +57,19 @@ unsigned poll_source(Worker& worker, const RxSource& source, Burst& burst, unsig
   const unsigned count = rte_eth_rx_burst(source.dpdk_port, source.queue, mbufs, static_cast<uint16_t>(room));
   if (count == 0) return 0;
   uint64_t bytes = 0;
-  for (unsigned i = 0; i < count; ++i) {
-    bytes += mbufs[i]->pkt_len;
-    // What the kernel sends by its TAP goes out as it is.
-    if (source.kind == SourceKind::kernel)
-      transmit_packet(worker, mbufs[i], source.port);
-    else
-      add_to_burst(burst, mbufs[i], PacketInfo{.port = source.port});
+  for (unsigned i = 0; i < count; ++i) bytes += mbufs[i]->pkt_len;
+  if (source.vlans != nullptr) [[unlikely]] {
+    take_from_vlans(worker, source, burst, {mbufs, count});
+  } else {
+    for (unsigned i = 0; i < count; ++i) {
+      // What the kernel sends by its TAP goes out as it is.
+      if (source.kind == SourceKind::kernel)
+        transmit_packet(worker, mbufs[i], source.port);
+      else
+        add_to_burst(burst, mbufs[i], PacketInfo{.port = source.port});
+    }
+    if (source.kind == SourceKind::nic) worker.counters.ports[raw(source.port)].rx_packets.add(count);
   }
-  if (source.kind == SourceKind::nic) worker.counters.ports[raw(source.port)].rx_packets.add(count);
   worker.counters.rx_packets.add(count);
   worker.counters.rx_bytes.add(bytes);
   return count;

@@ -10,6 +10,7 @@
 #include "dataplane/stages/handover.h"
 #include "dataplane/stages/outcome.h"
 #include "dataplane/stages/stages.h"
+#include "dataplane/stages/untag.h"
 #include "dataplane/stages/worker_context.h"
 
 namespace millrace {
@@ -21,6 +22,7 @@ constexpr unsigned kTxTries = 8;
 }  // namespace
 
 void flush_target(Worker& worker, TxTarget& target) {
+  if (target.vlan != 0) tag_frames(worker, target);
   uint64_t bytes = 0;
   for (unsigned i = 0; i < target.count; ++i) bytes += target.mbufs[i]->pkt_len;
   unsigned sent = 0;

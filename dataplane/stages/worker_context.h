@@ -6,6 +6,7 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "dataplane/conn/conn_table.h"
@@ -26,6 +27,7 @@
 #include "dataplane/stages/stage_watch.h"
 #include "dataplane/stages/syn_answer.h"
 #include "dataplane/stages/syn_gate.h"
+#include "dataplane/stages/untag.h"
 #include "millrace/counters.h"
 
 namespace millrace {
@@ -38,6 +40,8 @@ struct RxSource {
   uint16_t dpdk_port = kNoDpdkPort;
   uint16_t queue = 0;
   rte_ring* ring = nullptr;  // worker
+  // nic: several ports, or one with a VLAN, have the device. `port` is the one without a tag then, if there is one.
+  const VlanPorts* vlans = nullptr;
 };
 
 // A transmit queue, and what this burst has for it.
@@ -46,6 +50,7 @@ struct TxTarget {
   uint16_t queue = 0;
   WorkerIndex owner{};     // who alone may send on it; frames go there by hand-over when that is not us
   bool to_kernel = false;  // a TAP: what it takes counts as diverted, not as sent
+  uint16_t vlan = 0;       // the tag that its frames get; 0: none
   uint32_t count = 0;
   std::array<rte_mbuf*, kBurstMax> mbufs{};
 };
@@ -118,6 +123,7 @@ struct Worker {
   bool closed_in_burst = false;
   bool any_lost = false;  // of the snapshot, read once a burst: it lies beside what is read of every packet
 
+  std::vector<std::unique_ptr<VlanPorts>> vlan_ports;  // of devices that have VLANs
   std::vector<RxSource> sources;
   unsigned source_next = 0;  // who is polled first, in turn
   Burst burst;

@@ -66,7 +66,8 @@ namespace millrace {
   X(connection_rate, "new connections come faster than the service's connection_rate")              \
   X(packet_rate, "packets come faster than the service's packet_rate")                              \
   X(source_rate, "connections or packets come faster than the service takes of one source")         \
-  X(blocked, "the source is on the blocklist and the destination is a VIP")
+  X(blocked, "the source is on the blocklist and the destination is a VIP")                         \
+  X(unknown_vlan, "of a VLAN that no port of the device has, and there is no kernel beside it")
 
 enum class DropReason : uint8_t {
 #define X(name, sentence) name,

@@ -8,6 +8,7 @@ namespace millrace {
 
 inline constexpr uint32_t kWorkerMax = 64;      // n x n hand-over rings of 8 KiB: 32 MiB at 64 workers.
 inline constexpr uint32_t kPortMax = 16;        // Neighbour words hold a port in 4 bits.
+inline constexpr uint32_t kVlanIdMax = 4094;    // IEEE 802.1Q: 4095 is reserved, 0 says that a tag names no VLAN.
 inline constexpr uint32_t kQueueMax = 64;       // Per port; one worker each is the most that helps.
 inline constexpr uint32_t kServiceMax = 16384;  // 128 B of directory and 128 B of counters per worker each.
 inline constexpr uint32_t kBackendMax = 65535;  // (service, backend) pairs; 64 B each, and 64 B per worker.

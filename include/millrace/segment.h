@@ -103,7 +103,8 @@ struct alignas(64) PortInfo {
   uint16_t reta_size = 0;      // entries of the driver's RSS table; 0: it has none
   uint16_t rss_key_bytes = 0;  // of the key that was set; 0: none was
   uint16_t worker_count = 0;   // how many workers have a queue here
-  uint8_t reserved[38] = {};
+  uint16_t vlan = 0;           // 802.1Q id of its frames; 0: they have no tag
+  uint8_t reserved[36] = {};
 };
 static_assert(sizeof(PortInfo) == 192);
 

@@ -138,7 +138,7 @@ void list_segment(std::ostream& out) {
   BEGIN(WorkerInfo); FIELD(cpu); FIELD(tid); FIELD(slab_first); FIELD(slab_count); FIELD(reserved); END
   BEGIN(PortInfo); FIELD(name); FIELD(device); FIELD(mac); FIELD(mtu_bytes); FIELD(kernel_ifindex);
     FIELD(queue_count); FIELD(steering); FIELD(steering_reason); FIELD(link_up); FIELD(reta_size);
-    FIELD(rss_key_bytes); FIELD(worker_count); FIELD(reserved); END
+    FIELD(rss_key_bytes); FIELD(worker_count); FIELD(vlan); FIELD(reserved); END
   BEGIN(ServiceInfo); FIELD(version); FIELD(in_use); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(name);
     FIELD(reserved); END
   BEGIN(BackendInfo); FIELD(version); FIELD(in_use); FIELD(health); FIELD(admin); FIELD(reserved); FIELD(service);

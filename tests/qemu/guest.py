@@ -13,7 +13,7 @@ TOP = HERE.parents[1]
 CACHE = TOP / "build/qemu"
 QEMU = "qemu-system-x86_64"
 # In the order of loading; what they depend on is found by modinfo.
-MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "tun", "vfio-pci", "vfio_iommu_type1"]
+MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "tun", "vfio-pci", "vfio_iommu_type1", "8021q", "veth"]
 MEMORY_MIB, HUGEPAGES = 2048, 320
 BOOT_SECONDS, COMMAND_SECONDS = 120, 120
 

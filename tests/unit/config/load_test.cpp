@@ -54,6 +54,21 @@ TEST(Load_config, minimal_has_every_default) {
   EXPECT_EQ(config.timeouts.syn_sent_timeout_ms, SettingsCommand{}.syn_sent_timeout_ms);
 }
 
+TEST(Load_config, ports_of_one_device_by_vlan) {
+  const std::vector<PortConfig> ports = load_good("vlans.toml").dataplane.ports;
+  ASSERT_EQ(ports.size(), 4u);
+  EXPECT_EQ(ports[0].vlan, 0);
+  EXPECT_EQ(ports[1].vlan, 1);
+  EXPECT_EQ(ports[1].interface, "");
+  EXPECT_EQ(ports[2].vlan, 4094);
+  EXPECT_EQ(ports[2].interface, "br0");
+  EXPECT_TRUE(ports[1].shares_device(ports[0]));
+  EXPECT_TRUE(ports[2].shares_device(ports[0]));
+  EXPECT_FALSE(ports[3].shares_device(ports[0]));
+  EXPECT_EQ(ports[3].vlan, 7);
+  EXPECT_EQ(ports[3].routes.size(), 1u);
+}
+
 TEST(Load_config, every_key_of_dataplane_arrives) {
   const DataplaneConfig dataplane = load_good("every_key.toml").dataplane;
   EXPECT_EQ(dataplane.workers, (std::vector<unsigned>{3, 1, 2}));

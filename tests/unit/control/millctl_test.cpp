@@ -154,7 +154,7 @@ TEST_F(Millctl, steering) {
   });
   const Said said = ask({"steering"});
   EXPECT_EQ(said.exit, 0);
-  EXPECT_THAT(said.out, HasSubstr("front  af_xdp:eth1  handover       1    -      -"));
+  EXPECT_THAT(said.out, HasSubstr("front  af_xdp:eth1     -  handover       1    -      -"));
   EXPECT_THAT(said.out, HasSubstr("0.10%  the port has one queue; set `queues`"));
   EXPECT_EQ(Json::parse(ask({"--json", "steering"}).out)["ports"][0]["handed_over"], 1);
 }

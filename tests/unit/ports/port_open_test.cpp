@@ -2,6 +2,7 @@
 #include "dataplane/ports/port_open.h"
 
 #include <gmock/gmock.h>
+#include <net/if.h>
 #include <rte_ring.h>
 #include <unistd.h>
 
@@ -146,6 +147,57 @@ TEST_F(AfPacket, Frames_GoBothWays) {
     EXPECT_NE(receive(ports[0], is_marked("in")), "");
     EXPECT_TRUE(transmit(ports[0], marked_frame("out")));
     EXPECT_NE(peer.receive(2000, is_marked("out")), "");
+  });
+}
+
+config::PortConfig with_vlan(config::PortConfig config, uint16_t vlan, const std::string& interface = {}) {
+  config.name = "vlan" + std::to_string(vlan);
+  config.vlan = vlan;
+  config.interface = interface;
+  return config;
+}
+
+TEST_F(OpenPorts, PortsOfOneDevice_ShareItAndItsQueues) {
+  open({wanted("ring", "", 2), wanted("null", ""), with_vlan(wanted("ring", "", 2), 100)}, 2);
+  ASSERT_EQ(ports.size(), 3u);
+  EXPECT_EQ(ports[2].dpdk_port, ports[0].dpdk_port);
+  EXPECT_EQ(ports[2].queue_owner, ports[0].queue_owner);
+  EXPECT_EQ(ports[2].mac, ports[0].mac);
+  EXPECT_EQ(ports[2].vlan, 100);
+  EXPECT_EQ(raw(ports[2].index), 2);
+  EXPECT_EQ(ports[0].vlan, 0);
+  EXPECT_NE(ports[1].dpdk_port, ports[0].dpdk_port);
+}
+
+// The kernel's side of a VLAN: here a veth of any name, for not every kernel has VLANs.
+TEST_F(AfPacket, Vlan_HasTheKernelsInterfaceOfItsOwn) {
+  net.run("ip link add tagged type veth peer name taggedfar");
+  net.run("ip link set tagged address 02:00:00:00:77:01 mtu 1400 up");
+  open({with_vlan(wanted("af_packet", "here"), 100, "tagged"), wanted("af_packet", "here")});
+  EXPECT_EQ(ports[0].kernel_ifindex, if_nametoindex("tagged"));
+  EXPECT_EQ(ports[0].mac, (MacAddr{{2, 0, 0, 0, 0x77, 1}}));
+  EXPECT_EQ(ports[0].mtu_bytes, 1400);
+  EXPECT_EQ(ports[1].kernel_ifindex, if_nametoindex("here"));
+  EXPECT_EQ(ports[1].mtu_bytes, 1500);
+  EXPECT_EQ(ports[1].dpdk_port, ports[0].dpdk_port);
+}
+
+TEST_F(AfPacket, VlanThatTheKernelLacks_NamesTheCommand) {
+  EXPECT_THAT(refusal({with_vlan(wanted("af_packet", "here"), 100)}),
+              AllOf(HasSubstr("port vlan100"), HasSubstr("ip link add link here name here.100 type vlan id 100")));
+  EXPECT_THAT(refusal({with_vlan(wanted("af_xdp", "here"), 100, "nosuch0")}), HasSubstr("nosuch0 does not exist"));
+}
+
+// The kernel takes the tag out of what it gives to packet sockets, and the driver puts it in again.
+TEST_F(AfPacket, Tags_AreInTheFrames) {
+  open({wanted("af_packet", "here")});
+  std::string frame = marked_frame("tagged");
+  frame.insert(12, std::string("\x81\x00\x60\x64", 4));
+  const auto is_it = [&](const std::string& got) { return got == frame; };
+  net.in_there([&] {
+    const RawSocket peer(VethPair::kThere);
+    peer.send(frame);
+    EXPECT_NE(receive(ports[0], is_it), "");
   });
 }
 

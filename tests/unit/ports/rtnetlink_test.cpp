@@ -1,8 +1,11 @@
 // rtnetlink_test.cpp: messages made by hand, right and wrong ones; and a kernel that tells more than fits.
 #include "dataplane/ports/rtnetlink.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -145,6 +148,44 @@ TEST(ParseNeighbour, StatesAndMacs) {
   EXPECT_FALSE(mac_in_state(RTM_DELNEIGH, NUD_REACHABLE, 6).has_value());
   EXPECT_FALSE(mac_in_state(RTM_NEWNEIGH, NUD_REACHABLE, 4).has_value()) << "no Ethernet address";
   EXPECT_FALSE(mac_in_state(RTM_NEWNEIGH, NUD_REACHABLE, 0).has_value());
+}
+
+// A link as the kernel tells it: "eth1.100" with index 9 on interface 4.
+struct VlanText {
+  const char* kind = "vlan";
+  uint16_t type = ETH_P_8021Q;
+  uint16_t id = 100;
+};
+std::optional<KernelVlan> parse(const VlanText& text) {
+  ifinfomsg link{};
+  link.ifi_index = 9;
+  Message message(RTM_NEWLINK, link);
+  const uint16_t type = htons(text.type);
+  message.put(IFLA_IFNAME, "eth1.100", 9).put(IFLA_LINK, 4);
+  nlattr* info = mnl_attr_nest_start(&message.header(), IFLA_LINKINFO);
+  message.put(IFLA_INFO_KIND, text.kind, strlen(text.kind) + 1);
+  nlattr* data = mnl_attr_nest_start(&message.header(), IFLA_INFO_DATA);
+  message.put(IFLA_VLAN_ID, &text.id, sizeof text.id).put(IFLA_VLAN_PROTOCOL, &type, sizeof type);
+  mnl_attr_nest_end(&message.header(), data);
+  mnl_attr_nest_end(&message.header(), info);
+  return parse_vlan(message.header());
+}
+
+TEST(ParseVlan, TaggedInterface_IsRead) {
+  const auto vlan = parse({});
+  ASSERT_TRUE(vlan.has_value());
+  EXPECT_EQ(vlan->ifindex, 9u);
+  EXPECT_EQ(vlan->name, "eth1.100");
+  EXPECT_EQ(vlan->device_ifindex, 4u);
+  EXPECT_EQ(vlan->id, 100);
+}
+
+TEST(ParseVlan, OtherLinks_AreNone) {
+  EXPECT_FALSE(parse({.kind = "veth"}));
+  EXPECT_FALSE(parse({.type = ETH_P_8021AD})) << "the outer tag of two";
+  EXPECT_FALSE(parse({.id = 0}));
+  EXPECT_FALSE(parse_vlan(Message(RTM_NEWLINK, ifinfomsg{}).header()));
+  EXPECT_FALSE(parse_vlan(Message(RTM_NEWLINK, uint8_t{}).header())) << "too short for its header";
 }
 
 TEST(Rtnetlink, MoreThanTheBufferHolds_IsReported) {

@@ -7,6 +7,7 @@
 #include <linux/if_ether.h>
 
 #include <memory>
+#include <vector>
 
 #include "dataplane/bpf/steer_loader.h"
 #include "dataplane/bpf/steer_maps.h"
@@ -81,8 +82,11 @@ Bytes solicitation(const char* dst, const char* target) {
 // are backends of a `nat` service; 10.0.0.1, 192.168.0.1, fd00::1 are addresses of this host.
 class SteerProgram : public testing::Test {
  protected:
-  SteerProgram() : object_(bpf_object__open_file(steer_object_path().c_str(), nullptr), bpf_object__close) {
-    if (!object_ || bpf_object__load(object_.get()) != 0)
+  explicit SteerProgram(const steer_vlans& vlans = {})
+      : object_(bpf_object__open_file(steer_object_path().c_str(), nullptr), bpf_object__close) {
+    bpf_map* constants = bpf_object__find_map_by_name(object_.get(), ".rodata");
+    if (!object_ || bpf_map__set_initial_value(constants, &vlans, sizeof vlans) != 0 ||
+        bpf_object__load(object_.get()) != 0)
       throw std::runtime_error("cannot load the program; run as root");
     program_ = bpf_program__fd(bpf_object__find_program_by_name(object_.get(), STEER_PROGRAM));
     for (const char* addr : {"203.0.113.1", "2001:db8::1"})
@@ -128,6 +132,60 @@ class SteerProgram : public testing::Test {
   std::unique_ptr<bpf_object, decltype(&bpf_object__close)> object_;
   int program_ = -1;
 };
+
+Bytes tagged(const Bytes& frame, unsigned control, unsigned type = ETH_P_8021Q) {
+  return frame.substr(0, 12) + be16(type) + be16(control) + frame.substr(12);
+}
+
+// Ports in VLAN 100 and 4094, and none without a tag.
+class SteerVlans : public SteerProgram {
+ protected:
+  static constexpr steer_vlans of_ports() {
+    steer_vlans vlans{};
+    vlans.ids[100 / 64] |= uint64_t{1} << 100 % 64;
+    vlans.ids[4094 / 64] |= uint64_t{1} << 4094 % 64;
+    vlans.untagged_passes = 1;
+    return vlans;
+  }
+  SteerVlans() : SteerProgram(of_ports()) {}
+};
+
+// Everything that is ours without a tag.
+std::vector<Bytes> our_frames() {
+  return {frame4("10.9.9.9", "203.0.113.1", kTcp, ports(1000, 80)),
+          frame6("fd00::9", "2001:db8::1", kUdp, ports(1000, 53)),
+          frame4("10.9.9.9", "10.0.0.1", kTcp, ports(1000, 80)),
+          frame6("fd00::9", "fd00::1", kTcp, ports(1000, 20000)),
+          frame6("fd00::9", "fd00::1", 60, Bytes{static_cast<char>(kTcp), 0} + Bytes(6, 0) + ports(1000, 80)),
+          frame4("10.9.9.9", "10.0.0.1", kIcmp, icmp(3, ipv4("10.0.0.1", "10.0.0.5", kTcp, ports(20000, 8080)))),
+          arp(1, "203.0.113.1"),
+          solicitation("ff02::1:ff00:1", "2001:db8::1")};
+}
+
+TEST_F(SteerVlans, FramesOfOurVlans_AreLookedAtBehindTheTag) {
+  for (const Bytes& frame : our_frames())
+    for (const unsigned control : {100u, 0xf000u | 100u, 4094u})
+      EXPECT_TRUE(is_ours(tagged(frame, control))) << control;
+  EXPECT_TRUE(is_kernels(tagged(frame4("10.9.9.9", "10.0.0.1", kTcp, ports(1000, 22)), 100)));
+  EXPECT_TRUE(is_kernels(tagged(arp(1, "10.0.0.1"), 100)));
+}
+
+TEST_F(SteerVlans, OtherVlansAndFramesWithoutATag_AreTheKernels) {
+  for (const Bytes& frame : our_frames()) {
+    for (const unsigned control : {0u, 0xe000u, 36u, 101u, 4095u}) EXPECT_TRUE(is_kernels(tagged(frame, control)));
+    EXPECT_TRUE(is_kernels(frame));
+    EXPECT_TRUE(is_kernels(tagged(frame, 100, ETH_P_8021AD)));
+    EXPECT_TRUE(is_kernels(tagged(tagged(frame, 100), 100)));
+    EXPECT_TRUE(is_kernels(tagged(frame, 100).substr(0, 17)));
+  }
+}
+
+TEST_F(SteerProgram, WithoutVlans_APriorityTagAloneCountsAsNone) {
+  for (const Bytes& frame : our_frames()) {
+    EXPECT_TRUE(is_ours(tagged(frame, 0xe000)));
+    EXPECT_TRUE(is_kernels(tagged(frame, 1)));
+  }
+}
 
 TEST_F(SteerProgram, WhollyOurs_TakesEverything) {
   EXPECT_TRUE(is_ours(frame4("10.9.9.9", "203.0.113.1", kTcp, ports(1000, 80))));

@@ -105,6 +105,14 @@ void Testbed::make_port(PortIndex index, const std::string& name, const MacAddr&
     exception_ = make_rings(name + "x", options_.tx_ring_slots);
     port.exception_port = dpdk_ports_.back();
   }
+  if (index == kFront) port.vlan = options_.front_vlan;
+  state_.ports.push_back(port);
+}
+
+void Testbed::share_front(PortIndex index, uint16_t vlan) {
+  Port port = state_.ports[raw(kFront)];
+  port.index = index;
+  port.vlan = vlan;
   state_.ports.push_back(port);
 }
 
@@ -123,6 +131,7 @@ Testbed::Testbed(const TestbedOptions& options) : options_(options) {
   state_.neighbours = std::make_unique<NeighbourTable>();
   make_port(kFront, "front", kFrontMac);
   make_port(kBack, "back", kBackMac);
+  if (options_.second_vlan != 0) share_front(kSecond, options_.second_vlan);
 
   if (options_.slab.empty()) {
     slab_.reset(new ConnEntry[options_.connections]());

@@ -25,6 +25,7 @@ using WorkerPtr = std::unique_ptr<Worker, void (*)(Worker*)>;
 
 inline constexpr PortIndex kFront{0};
 inline constexpr PortIndex kBack{1};
+inline constexpr PortIndex kSecond{2};
 
 struct TestService {
   Mode mode = Mode::fullnat;
@@ -78,6 +79,8 @@ struct TestbedOptions {
   bool snat_kernel_owned = false;
   bool configured = true;
   uint16_t mtu_bytes = 1500;
+  uint16_t front_vlan = 0;   // of the front port
+  uint16_t second_vlan = 0;  // of a port kSecond on the same device; 0: there is none
   unsigned tx_ring_slots = 1024;
   std::vector<TestService> services = {TestService{}};
   // Zeroed, `connections` each, that outlive the testbed; empty: its own.
@@ -135,6 +138,7 @@ class Testbed {
   uint16_t open_rings(const std::string& name, const Rings& rings);
   Rings make_rings(const std::string& name, unsigned tx_slots);
   void make_port(PortIndex index, const std::string& name, const MacAddr& mac);
+  void share_front(PortIndex index, uint16_t vlan);
   void put(rte_ring* ring, const wire::Bytes& frame);
   std::vector<wire::Bytes> take(const std::vector<rte_ring*>& rings);
   void check_equation() const;
