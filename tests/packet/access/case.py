@@ -7,7 +7,7 @@ from scapy.layers.inet import TCP, UDP
 
 from harness.direct import DirectFlow, Way
 from harness.flow import CLIENT_MAC, FAMILIES, V4, next_id
-from harness.pieces import pieces
+from harness.pieces import pieces, skip_without_pieces
 
 WORKERS = (1, 2, 4)
 STRANGERS = {"v4": "203.0.113.3", "v6": "2001:db8:10::3"}
@@ -87,8 +87,7 @@ def test_direct_modes(bench, family, way):
 @families
 def test_udp_in_fragments(bench, family, workers):
     """The first fragment is denied, which the others share."""
-    if workers > 1 and family is V4:
-        pytest.skip("a port of af_packet with several queues gets them put together by the kernel")
+    skip_without_pieces(family, workers)
     late = bench.udp(stranger_of(bench, family), 53)
     first, *others = pieces(late.client_frame(UDP() / (next_id().to_bytes(4, "big") + bytes(1000))))
     refused(bench, first)

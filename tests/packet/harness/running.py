@@ -60,7 +60,7 @@ class Running:
         self.setup = None
         self.bench = None
 
-    def with_config(self, config, workers):
+    def with_config(self, config, workers=1):
         if self.setup != (config, workers) or not self.bench.balancer.alive():
             self.end()
             make_network()
