@@ -17,6 +17,7 @@
 #include "dataplane/process_state.h"
 #include "dataplane/stages/worker_context.h"
 #include "dataplane/worker.h"
+#include "tests/unit/stages/seen.h"
 #include "tests/unit/stages/wire.h"
 
 namespace millrace {
@@ -194,17 +195,5 @@ inline wire::Bytes udp_packet(const wire::Flow& flow, const wire::Bytes& payload
                               const wire::IpSettings& settings = {}) {
   return wire::ip(flow.src, flow.dst, 17, wire::udp(flow, payload, with_checksum), settings);
 }
-
-// What a frame says about itself.
-struct Seen {
-  MacAddr dst_mac, src_mac;
-  IpAddr src, dst;
-  uint16_t src_port = 0, dst_port = 0;
-  uint8_t ttl = 0;
-  wire::Bytes l4;
-};
-Seen seen(const wire::Bytes& frame);
-// The way back from where the frame was sent.
-wire::Flow answer_to(const wire::Bytes& frame);
 
 }  // namespace millrace
