@@ -42,10 +42,7 @@ void move_clients(Testbed& bed) {
 Bytes syn(const FamilyCase& ends, uint16_t port = 30'000) {
   return from_client(tcp_packet(flow(ends.client, port, ends.vip, 80), kSyn));
 }
-Bytes answer_to(const Bytes& at_backend) {
-  const Seen got = seen(at_backend);
-  return from_backend(tcp_packet({got.dst, got.src, got.dst_port, got.src_port}, kSynAck));
-}
+Bytes syn_ack_to(const Bytes& at_backend) { return from_backend(tcp_packet(answer_to(at_backend), kSynAck)); }
 // What came out by the front device is one frame of the VLAN; returns it without its tag.
 Bytes only_tagged(Testbed& bed) {
   const std::vector<Bytes> frames = bed.received(kFront);
@@ -64,7 +61,7 @@ TEST(Untag, a_vlan_is_a_port_of_its_own) {
   for (const FamilyCase& ends : {kIpv4Case, kIpv6Case}) {
     // Neither the priority nor the drop eligible bit is a part of the id.
     const Bytes at_backend = bed.forwarded(kFront, tagged(syn(ends), 0xf000 | kVlan), kBack);
-    bed.send(kBack, answer_to(at_backend));
+    bed.send(kBack, syn_ack_to(at_backend));
     bed.run();
     const Seen back = seen(only_tagged(bed));
     EXPECT_EQ(back.dst_mac, kClientMac);
@@ -83,7 +80,7 @@ TEST(Untag, frames_without_a_tag_and_with_a_priority_alone_are_the_untagged_port
     for (const FamilyCase& ends : {kIpv4Case, kIpv6Case}) {
       bed.forwarded(kFront, syn(ends, port++), kBack);
       const Bytes at_backend = bed.forwarded(kFront, tagged(syn(ends, port++), 0xa000), kBack);
-      bed.forwarded(kBack, answer_to(at_backend), kFront);
+      bed.forwarded(kBack, syn_ack_to(at_backend), kFront);
     }
     EXPECT_EQ(bed.worker().counters.ports[raw(kFront)].rx_packets.read(), 4u);
   }
@@ -144,7 +141,7 @@ TEST(Untag, a_device_of_vlans_alone_leaves_the_untagged_to_the_kernel) {
   bed.expect_divert(kFront, syn(kIpv4Case));
   bed.expect_divert(kFront, tagged(syn(kIpv4Case), 0));
   const Bytes at_backend = bed.forwarded(kFront, tagged(syn(kIpv4Case), kVlan), kBack);
-  bed.send(kBack, answer_to(at_backend));
+  bed.send(kBack, syn_ack_to(at_backend));
   bed.run();
   only_tagged(bed);
 }
@@ -184,8 +181,8 @@ TEST(Untag, a_frame_without_room_for_the_tag_is_dropped) {
   Testbed bed(with_vlan());
   move_clients(bed);
   const Bytes at_backend = bed.forwarded(kFront, tagged(syn(kIpv4Case), kVlan), kBack);
-  bed.send(kBack, make_mbuf(bed, answer_to(at_backend), 3));
-  bed.send(kBack, make_mbuf(bed, answer_to(at_backend), 4));
+  bed.send(kBack, make_mbuf(bed, syn_ack_to(at_backend), 2));
+  bed.send(kBack, make_mbuf(bed, syn_ack_to(at_backend), 4));
   bed.run();
   only_tagged(bed);
   EXPECT_EQ(bed.dropped(DropReason::no_mbuf), 1u);
@@ -196,7 +193,7 @@ TEST(Untag, workers_hand_packets_of_a_vlan_over) {
   move_clients(bed);
   for (uint16_t port = 1; port <= 40; ++port) {
     const Bytes at_backend = bed.forwarded(kFront, tagged(syn(kIpv4Case, port), kVlan), kBack, port % 2);
-    bed.send(kBack, answer_to(at_backend), (port / 2) % 2);
+    bed.send(kBack, syn_ack_to(at_backend), (port / 2) % 2);
     bed.run();
     EXPECT_EQ(seen(only_tagged(bed)).dst_port, port);
   }
