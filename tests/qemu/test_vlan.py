@@ -38,6 +38,7 @@ far clients 100 198.51.100.2/24 2001:db8:100::2/64
 far backends 200 10.72.1.1/16 fd72::21/64
 near front 100 198.51.100.1/24 2001:db8:100::1/64
 near back 200 10.72.0.1/16 fd72::1/64
+ip -6 route add blackhole 2001:db8:10::10  # or the kernel, which sees what af_packet sees, says that it has no route
 ip -n clients route add 203.0.113.0/24 via 198.51.100.1
 ip -n clients route add 2001:db8:10::/64 via 2001:db8:100::1
 echo one-file >/tmp/served
