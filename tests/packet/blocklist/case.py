@@ -10,6 +10,7 @@ from harness.flow import CLIENT_MAC, FAMILIES, V4, V6, next_id
 from harness.network import FRONT4, FRONT6, FRONT_MAC
 from harness.pieces import pieces
 
+WORKERS = (1, 2, 4)  # beside one an XDP program enforces it, several do it themselves
 STRANGERS = {"v4": "203.0.113.3", "v6": "2001:db8:10::3"}
 ETHER = Ether(src=CLIENT_MAC, dst=FRONT_MAC)
 families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

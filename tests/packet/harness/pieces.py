@@ -96,6 +96,6 @@ def gather(wire, count):
 
 
 def skip_without_pieces(family, workers):
-    """The kernel puts IPv4 fragments together before it deals them to the queues of an af_packet port."""
+    """The kernel puts IPv4 fragments together before an af_packet port sees them, which is what several workers have."""
     if workers > 1 and family is V4:
-        pytest.skip("no IPv4 fragments come through several queues of af_packet")
+        pytest.skip("no IPv4 fragments come through af_packet")
