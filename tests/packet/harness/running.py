@@ -72,7 +72,7 @@ class Running:
         return self.bench
 
     def end(self):
-        bench, self.bench, self.config = self.bench, None, None
+        bench, self.bench, self.setup = self.bench, None, None
         if bench is None:
             return
         try:
