@@ -46,8 +46,8 @@ const VlanPorts* vlans_of(Worker& worker, const Port& port) {
   return worker.vlan_ports.back().get();
 }
 
-// Ports of one device have one source, that of the port without a tag or, where there is none, of the first.
-bool has_source(const Worker& worker, const Port& port) {
+// Ports of one device have one that is polled: that without a tag or, where there is none, the first.
+bool is_polled(const Worker& worker, const Port& port) {
   for (const Port& other : worker.state.ports)
     if (other.dpdk_port == port.dpdk_port && other.index != port.index &&
         (other.vlan == 0 || (port.vlan != 0 && other.index < port.index)))
@@ -89,10 +89,11 @@ void add_ports(Worker& worker) {
   for (const Port& port : worker.state.ports) {
     worker.port_facts[raw(port.index)] = facts_of(port);
     worker.mtu_bytes_min = std::min<uint32_t>(worker.mtu_bytes_min, port.mtu_bytes);
-    if (has_source(worker, port)) add_sources(worker, port, port.dpdk_port, SourceKind::nic);
+    const bool polled = is_polled(worker, port);
+    if (polled) add_sources(worker, port, port.dpdk_port, SourceKind::nic);
     set_target(worker, port, port.dpdk_port, false);
     if (port.exception_port == kNoDpdkPort) continue;
-    if (has_source(worker, port)) add_sources(worker, port, port.exception_port, SourceKind::kernel);
+    if (polled) add_sources(worker, port, port.exception_port, SourceKind::kernel);
     set_target(worker, port, port.exception_port, true);
   }
 }

@@ -1,6 +1,6 @@
 // list_file.h: long lists that a table names a file for: one value a line, # begins a comment.
 // Fails:  into the ErrorList, at the key that names the file, with the line; of one file no more than kFileErrorsMax.
-// Tests:  tests/unit/config/load_test.cpp
+// Tests:  tests/unit/config/prefix_lists_test.cpp
 #pragma once
 
 #include <functional>
