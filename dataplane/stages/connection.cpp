@@ -77,7 +77,7 @@ std::optional<Endpoint> find_source(Worker& worker, const Tuple& tuple, const Se
   }
   uint64_t tries = 0;
   const std::optional<Endpoint> snat =
-      worker.snat_ports.find(worker.snapshot->snat_pools[service.snat_pool], tuple.proto, backend, worker.table, tries);
+      worker.snat_ports.find(worker.snapshot->snat_pools[backend.snat_pool], tuple.proto, backend, worker.table, tries);
   worker.counters.snat_tries.add(tries);
   return snat;
 }
@@ -137,10 +137,11 @@ void count_attached(Worker& worker, BackendSlot backend) {
   worker.open_counts.add(backend);
 }
 
-void leave_backend(Worker& worker, const ConnEntry& entry) {
+// What would be the key of a direct flow's replies may be another connection's.
+bool has_reply_key(const ConnEntry& entry) { return entry.backend != kNoBackend && !is_direct(entry.mode); }
+
+void count_left(Worker& worker, const ConnEntry& entry) {
   if (entry.backend == kNoBackend) return;
-  // What would be the key of a direct flow's replies may be another connection's.
-  if (!is_direct(entry.mode)) worker.table.erase(entry, Direction::reverse);
   worker.closed_in_burst = true;
   worker.backend_counters[raw(entry.backend)].active.sub(1);
   if (!is_over(entry.state)) worker.open_counts.sub(entry.backend);
@@ -255,16 +256,22 @@ std::optional<DropReason> attach_backend(Worker& worker, ConnIndex index, const 
 }
 
 void detach_backend(Worker& worker, ConnIndex index) {
-  leave_backend(worker, worker.slab[index]);
-  worker.slab[index].backend = kNoBackend;
+  ConnEntry& entry = worker.slab[index];
+  if (has_reply_key(entry)) worker.table.erase(entry, Direction::reverse);
+  count_left(worker, entry);
+  entry.backend = kNoBackend;
 }
 
 void close_connection(Worker& worker, ConnIndex index) {
   const ConnEntry& entry = worker.slab[index];
   if (entry.spliced != 0) release_hello(worker, index);
   // The entry keeps what it says: packets of this burst may still be on their way to its backend, a reset for one.
-  leave_backend(worker, entry);
-  worker.table.erase(entry, Direction::forward);
+  // Both keys at once: the second one's way through memory begins before the first one's has ended.
+  if (has_reply_key(entry))
+    worker.table.erase(entry);
+  else
+    worker.table.erase(entry, Direction::forward);
+  count_left(worker, entry);
   worker.wheel.cancel(index);
   worker.closed_in_burst = true;
   worker.counters.connections_closed.add(1);
