@@ -21,6 +21,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::seconds kSampleEvery{1};
+constexpr unsigned kSamplesPerSources = 10;  // how often the host's addresses are asked for
 // How long a reload waits for the dataplane's word; a table build of the largest configuration takes a few seconds.
 constexpr std::chrono::seconds kApplyPatience{15};
 
@@ -52,6 +53,7 @@ Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config 
 
 void Daemon::start() {
   reconcile_checks();
+  find_new_sources();
   publish();
   asio::co_spawn(executor_, link_.run(), asio::detached);
   asio::co_spawn(executor_, sample(), asio::detached);
@@ -68,7 +70,8 @@ uint64_t Daemon::uptime_ms() const { return monotonic_ms() - started_ms_; }
 
 uint64_t Daemon::publish() {
   publish_pending_ = false;
-  desired_ = std::make_shared<const DesiredState>(compute_desired_state(config_, overrides_, health_.table()));
+  desired_ =
+      std::make_shared<const DesiredState>(compute_desired_state(config_, overrides_, health_.table(), sources_));
   return link_.set_desired(desired_);
 }
 
@@ -132,6 +135,7 @@ asio::awaitable<ReloadReport> Daemon::try_reload() {
   }
   fallback_ = std::exchange(config_, std::move(*loaded.config));
   reconcile_checks();
+  find_new_sources();
   const uint64_t revision = publish();
   report.outcome = co_await link_.settle(revision, kApplyPatience);
   report.accepted = report.outcome != Outcome::rejected;
@@ -142,6 +146,7 @@ asio::awaitable<ReloadReport> Daemon::try_reload() {
     report.errors.push_back("the dataplane rejected the configuration: " +
                             (rejection ? format_rejection(*rejection) : std::string("it gave no reason")));
     config_ = std::move(*fallback_);
+    find_new_sources();
     publish();
     link_.resend();
   }
@@ -151,17 +156,28 @@ asio::awaitable<ReloadReport> Daemon::try_reload() {
   co_return report;
 }
 
-std::vector<std::string> Daemon::pool_names() const {
-  std::vector<std::string> names;
-  for (const config::SnatPoolConfig& pool : config_.snat_pools) names.push_back(pool.name);
-  return names;
+// The host's addresses and routes may come and go. True: something is another than before.
+bool Daemon::find_new_sources() {
+  samples_until_sources_ = kSamplesPerSources;
+  SourceTable found = find_sources(config_, kernel_source);
+  if (found == sources_) return false;
+  for (const auto& [backend, source] : found) {
+    if (const auto was = sources_.find(backend); was != sources_.end() && was->second == source) continue;
+    if (source)
+      spdlog::info("connections to {} come from {}, this host's own address", format_ip(backend), format_ip(*source));
+    else
+      spdlog::warn("no address of this host leads to {}: backends there get nothing", format_ip(backend));
+  }
+  sources_ = std::move(found);
+  return true;
 }
 
 asio::awaitable<void> Daemon::sample() {
   while (!stopped_) {
     const uint64_t now_ms = monotonic_ms();
     rates_.sample(link_.segment(), now_ms);
-    snat_.sample(link_.segment(), *desired_, pool_names(), now_ms);
+    snat_.sample(link_.segment(), *desired_, now_ms);
+    if (--samples_until_sources_ == 0 && find_new_sources()) publish();
     sample_timer_.expires_after(kSampleEvery);
     co_await sample_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
   }

@@ -65,7 +65,7 @@ class Daemon {
   void reconcile_checks();
   boost::asio::awaitable<ReloadReport> try_reload();
   boost::asio::awaitable<void> sample();
-  std::vector<std::string> pool_names() const;
+  bool find_new_sources();
 
   boost::asio::any_io_executor executor_;
   std::string file_;
@@ -76,6 +76,7 @@ class Daemon {
   std::optional<config::Config> fallback_;
   // The file's tables that only a restart puts in force: as they were when the process started.
   config::Config started_with_;
+  SourceTable sources_;
   Overrides overrides_;
   HealthMonitor health_;
   DataplaneLink link_;
@@ -84,6 +85,7 @@ class Daemon {
   boost::asio::steady_timer sample_timer_;
   std::shared_ptr<const DesiredState> desired_;
   std::optional<ReloadReport> last_reload_;
+  unsigned samples_until_sources_ = 0;
   bool reloading_ = false;
   bool publish_pending_ = false;
   bool stopped_ = false;

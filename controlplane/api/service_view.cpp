@@ -98,7 +98,10 @@ Json backend_row(const Daemon& daemon, const Slots& slots, const std::string& se
     view["proxy_protocol"] = static_cast<unsigned>(backend.proxy_protocol);
   const CheckState* check = daemon.health().find(key);
   view["checked"] = check != nullptr;
-  if (check != nullptr && !check->cause.empty()) view["cause"] = check->cause;
+  if (!backend.reachable)
+    view["cause"] = "no address of this host leads there";
+  else if (check != nullptr && !check->cause.empty())
+    view["cause"] = check->cause;
   const auto found = slots.backends.find(key);
   if (found != slots.backends.end()) add_live(view, *slots.segment, found->second.slot);
   return view;

@@ -6,6 +6,7 @@ Json snat_view(const Daemon& daemon) {
   Json rows = Json::array();
   for (const SnatUse& use : daemon.snat().uses()) {
     Json row = {{"pool", use.pool},
+                {"automatic", use.automatic},
                 {"family", use.family == Family::ipv4 ? "ipv4" : "ipv6"},
                 {"addresses", use.address_count},
                 {"ports", use.port_count},

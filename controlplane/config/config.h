@@ -88,6 +88,7 @@ struct DataplaneConfig {
   std::vector<PortConfig> ports;
 };
 
+// [snat.NAME], or "auto" where services need a pool and the file has none.
 struct SnatPoolConfig {
   std::string name;
   struct Range {
@@ -97,6 +98,12 @@ struct SnatPoolConfig {
     uint16_t port_last = 0;
   };
   std::vector<Range> ranges;
+  // Instead of ranges: these ports of whichever of the host's own addresses the kernel would use towards a backend.
+  struct Automatic {
+    uint16_t port_first = 0;
+    uint16_t port_last = 0;
+  };
+  std::optional<Automatic> automatic;
 };
 
 struct BackendConfig {
@@ -137,6 +144,8 @@ struct ServiceConfig : ServiceSettings {
   std::vector<BackendConfig> backends;
 
   bool may_proxy() const { return millrace::may_proxy(mode, syn_proxy); }
+  bool takes_source() const { return mode != Mode::nat && mode != Mode::dsr; }  // of a pool
+  bool has_backend(Family family) const;
   bool always_proxies() const { return millrace::always_proxies(mode, syn_proxy); }
 };
 

@@ -44,6 +44,8 @@ std::string escape(std::string_view text);
 // The same in double quotes, at most 60 characters of it.
 std::string quote(std::string_view text);
 
+inline std::string_view family_name(Family family) { return family == Family::ipv4 ? "IPv4" : "IPv6"; }
+
 // "a, b or c".
 std::string list_words(const std::vector<std::string_view>& words);
 

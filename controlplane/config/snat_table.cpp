@@ -1,4 +1,6 @@
 // snat_table.cpp: [snat.NAME]: the source addresses that fullnat services use towards backends.
+#include <algorithm>
+
 #include "controlplane/config/tables.h"
 #include "millrace/limits.h"
 
@@ -36,6 +38,27 @@ std::optional<PortRange> read_ports(TableReader& table) {
   return parsed.value;
 }
 
+// `addresses = "auto"`, which stands alone.
+void set_automatic(TableReader& table, const std::vector<Text>& texts, std::optional<PortRange> ports,
+                   SnatPoolConfig& pool, PoolOrigins& origins) {
+  origins.automatic = texts.front().origin;
+  if (texts.size() != 1) {
+    origins.complete = false;
+    table.errors().add(texts.front().origin, "\"auto\" stands beside other addresses",
+                       "write \"auto\" alone for this host's own addresses, or addresses only");
+  }
+  pool.automatic = SnatPoolConfig::Automatic{};
+  if (table.has("ports")) {
+    if (ports) pool.automatic = {ports->first, ports->last};
+  } else if (const std::optional<SnatPoolConfig::Automatic> free = free_port_range()) {
+    pool.automatic = free;
+  } else {
+    table.errors().add(
+        texts.front().origin, "the kernel uses nearly all ports for its own connections",
+        "write ports, and keep the kernel off them: sysctl net.ipv4.ip_local_port_range=\"32768 49151\"");
+  }
+}
+
 void read_pool(NamedTable& named, Draft& draft) {
   constexpr char kExample[] = "write addresses = [\"10.72.0.10-10.72.0.13\"]";
   TableReader& table = named.reader;
@@ -44,7 +67,10 @@ void read_pool(NamedTable& named, Draft& draft) {
   const std::optional<PortRange> ports = read_ports(table);
   const std::vector<Text> texts = table.read_texts("addresses", kExample, origins.complete);
   if (!ports || texts.size() > kSnatRangePerPoolMax) origins.complete = false;
-  if (texts.size() > kSnatRangePerPoolMax)
+  const auto is_auto = [](const Text& text) { return text.text == "auto"; };
+  if (std::ranges::any_of(texts, is_auto))
+    set_automatic(table, texts, ports, pool, origins);
+  else if (texts.size() > kSnatRangePerPoolMax)
     table.errors().add(table.origin_of("addresses"), "holds " + std::to_string(texts.size()) + " ranges",
                        "write at most " + std::to_string(kSnatRangePerPoolMax) + "; join neighbouring ranges");
   else

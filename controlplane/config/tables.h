@@ -27,6 +27,7 @@ struct ServiceOrigins {
 // Where the parts of config.snat_pools[i] stand.
 struct PoolOrigins {
   std::vector<Origin> ranges;
+  std::optional<Origin> automatic;  // "auto", if it is written
   bool complete = true;
 };
 
@@ -81,6 +82,10 @@ void refuse_server_keys(TableReader& server);
 
 // Mistakes between tables; resolves each service's SNAT pool.
 void validate_draft(Draft& draft, ErrorList& errors);
+// pool_choice.cpp: the pool of each service; adds an automatic one where they need one and the file has none.
+void choose_pools(Draft& draft, ErrorList& errors);
+// The ports that the kernel gives to no connection of its own and that lie above those that it does, for an automatic pool.
+std::optional<SnatPoolConfig::Automatic> free_port_range();
 
 inline constexpr uint32_t kSecondMs = 1000;
 inline constexpr uint32_t kWeekMs = 7 * 24 * 3600 * kSecondMs;

@@ -13,8 +13,6 @@ namespace {
 
 std::string place(const Origin& origin) { return origin.key + " in line " + std::to_string(origin.at.line); }
 
-std::string_view family_name(Family family) { return family == Family::ipv4 ? "IPv4" : "IPv6"; }
-
 // What a packet must show to be a service's.
 struct ListenKey {
   Proto proto{};
@@ -139,11 +137,6 @@ void check_backends(const Draft& draft, const ListenMap& listeners, ErrorList& e
   }
 }
 
-bool has_backend(const ServiceConfig& service, Family family) {
-  return std::any_of(service.backends.begin(), service.backends.end(),
-                     [family](const BackendConfig& backend) { return backend.endpoint.addr.family() == family; });
-}
-
 // A client and its backend speak the same family; no packet is translated between them. A tunnel may be of the other.
 void check_families(const Draft& draft, ErrorList& errors) {
   for (size_t s = 0; s < draft.services.size(); ++s) {
@@ -152,70 +145,11 @@ void check_families(const Draft& draft, ErrorList& errors) {
     if (!origins.backends_complete || service.backends.empty() || service.mode == Mode::tunnel) continue;
     for (size_t b = 0; b < service.binds.size(); ++b) {
       const Family family = service.binds[b].addr.family();
-      if (!has_backend(service, family))
+      if (!service.has_backend(family))
         errors.add(origins.binds[b],
                    "no " + std::string(family_name(family)) + " backend: clients of " +
                        format_endpoint(service.binds[b]) + " would all be dropped",
                    "add an " + std::string(family_name(family)) + " backend or remove the bind");
-    }
-  }
-}
-
-// The pool of a service in mode fullnat, proxy or tunnel; null after reporting.
-const SnatPoolConfig* choose_pool(const Draft& draft, const ServiceOrigins& origins, Mode mode, ErrorList& errors) {
-  const std::vector<SnatPoolConfig>& pools = draft.config.snat_pools;
-  std::vector<std::string_view> names;
-  for (const SnatPoolConfig& pool : pools) names.push_back(pool.name);
-  if (origins.snat) {
-    for (const SnatPoolConfig& pool : pools)
-      if (pool.name == origins.snat->text) return &pool;
-    if (!draft.pools_complete) return nullptr;
-    const std::string_view nearest = nearest_word(origins.snat->text, names);
-    errors.add(origins.snat->origin, "there is no SNAT pool " + quote(origins.snat->text),
-               names.empty()     ? "add [snat.NAME] with addresses = [\"10.72.0.10-10.72.0.13\"]"
-               : nearest.empty() ? "write " + list_words(names)
-                                 : "did you mean " + std::string(nearest) + "?");
-    return nullptr;
-  }
-  const Origin missing{origins.service.at, join_key(origins.service.key, "snat")};
-  if (!draft.pools_complete) return nullptr;
-  if (pools.size() == 1) return &pools.front();
-  const bool fullnat = mode == Mode::fullnat;
-  const std::string name = fullnat ? "fullnat" : mode == Mode::proxy ? "proxy" : "tunnel";
-  if (pools.empty())
-    errors.add(missing, "mode " + name + " needs source addresses, and there is no SNAT pool",
-               "add [snat.lan] with addresses = [\"10.72.0.10-10.72.0.13\"], free addresses of the backends' network" +
-                   std::string(fullnat ? ", or write mode = \"nat\"" : ""));
-  else
-    errors.add(missing, "is missing, and there are several SNAT pools", "write snat = " + list_words(names));
-  return nullptr;
-}
-
-void resolve_pools(Draft& draft, ErrorList& errors) {
-  for (size_t s = 0; s < draft.services.size(); ++s) {
-    ServiceConfig& service = draft.config.services[s];
-    const ServiceOrigins& origins = draft.services[s];
-    if (!origins.mode_known) continue;
-    if (service.mode == Mode::nat || service.mode == Mode::dsr) {
-      if (origins.snat)
-        errors.add(origins.snat->origin,
-                   "mode " + std::string(service.mode == Mode::nat ? "nat" : "dsr") +
-                       " keeps the client's address and uses no SNAT pool",
-                   "remove it or write mode = \"fullnat\"");
-      continue;
-    }
-    const SnatPoolConfig* pool = choose_pool(draft, origins, service.mode, errors);
-    if (pool == nullptr) continue;
-    service.pool = pool->name;
-    if (!draft.pools[static_cast<size_t>(pool - draft.config.snat_pools.data())].complete) continue;
-    for (const Family family : {Family::ipv4, Family::ipv6}) {
-      const auto same = [family](const SnatPoolConfig::Range& range) { return range.first.family() == family; };
-      if (has_backend(service, family) && std::none_of(pool->ranges.begin(), pool->ranges.end(), same))
-        errors.add(
-            origins.snat ? origins.snat->origin : Origin{origins.service.at, join_key(origins.service.key, "snat")},
-            "the SNAT pool " + quote(pool->name) + " has no " + std::string(family_name(family)) + " address for the " +
-                std::string(family_name(family)) + " backends",
-            "add one to [snat." + pool->name + "] addresses");
     }
   }
 }
@@ -252,7 +186,7 @@ void validate_draft(Draft& draft, ErrorList& errors) {
   check_against_pools(draft, placed, errors);
   check_backends(draft, listeners, errors);
   check_families(draft, errors);
-  resolve_pools(draft, errors);
+  choose_pools(draft, errors);
   check_access_rules(draft, errors);
   check_room_for_splices(draft, errors);
 }

@@ -25,6 +25,21 @@ struct Towards {
   auto key() const { return std::tuple(pool, backend.addr.family(), backend.addr, backend.port.raw, proto); }
 };
 
+// Of backends that do not have their service's.
+std::map<BackendKey, uint16_t> read_own_pools(const DesiredState& state) {
+  std::map<BackendKey, uint16_t> pools;
+  for (const DesiredService& service : state.services)
+    for (const DesiredBackend& backend : service.backends)
+      if (backend.snat_pool != kNoSnatPool)
+        pools.emplace(BackendKey(service.name, backend.endpoint), backend.snat_pool);
+  return pools;
+}
+
+bool uses_pool(const DesiredService& service, uint16_t pool) {
+  const auto its_own = [pool](const DesiredBackend& backend) { return backend.snat_pool == pool; };
+  return takes_ports(service.mode) && (service.snat_pool == pool || std::ranges::any_of(service.backends, its_own));
+}
+
 // Sorted, so that services that share a pool and a backend stand together.
 std::vector<Towards> read_targets(const Segment& segment, const DesiredState& state) {
   std::unordered_map<std::string, const DesiredService*> by_name;
@@ -34,28 +49,37 @@ std::vector<Towards> read_targets(const Segment& segment, const DesiredState& st
   for (const ServiceRow& row : read_services(segment))
     if (const auto found = by_name.find(row.name); found != by_name.end())
       by_slot.emplace(static_cast<uint16_t>(raw(row.slot)), found->second);
+  const std::map<BackendKey, uint16_t> own_pools = read_own_pools(state);
+  const auto pool_of = [&own_pools](const DesiredService& service, const Endpoint& backend) {
+    const auto own = own_pools.find(BackendKey(service.name, backend));
+    return own == own_pools.end() ? service.snat_pool : own->second;
+  };
   std::vector<Towards> targets;
   for (const BackendRow& row : read_backends(segment))
     if (const auto found = by_slot.find(static_cast<uint16_t>(raw(row.service))); found != by_slot.end())
-      targets.push_back({found->second->snat_pool, found->second->proto, row.endpoint, row.slot});
+      targets.push_back({pool_of(*found->second, row.endpoint), found->second->proto, row.endpoint, row.slot});
   std::ranges::sort(targets, {}, &Towards::key);
   return targets;
 }
 
 // Pools of the state, each as far as it has addresses of the family.
-std::vector<SnatUse> describe_pools(const DesiredState& state, const std::vector<std::string>& pools) {
+std::vector<SnatUse> describe_pools(const DesiredState& state) {
   std::vector<SnatUse> uses;
-  for (size_t pool = 0; pool < pools.size(); ++pool) {
+  for (uint16_t pool = 0; pool < state.snat_pools.size(); ++pool) {
     for (const Family family : {Family::ipv4, Family::ipv6}) {
-      SnatUse use{.pool = pools[pool], .family = family};
+      SnatUse use{.pool = state.snat_pools[pool].name,
+                  .number = pool,
+                  .automatic = state.snat_pools[pool].automatic,
+                  .family = family};
       for (const SnatRangeCommand& range : state.snat_ranges) {
         if (range.pool != pool || range.first.family() != family) continue;
         const uint64_t addresses = config::address_count({range.first, range.last});
-        use.address_count += addresses;
+        // An automatic pool's ranges are parts of one address.
+        use.address_count = use.automatic ? 1 : use.address_count + addresses;
         use.port_count += addresses * (range.port_last - range.port_first + 1u);
       }
       for (const DesiredService& service : state.services)
-        if (takes_ports(service.mode) && service.snat_pool == pool) use.services.push_back(service.name);
+        if (uses_pool(service, pool)) use.services.push_back(service.name);
       if (use.port_count != 0) uses.push_back(std::move(use));
     }
   }
@@ -103,8 +127,10 @@ void tell_level(const SnatUse& use, bool higher) {
   const std::string towards = use.fullest ? format_endpoint(use.fullest->backend) : "its backends";
   const std::string forecast =
       use.full_in_s ? fmt::format(", full in {:.0f} s if it goes on growing so", *use.full_in_s) : std::string();
-  spdlog::warn("SNAT pool {} ({}): {}% in use towards {}{}: add addresses to [snat.{}], or backends", use.pool, family,
-               percent, towards, forecast, use.pool);
+  const std::string remedy = use.automatic ? std::string("write [snat.NAME] with addresses of its own")
+                                           : fmt::format("add addresses to [snat.{}]", use.pool);
+  spdlog::warn("SNAT pool {} ({}): {}% in use towards {}{}: {}, or add backends", use.pool, family, percent, towards,
+               forecast, remedy);
 }
 
 }  // namespace
@@ -121,16 +147,15 @@ const char* snat_level_name(SnatLevel level) {
   return "unknown";
 }
 
-void SnatWatch::sample(const std::shared_ptr<const Segment>& segment, const DesiredState& state,
-                       const std::vector<std::string>& pools, uint64_t now_ms) {
-  uses_ = describe_pools(state, pools);
+void SnatWatch::sample(const std::shared_ptr<const Segment>& segment, const DesiredState& state, uint64_t now_ms) {
+  uses_ = describe_pools(state);
   if (segment && !uses_.empty()) {
     const std::vector<Towards> targets = read_targets(*segment, state);
     for (size_t first = 0; first < targets.size();) {
       const size_t end = end_of_run(targets, first);
       const Towards& target = targets[first];
       for (SnatUse& use : uses_)
-        if (target.pool < pools.size() && use.pool == pools[target.pool] && use.family == target.backend.addr.family())
+        if (use.number == target.pool && use.family == target.backend.addr.family())
           add_run(use, *segment, targets, first, end);
       first = end;
     }

@@ -43,6 +43,8 @@ struct SnatTarget {
 // Of one pool, one family.
 struct SnatUse {
   std::string pool;
+  uint16_t number = 0;  // of DesiredState::snat_pools
+  bool automatic = false;
   Family family{};
   uint64_t address_count = 0;
   uint64_t port_count = 0;  // of all addresses together
@@ -58,9 +60,8 @@ struct SnatUse {
 class SnatWatch {
  public:
   // Takes a reading, and logs what has become of a pool's level. Null: there is no dataplane, and no use; what the pools
-  // are is known all the same. `pools`: their names, by the index that services and ranges of `state` name.
-  void sample(const std::shared_ptr<const Segment>& segment, const DesiredState& state,
-              const std::vector<std::string>& pools, uint64_t now_ms);
+  // are is known all the same.
+  void sample(const std::shared_ptr<const Segment>& segment, const DesiredState& state, uint64_t now_ms);
   // In the order of the pools, IPv4 first.
   const std::vector<SnatUse>& uses() const { return uses_; }
 

@@ -5,9 +5,10 @@
 namespace millrace::control {
 namespace {
 
-std::vector<SnatRangeCommand> snat_ranges(const config::Config& config) {
-  std::vector<SnatRangeCommand> ranges;
+// The pools of the file, each with its number there; the automatic one has no ranges and is nobody's.
+void add_pools(const config::Config& config, DesiredState& state) {
   for (size_t pool = 0; pool < config.snat_pools.size(); ++pool) {
+    state.snat_pools.push_back({config.snat_pools[pool].name});
     for (const config::SnatPoolConfig::Range& range : config.snat_pools[pool].ranges) {
       SnatRangeCommand command;
       command.pool = static_cast<uint16_t>(pool);
@@ -15,16 +16,22 @@ std::vector<SnatRangeCommand> snat_ranges(const config::Config& config) {
       command.port_last = range.port_last;
       command.first = range.first;
       command.last = range.last;
-      ranges.push_back(command);
+      state.snat_ranges.push_back(command);
     }
   }
-  return ranges;
 }
 
-uint16_t pool_index(const config::Config& config, const std::string& name) {
-  for (size_t pool = 0; pool < config.snat_pools.size(); ++pool)
-    if (config.snat_pools[pool].name == name) return static_cast<uint16_t>(pool);
-  return kNoSnatPool;
+const config::SnatPoolConfig* find_pool(const config::Config& config, const std::string& name) {
+  const auto found = std::ranges::find(config.snat_pools, name, &config::SnatPoolConfig::name);
+  return found == config.snat_pools.end() ? nullptr : &*found;
+}
+
+// A backend without an address of ours towards it can get nothing.
+void give_pool(DesiredBackend& backend, uint16_t pool) {
+  backend.snat_pool = pool;
+  if (pool != kNoSnatPool) return;
+  backend.reachable = false;
+  backend.health = Health::down;
 }
 
 Health backend_health(const BackendKey& key, const config::HealthcheckConfig& check, const HealthTable& health) {
@@ -39,17 +46,19 @@ Health initial_health(const config::HealthcheckConfig& check) {
   return !check.enabled || check.initial_healthy ? Health::up : Health::down;
 }
 
-DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides,
-                                   const HealthTable& health) {
+DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides, const HealthTable& health,
+                                   const SourceTable& sources) {
   DesiredState state;
   state.timeouts = config.timeouts;
-  state.snat_ranges = snat_ranges(config);
+  add_pools(config, state);
+  AutomaticPools automatic(config, sources, state.snat_pools, state.snat_ranges);
   state.blocklist = config.blocklist;
   for (const config::ServiceConfig& from : config.services) {
     DesiredService& service = state.services.emplace_back();
     static_cast<ServiceSettings&>(service) = from;
     service.name = from.name;
-    service.snat_pool = from.pool.empty() ? kNoSnatPool : pool_index(config, from.pool);
+    const config::SnatPoolConfig* pool = find_pool(config, from.pool);
+    if (pool != nullptr && !pool->automatic) service.snat_pool = static_cast<uint16_t>(pool - config.snat_pools.data());
     if (!from.may_proxy()) service.connect_timeout_ms = 0;
     service.binds = from.binds;
     service.access_rules = from.access_rules;
@@ -66,6 +75,8 @@ DesiredState compute_desired_state(const config::Config& config, const Overrides
           .connections_max = backend.connections_max,
           .host = backend.host,
       });
+      if (pool != nullptr && pool->automatic)
+        give_pool(service.backends.back(), automatic.pool_of(*pool->automatic, backend.endpoint.addr));
     }
   }
   return state;

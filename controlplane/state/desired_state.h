@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "controlplane/config/config.h"
+#include "controlplane/state/automatic_snat.h"
 #include "controlplane/state/backend_key.h"
 #include "controlplane/state/overrides.h"
 #include "millrace/messages.h"
@@ -24,8 +25,10 @@ struct DesiredBackend {
   Health health = Health::up;
   Admin admin = Admin::enabled;
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
-  uint32_t connections_max = 0;  // 0: no limit
-  std::string host;              // by the service's host_matching; empty: any
+  uint32_t connections_max = 0;      // 0: no limit
+  uint16_t snat_pool = kNoSnatPool;  // of its own, automatic; kNoSnatPool: its service's
+  bool reachable = true;             // false: no address of this host leads there, and health is down
+  std::string host;                  // by the service's host_matching; empty: any
 
   // Gets new connections, as far as its priority group is the one in use.
   bool eligible() const { return health == Health::up && admin == Admin::enabled && weight > 0; }
@@ -43,6 +46,7 @@ struct DesiredService : ServiceSettings {
 
 struct DesiredState {
   SettingsCommand timeouts;
+  std::vector<DesiredPool> snat_pools;
   std::vector<SnatRangeCommand> snat_ranges;
   std::vector<DesiredService> services;
   config::BlockedPrefixes blocklist;
@@ -51,7 +55,9 @@ struct DesiredState {
 // Last word of the checks; a backend that is not in it counts by its initial status.
 using HealthTable = std::map<BackendKey, Health>;
 
-DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides, const HealthTable& health);
+// `sources`: towards backends of automatic pools.
+DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides, const HealthTable& health,
+                                   const SourceTable& sources = {});
 
 // The health that a backend has before its first check has spoken.
 Health initial_health(const config::HealthcheckConfig& check);

@@ -15,7 +15,7 @@ bool same_bytes(const Pod& a, const Pod& b) {
 
 bool same_place(const DesiredBackend& a, const DesiredBackend& b) {
   return a.endpoint == b.endpoint && a.priority == b.priority && a.proxy_protocol == b.proxy_protocol &&
-         a.host == b.host && a.connections_max == b.connections_max;
+         a.host == b.host && a.connections_max == b.connections_max && a.snat_pool == b.snat_pool;
 }
 
 // Of shared lists, null where there is none.

@@ -24,11 +24,6 @@ bool valid(UnexpectedHost who) { return who <= UnexpectedHost::any; }
 bool valid(AccessAction action) { return action <= AccessAction::deny; }
 bool valid_timeout(uint32_t ms) { return ms >= kTimeoutMsMin && ms <= kTimeoutMsMax; }
 
-template <size_t kBytes>
-bool all_zero(const uint8_t (&bytes)[kBytes]) {
-  return std::ranges::all_of(bytes, [](uint8_t byte) { return byte == 0; });
-}
-
 // In range where the field has a meaning, 0 elsewhere.
 bool valid_where(bool meant, uint32_t value, uint32_t min, uint32_t max) {
   return meant ? value >= min && value <= max : value == 0;
@@ -70,6 +65,11 @@ bool valid_rates(const ServiceSettings& service) {
 }
 
 bool needs_pool(Mode mode) { return mode != Mode::nat && mode != Mode::dsr; }
+
+// It would get connections that nobody has a source address for.
+bool lacks_pool(const DesiredService& service, const DesiredBackend& backend) {
+  return needs_pool(service.mode) && backend.eligible() && service.snat_pool_of(backend) == kNoSnatPool;
+}
 
 // Limits, and how a backend that comes back gets its share: by and by only where the client does not decide.
 bool valid_limits(const ServiceSettings& service) {
@@ -272,9 +272,7 @@ RejectReason CommandReader::add_service(const ServiceCommand& service) {
   if (pending.model.services.size() == pending.counts.service_count) return RejectReason::bad_count;
   if (raw(service.ordinal) != pending.model.services.size()) return RejectReason::bad_order;
   if (!needs_pool(settings.mode) && settings.snat_pool != kNoSnatPool) return RejectReason::bad_field;
-  if (needs_pool(settings.mode) &&
-      (settings.snat_pool >= kSnatPoolMax || pending.pool_range_count[settings.snat_pool] == 0))
-    return RejectReason::no_pool;
+  if (settings.snat_pool != kNoSnatPool && !pending.has_pool(settings.snat_pool)) return RejectReason::no_pool;
   if (may_proxy(settings.mode, settings.syn_proxy) && !has_splices_) return RejectReason::no_splices;
   if (!pending.names.emplace(name).second) return RejectReason::duplicate_name;
   pending.model.services.push_back({settings, std::string(name)});
@@ -300,7 +298,7 @@ RejectReason CommandReader::add_bind(const BindCommand& bind) {
 RejectReason CommandReader::add_backend(const BackendCommand& backend) {
   Pending& pending = *pending_;
   if (backend.weight > kWeightMax || backend.priority > kPriorityMax || !valid(backend.health) ||
-      !valid(backend.admin) || backend.port.raw == 0 || !valid(backend.proxy_protocol) || !all_zero(backend.reserved) ||
+      !valid(backend.admin) || backend.port.raw == 0 || !valid(backend.proxy_protocol) || backend.reserved != 0 ||
       !valid_unicast(backend.addr))
     return RejectReason::bad_field;
   if (pending.backend_count == pending.counts.backend_count) return RejectReason::bad_count;
@@ -315,6 +313,8 @@ RejectReason CommandReader::add_backend(const BackendCommand& backend) {
   const auto has_port = [&](const Endpoint& bind) { return bind.port == backend.port; };
   if (is_direct(service.mode) && (backend.connections_max != 0 || !std::ranges::all_of(service.binds, has_port)))
     return RejectReason::bad_field;
+  if (backend.snat_pool != kNoSnatPool && !needs_pool(service.mode)) return RejectReason::bad_field;
+  if (backend.snat_pool != kNoSnatPool && !pending.has_pool(backend.snat_pool)) return RejectReason::no_pool;
   const Endpoint endpoint{backend.addr, backend.port};
   if (!pending.backends.insert({backend.service, endpoint}).second) return RejectReason::duplicate_backend;
   ++pending.backend_count;
@@ -324,8 +324,9 @@ RejectReason CommandReader::add_backend(const BackendCommand& backend) {
                               .health = backend.health,
                               .admin = backend.admin,
                               .proxy_protocol = backend.proxy_protocol,
+                              .snat_pool = backend.snat_pool,
                               .connections_max = backend.connections_max});
-  return RejectReason::none;
+  return lacks_pool(service, service.backends.back()) ? RejectReason::no_pool : RejectReason::none;
 }
 
 RejectReason CommandReader::add_backend_host(const BackendHostCommand& host) {
@@ -378,7 +379,10 @@ RejectReason CommandReader::check_set_backend(const Command& command, const Desi
       ((set.fields & kSetAdmin) != 0 && !valid(set.admin)) ||
       ((set.fields & kSetWeight) != 0 && set.weight > kWeightMax))
     return RejectReason::bad_field;
-  return RejectReason::none;
+  const DesiredService& service = applied.services[raw(set.service)];
+  DesiredBackend changed = service.backends[raw(set.backend)];
+  changed.take(set);
+  return lacks_pool(service, changed) ? RejectReason::no_pool : RejectReason::none;
 }
 
 }  // namespace millrace

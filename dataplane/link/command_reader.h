@@ -68,6 +68,7 @@ class CommandReader {
     uint32_t snat_address_count = 0;
     std::vector<BlockedPrefix> blocked_prefixes;
     std::array<uint32_t, kSnatPoolMax> pool_range_count{};
+    bool has_pool(uint16_t pool) const { return pool < kSnatPoolMax && pool_range_count[pool] != 0; }
     std::vector<std::vector<AccessRule>> access_rules;  // by ServiceOrdinal
     VipTable claimed;                                   // binds and SNAT ranges so far
     std::unordered_set<std::string> names;

@@ -44,9 +44,10 @@ struct DesiredBackend {
   Health health{};
   Admin admin{};
   ProxyProtocol proxy_protocol{};
-  uint32_t connections_max = 0;   // 0: no limit
-  uint16_t host = kNoHost;        // index of its service's hosts
-  BackendSlot slot = kNoBackend;  // given by SlotTable::assign
+  uint16_t snat_pool = kNoSnatPool;  // kNoSnatPool: its service's
+  uint32_t connections_max = 0;      // 0: no limit
+  uint16_t host = kNoHost;           // index of its service's hosts
+  BackendSlot slot = kNoBackend;     // given by SlotTable::assign
 
   // May it get new connections?
   bool eligible() const { return health == Health::up && admin == Admin::enabled && weight > 0; }
@@ -54,6 +55,11 @@ struct DesiredBackend {
   BackendStanding standing() const {
     if (eligible()) return BackendStanding::eligible;
     return health == Health::down || admin == Admin::disabled ? BackendStanding::lost : BackendStanding::closed;
+  }
+  void take(const SetBackendCommand& command) {
+    if (command.fields & kSetHealth) health = command.health;
+    if (command.fields & kSetAdmin) admin = command.admin;
+    if (command.fields & kSetWeight) weight = command.weight;
   }
   bool operator==(const DesiredBackend&) const = default;
 };
@@ -65,6 +71,10 @@ struct DesiredService : ServiceSettings {
   std::vector<DesiredHost> hosts;  // each once, in the order in which backends first name them
   DesiredAccess access;
   ServiceSlot slot = kNoService;  // given by SlotTable::assign
+
+  uint16_t snat_pool_of(const DesiredBackend& backend) const {
+    return backend.snat_pool != kNoSnatPool ? backend.snat_pool : snat_pool;
+  }
 
   bool operator==(const DesiredService&) const = default;
 };

@@ -119,9 +119,7 @@ RejectReason Publisher::publish_model(DesiredModel& wanted, bool refuse_conflict
 void Publisher::set_backend(const SetBackendCommand& command) {
   DesiredService& service = applied_.services[raw(command.service)];
   DesiredBackend& backend = service.backends[raw(command.backend)];
-  if (command.fields & kSetHealth) backend.health = command.health;
-  if (command.fields & kSetAdmin) backend.admin = command.admin;
-  if (command.fields & kSetWeight) backend.weight = command.weight;
+  backend.take(command);
   tell_standing(service, backend, serves(service));
   directory_.write_backend(service.slot, backend);
   touched_[raw(command.service)] = true;

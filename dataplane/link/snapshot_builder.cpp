@@ -110,6 +110,10 @@ std::shared_ptr<const HostTable> build_hosts(const DesiredService& service,
   return std::make_shared<const HostTable>(service.host_matching, std::move(rows), std::move(unexpected));
 }
 
+uint8_t pool_of(const DesiredService& service, const DesiredBackend& backend) {
+  return static_cast<uint8_t>(std::min<uint32_t>(service.snat_pool_of(backend), kSnatPoolMax));
+}
+
 std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service) {
   std::vector<PickCandidate> candidates;
   candidates.reserve(service.backends.size());
@@ -119,6 +123,7 @@ std::shared_ptr<const ServiceTables> build_tables(const DesiredService& service)
                                      .slot = backend.slot,
                                      .weight = backend.weight,
                                      .proxy_protocol = backend.proxy_protocol,
+                                     .snat_pool = pool_of(service, backend),
                                      .connections_max = backend.connections_max},
                           .priority = backend.priority,
                           .eligible = backend.eligible()});

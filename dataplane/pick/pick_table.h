@@ -17,6 +17,7 @@ struct BackendTarget {
   BackendSlot slot{};
   uint16_t weight = 1;
   ProxyProtocol proxy_protocol{};
+  uint8_t snat_pool = 0;         // of Snapshot::snat_pools
   uint32_t connections_max = 0;  // 0: no limit
 };
 

@@ -49,7 +49,7 @@ struct Snapshot {
   SettingsCommand settings;
   // (address, protocol, port) -> service, and what an address is to us; see vip_table.h.
   VipTable vips;
-  std::array<SnatPool, kSnatPoolMax> snat_pools;
+  std::array<SnatPool, kSnatPoolMax + 1> snat_pools;  // the last: of backends that have none, always empty
   // By ServiceSlot; null where the slot is not configured. Shared, because one service's change leaves the others'.
   std::vector<std::shared_ptr<const ServiceTables>> services;
   std::shared_ptr<const Blocklist> blocklist;  // null: nobody is blocked

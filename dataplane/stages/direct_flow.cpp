@@ -29,7 +29,7 @@ void set_backend(ConnEntry& flow, const BackendTarget& backend, const Endpoint& 
 std::optional<Endpoint> source_of(const Worker& worker, const Tuple& tuple, const ServiceTables& service,
                                   const BackendTarget& backend) {
   if (service.mode == Mode::dsr) return Endpoint{};
-  return tunnel_source(worker.snapshot->snat_pools[service.snat_pool], backend.addr.family(),
+  return tunnel_source(worker.snapshot->snat_pools[backend.snat_pool], backend.addr.family(),
                        hash_endpoint(tuple.src, tuple.src_port, kTunnelSeed));
 }
 

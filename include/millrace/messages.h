@@ -107,12 +107,12 @@ struct SnatRangeCommand {
   IpAddr last;
 };
 
-inline constexpr uint16_t kNoSnatPool = 0xffff;  // of services in modes nat and dsr
+inline constexpr uint16_t kNoSnatPool = 0xffff;
 
 // What a service is told once and works by: the same values from the control plane's desired state to the tables of the
 // workers.
 struct ServiceSettings {
-  uint16_t snat_pool = kNoSnatPool;
+  uint16_t snat_pool = kNoSnatPool;  // of backends that name none; kNoSnatPool in modes nat and dsr
   Proto proto = Proto::tcp;
   Mode mode = Mode::fullnat;
   Balance balance = Balance::weight;
@@ -169,8 +169,9 @@ struct BackendCommand {
   Admin admin{};
   Be16 port;
   ProxyProtocol proxy_protocol{};  // none unless the service's connections are proxied
-  uint8_t reserved[3] = {};
-  uint32_t connections_max = 0;  // open at once, over all workers; 0: no limit
+  uint8_t reserved = 0;
+  uint16_t snat_pool = kNoSnatPool;  // kNoSnatPool: its service's; where that has none it must not be eligible
+  uint32_t connections_max = 0;      // open at once, over all workers; 0: no limit
   IpAddr addr;
 };
 

@@ -23,7 +23,7 @@ namespace millrace {
 
 inline constexpr char kDefaultSegmentPath[] = "/dev/shm/millrace.segment";
 inline constexpr uint64_t kSegmentMagic = 0x3145'4341'524c'4c4d;  // "MLLRACE1" in memory order
-inline constexpr uint32_t kAbiVersion = 4;
+inline constexpr uint32_t kAbiVersion = 5;
 
 // A hash over every size and offset that the two sides must agree on; a mismatch refuses to join.
 constexpr uint64_t layout_hash();

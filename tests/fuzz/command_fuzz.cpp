@@ -90,13 +90,14 @@ void check_rates(const DesiredService& service) {
 void check_service(const DesiredService& service, const std::set<uint16_t>& pools) {
   require(!service.name.empty() && service.name.size() < kNameBytes, "a name fits its field");
   require(service.proto == Proto::tcp || service.proto == Proto::udp, "protocol");
-  require(service.mode == Mode::nat || service.mode == Mode::dsr || pools.contains(service.snat_pool),
-          "other modes have a pool with addresses");
   require(service.binds.size() <= kBindPerServiceMax, "binds of a service");
   require(service.backends.size() <= kBackendPerServiceMax, "backends of a service");
   std::set<std::pair<IpAddr, uint16_t>> endpoints;
   for (const DesiredBackend& backend : service.backends) {
     require(endpoints.emplace(backend.endpoint.addr, backend.endpoint.port.raw).second, "one endpoint, one backend");
+    const uint16_t pool = service.snat_pool_of(backend);
+    const bool needs_none = service.mode == Mode::nat || service.mode == Mode::dsr || !backend.eligible();
+    require(pools.contains(pool) || (pool == kNoSnatPool && needs_none), "a pool with addresses where one is needed");
     require(backend.endpoint.port.raw != 0 && !backend.endpoint.addr.is_any(), "endpoint");
     require(backend.weight <= kWeightMax && backend.priority <= kPriorityMax, "weight and priority");
   }

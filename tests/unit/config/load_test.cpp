@@ -213,6 +213,31 @@ TEST(Load_config, every_key_of_the_other_tables_arrives) {
   EXPECT_EQ(config.api.socket, "/run/other.sock");
 }
 
+TEST(Load_config, services_without_a_pool_share_an_automatic_one) {
+  const Config config = load_good("automatic_snat.toml");
+  ASSERT_EQ(config.snat_pools.size(), 1u);
+  EXPECT_EQ(config.snat_pools[0].name, "auto");
+  EXPECT_TRUE(config.snat_pools[0].ranges.empty());
+  ASSERT_TRUE(config.snat_pools[0].automatic);
+  unsigned first = 0;
+  unsigned last = 0;
+  std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> first >> last;
+  EXPECT_EQ(config.snat_pools[0].automatic->port_first, last + 1);
+  EXPECT_EQ(config.snat_pools[0].automatic->port_last, 65535);
+  EXPECT_EQ(config.services[0].pool, "auto");
+  EXPECT_EQ(config.services[1].pool, "");
+}
+
+TEST(Load_config, an_automatic_pool_may_name_its_ports) {
+  const Config config = load_good("automatic_snat_ports.toml");
+  ASSERT_EQ(config.snat_pools.size(), 2u);
+  ASSERT_TRUE(config.snat_pools[0].automatic);
+  EXPECT_EQ(config.snat_pools[0].automatic->port_first, 20000);
+  EXPECT_EQ(config.snat_pools[0].automatic->port_last, 29999);
+  EXPECT_FALSE(config.snat_pools[1].automatic);
+  EXPECT_EQ(config.services[0].pool, "own");
+}
+
 TEST(Load_config, an_unreadable_file_is_one_error) {
   for (const char* path : {"/nonexistent/millrace.toml", "/"}) {
     const LoadResult result = load_config(path);

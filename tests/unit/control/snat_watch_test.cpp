@@ -13,6 +13,7 @@ namespace {
 // it. Two workers.
 struct SnatWatch_ : testing::Test {
   SnatWatch_() {
+    state.snat_pools = {{"lan"}, {"other"}};
     state.snat_ranges = {range(0, "10.9.0.1", "10.9.0.2"), range(0, "fd00::1", "fd00::1"),
                          range(1, "10.9.1.1", "10.9.1.1")};
     state.services = {service("web", 0), service("api", 0), service("mail", 1), service("dns", 0, Proto::udp)};
@@ -45,7 +46,7 @@ struct SnatWatch_ : testing::Test {
     fake.backend_counters(1, slot).active.set(second_worker);
   }
   const SnatUse& lan4(uint64_t now_ms) {
-    watch.sample(segment, state, {"lan", "other"}, now_ms);
+    watch.sample(segment, state, now_ms);
     return watch.uses().at(0);
   }
 
@@ -58,7 +59,7 @@ struct SnatWatch_ : testing::Test {
 };
 
 TEST_F(SnatWatch_, pools_by_family) {
-  watch.sample(nullptr, state, {"lan", "other"}, 0);
+  watch.sample(nullptr, state, 0);
   ASSERT_EQ(watch.uses().size(), 3u);
   const SnatUse& lan4 = watch.uses()[0];
   EXPECT_EQ(lan4.pool, "lan");
@@ -128,11 +129,34 @@ TEST_F(SnatWatch_, half_full_and_soon_full_is_filling) {
   EXPECT_EQ(lan4(130'000).level, SnatLevel::ok);
 }
 
+TEST_F(SnatWatch_, backends_of_automatic_pools_have_their_own) {
+  state.snat_pools.push_back({"auto-10.9.3.1", true});
+  state.snat_ranges.push_back(range(2, "10.9.3.1", "10.9.3.1"));
+  state.snat_ranges.back().port_last = 2004;
+  state.snat_ranges.push_back(range(2, "10.9.3.1", "10.9.3.1"));
+  state.snat_ranges.back().port_first = 2009;
+  state.services[0].snat_pool = kNoSnatPool;
+  state.services[0].backends = {{.endpoint = endpoint("10.0.0.1:80"), .snat_pool = 2},
+                                {.endpoint = endpoint("10.0.0.2:80"), .snat_pool = 1}};
+  open(0, 1, 2);
+  watch.sample(segment, state, 0);
+  ASSERT_EQ(watch.uses().size(), 4u);
+  const SnatUse& own = watch.uses()[3];
+  EXPECT_EQ(own.pool, "auto-10.9.3.1");
+  EXPECT_TRUE(own.automatic);
+  EXPECT_EQ(own.address_count, 1u) << "in two ranges";
+  EXPECT_EQ(own.port_count, 6u);
+  EXPECT_THAT(own.services, testing::ElementsAre("web"));
+  EXPECT_EQ(own.connections, 3u);
+  EXPECT_DOUBLE_EQ(own.share, 2.0 / 3);
+  EXPECT_THAT(watch.uses()[2].services, testing::ElementsAre("web", "mail"));
+}
+
 TEST_F(SnatWatch_, what_is_gone_is_forgotten) {
   open(0, 9, 0);
   lan4(0);
   state.snat_ranges.erase(state.snat_ranges.begin());
-  watch.sample(segment, state, {"lan", "other"}, 1000);
+  watch.sample(segment, state, 1000);
   EXPECT_EQ(watch.uses().size(), 2u);
   state.snat_ranges.push_back(range(0, "10.9.0.1", "10.9.0.2"));
   open(0, 0, 0);

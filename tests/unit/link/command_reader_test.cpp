@@ -175,7 +175,6 @@ const BadField kService[] = {
     {"name_unprintable", 4, SPOIL(b.service.name[1] = '\n'), R::bad_field},
     {"name_again", 4, SPOIL(std::memcpy(b.service.name, "web", 4)), R::duplicate_name},
     {"nat_with_pool", 4, SPOIL(b.service.settings.snat_pool = 0), R::bad_field},
-    {"fullnat_without_pool", 3, SPOIL(b.service.settings.snat_pool = kNoSnatPool), R::no_pool},
     {"fullnat_empty_pool", 3, SPOIL(b.service.settings.snat_pool = 1), R::no_pool},
 };
 const BadField kBind[] = {
@@ -196,10 +195,13 @@ const BadField kBackend[] = {
     {"health", 9, SPOIL(b.backend.health = Health{2}), R::bad_field},
     {"admin", 9, SPOIL(b.backend.admin = Admin{3}), R::bad_field},
     {"port_0", 9, SPOIL(b.backend.port = {}), R::bad_field},
-    {"reserved", 9, SPOIL(b.backend.reserved[1] = 1), R::bad_field},
+    {"reserved", 9, SPOIL(b.backend.reserved = 1), R::bad_field},
     {"proxy_protocol_3", 9, SPOIL(b.backend.proxy_protocol = ProxyProtocol{3}), R::bad_field},
     {"proxy_protocol_of_nat", 9, SPOIL(b.backend.proxy_protocol = ProxyProtocol::v1), R::bad_field},
     {"any", 9, SPOIL(b.backend.addr = ip("::")), R::bad_field},
+    {"pool_of_nat", 9, SPOIL(b.backend.snat_pool = 0), R::bad_field},
+    {"empty_pool", 7, SPOIL(b.backend.snat_pool = 1), R::no_pool},
+    {"pool_out_of_range", 7, SPOIL(b.backend.snat_pool = kSnatPoolMax), R::no_pool},
     {"loopback", 9, SPOIL(b.backend.addr = ip("127.1.2.3")), R::bad_field},
     {"multicast", 9, SPOIL(b.backend.addr = ip("239.0.0.1")), R::bad_field},
     {"again", 8, SPOIL(b.backend.addr = ip("10.72.1.1")), R::duplicate_backend},
@@ -213,6 +215,20 @@ INSTANTIATE_TEST_SUITE_P(snat_range, CommandReader_read_bad, testing::ValuesIn(k
 INSTANTIATE_TEST_SUITE_P(service, CommandReader_read_bad, testing::ValuesIn(kService), case_name);
 INSTANTIATE_TEST_SUITE_P(bind, CommandReader_read_bad, testing::ValuesIn(kBind), case_name);
 INSTANTIATE_TEST_SUITE_P(backend, CommandReader_read_bad, testing::ValuesIn(kBackend), case_name);
+
+// The service names no pool, so each of its backends has to.
+TEST(CommandReader_read, backends_may_have_pools_of_their_own) {
+  std::vector<Command> commands = good();
+  commands[3].body.service.settings.snat_pool = kNoSnatPool;
+  CommandReader without;
+  EXPECT_EQ(feed(without, commands).reason, RejectReason::no_pool);
+  commands[7].body.backend.snat_pool = 0;
+  CommandReader reader;
+  ASSERT_EQ(feed(reader, commands).outcome, Outcome::commit) << "the second backend is down";
+  const DesiredModel model = reader.take();
+  EXPECT_EQ(model.services[0].snat_pool_of(model.services[0].backends[0]), 0);
+  EXPECT_EQ(model.services[0].snat_pool_of(model.services[0].backends[1]), kNoSnatPool);
+}
 
 TEST(CommandReader_read, too_many_items_are_refused_at_the_first_one_over) {
   for (const auto& [kind, position] : {std::pair{&BeginCommand::snat_range_count, 2},
@@ -341,6 +357,13 @@ TEST_F(CommandReader_set_backend, must_have_good_fields) {
   EXPECT_EQ(read(set_backend(7, {.fields = kSetAdmin, .admin = Admin{3}})), RejectReason::bad_field);
   EXPECT_EQ(read(set_backend(7, {.fields = kSetWeight, .weight = kWeightMax + 1})), RejectReason::bad_field);
   EXPECT_EQ(read(set_backend(7, {.fields = kSetHealth, .reserved = 1})), RejectReason::bad_field);
+}
+
+TEST_F(CommandReader_set_backend, makes_no_backend_eligible_that_has_no_pool) {
+  applied_.services[0].snat_pool = kNoSnatPool;
+  applied_.services[0].backends[0].health = Health::down;
+  EXPECT_EQ(read(set_backend(7, {.fields = kSetWeight, .weight = 3})), RejectReason::none);
+  EXPECT_EQ(read(set_backend(7, {.fields = kSetHealth, .health = Health::up})), RejectReason::no_pool);
 }
 
 TEST_F(CommandReader_set_backend, is_heard_after_a_rejected_transaction) {

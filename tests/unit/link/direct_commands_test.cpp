@@ -86,7 +86,9 @@ TEST(CommandReader_direct, refuses_a_clamp_where_there_are_no_syns) {
 
 TEST(CommandReader_direct, refuses_a_pool_too_many_and_a_pool_too_few) {
   EXPECT_EQ(spoiled(kDsr, [](auto& s) { s.snat_pool = 0; }), R::bad_field);
-  EXPECT_EQ(spoiled(kGue, [](auto& s) { s.snat_pool = kNoSnatPool; }), R::no_pool);
+  std::vector<Command> commands = good();
+  commands[kGue].body.service.settings.snat_pool = kNoSnatPool;
+  EXPECT_EQ(refusal(commands, kGueBackend), R::no_pool);
 }
 
 TEST(CommandReader_direct, refuses_a_backend_on_another_port) {

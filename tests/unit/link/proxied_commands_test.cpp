@@ -131,7 +131,6 @@ TEST(CommandReader_proxied, refuses_combinations_that_mean_nothing) {
 }
 
 TEST(CommandReader_proxied, needs_a_pool_and_room_for_splices) {
-  EXPECT_EQ(spoiled(kBare, [](Command::Body& body) { body.service.settings.snat_pool = kNoSnatPool; }), R::no_pool);
   EXPECT_EQ(spoiled(kBare, [](Command::Body& body) { body.service.settings.snat_pool = 1; }), R::no_pool);
   EXPECT_EQ(refusal(good(), kWeb, CommandReader(false)), R::no_splices);
   std::vector<Command> commands = TestTransaction(1).snat_range(0, "10.0.0.1", "10.0.0.1").service("web").commands();
