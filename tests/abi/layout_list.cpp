@@ -75,7 +75,7 @@ void list_commands(std::ostream& out) {
   BEGIN(ServiceCommand); FIELD(settings); FIELD(ordinal); FIELD(reserved); FIELD(name); END
   BEGIN(BindCommand); FIELD(service); FIELD(port); FIELD(reserved); FIELD(addr); END
   BEGIN(BackendCommand); FIELD(service); FIELD(ordinal); FIELD(weight); FIELD(priority); FIELD(health); FIELD(admin);
-    FIELD(port); FIELD(proxy_protocol); FIELD(reserved); FIELD(connections_max); FIELD(addr); END
+    FIELD(port); FIELD(proxy_protocol); FIELD(reserved); FIELD(snat_pool); FIELD(connections_max); FIELD(addr); END
   BEGIN(BackendHostCommand); FIELD(service); FIELD(backend); FIELD(pattern); END
   BEGIN(AccessRule); FIELD(prefix); FIELD(bits); FIELD(action); END
   BEGIN(AccessRulesCommand); FIELD(service); FIELD(count); FIELD(reserved); FIELD(rules); END
