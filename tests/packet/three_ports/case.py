@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from scapy.layers.l2 import ARP, Ether
 
-import tcp_life.case
-import udp_exchange.case
 from harness.flow import CLIENT_MAC, FAMILIES, TTL, V4, V6, Flow, TcpFlow, assert_same, same_segment, with_ports
 from harness.network import CLIENT, LB, ip
 from harness.running import config_of
 from harness.wire import Wire
+from tcp_life import case as tcp_life
+from udp_exchange import case as udp_exchange
 from udp_exchange.case import datagram
 
 SIDE_MAC, SIDE_CLIENT_MAC = "02:00:00:00:03:01", "02:00:00:00:03:02"
@@ -72,15 +72,15 @@ def side(bench, side_wire):
 
 
 @both_side_families
-@pytest.mark.parametrize("mode", tcp_life.case.MODES)
+@pytest.mark.parametrize("mode", tcp_life.MODES)
 def test_tcp_from_the_second_client_port(side, family, mode):
-    tcp_life.case.test_life(side, family, mode)
+    tcp_life.test_life(side, family, mode)
 
 
 @both_side_families
-@pytest.mark.parametrize("mode", udp_exchange.case.MODES)
+@pytest.mark.parametrize("mode", udp_exchange.MODES)
 def test_udp_from_the_second_client_port(side, family, mode):
-    udp_exchange.case.test_exchange(side, family, mode)
+    udp_exchange.test_exchange(side, family, mode)
 
 
 @pytest.mark.parametrize("families", [(V4, SIDE4), (V6, SIDE6)], ids=["v4", "v6"])

@@ -5,13 +5,13 @@ from scapy.layers.inet import TCP
 from scapy.layers.inet6 import ICMPv6ND_NA
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 
-import tcp_life.case
-import udp_exchange.case
 from harness.flow import CLIENT_MAC, V4, V6
 from harness.network import BACK_MAC, FRONT_MAC
 from harness.running import config_of
 from harness.vlan import BACK_VLAN, FRONT_VLAN, TAGGED, TAGGED4, TAGGED6, in_vlans, stand_ins, untagged_twin
 from link_answers.case import BROADCAST, announces, solicitation
+from tcp_life import case as tcp_life
+from udp_exchange import case as udp_exchange
 from udp_exchange.case import datagram
 
 both_families = pytest.mark.parametrize("family", TAGGED, ids=lambda family: family.name)
@@ -32,15 +32,15 @@ def tagged(bench):
 
 
 @both_families
-@pytest.mark.parametrize("mode", tcp_life.case.MODES)
+@pytest.mark.parametrize("mode", tcp_life.MODES)
 def test_tcp(tagged, family, mode):
-    tcp_life.case.test_life(tagged, family, mode)
+    tcp_life.test_life(tagged, family, mode)
 
 
 @both_families
-@pytest.mark.parametrize("mode", udp_exchange.case.MODES)
+@pytest.mark.parametrize("mode", udp_exchange.MODES)
 def test_udp(tagged, family, mode):
-    udp_exchange.case.test_exchange(tagged, family, mode)
+    udp_exchange.test_exchange(tagged, family, mode)
 
 
 @both_families
