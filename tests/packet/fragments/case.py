@@ -10,6 +10,8 @@ from harness.flow import CLIENT_MAC, FAMILIES, V4, V6, next_id
 from harness.network import FRONT_MAC
 from harness.pieces import gather, is_piece, piece, pieces
 
+WORKERS = (1, 2, 4)
+CARDS = False  # behind them are af_packet ports, by which no IPv4 fragments come: the kernel puts them together first
 TIMEOUT_SECONDS = 2
 UDP_MODES = {"fullnat": {"port": 53}, "nat": {"port": 5353, "mode": "nat", "backend_port": 53}}
 TCP_MODES = {"fullnat": {"port": 80}, "nat": {"port": 8080, "mode": "nat", "backend_port": 80}}
@@ -90,6 +92,16 @@ def test_many_datagrams_at_once(bench, family, mode):
         key = (packet[12:20], packet[4:6]) if family is V4 else (packet[8:40], packet[44:48])
         by_datagram.setdefault(key, []).append(frame)
     assert sorted(len(found) for found in by_datagram.values()) == [4] * len(flows)
+
+
+def test_any_worker_may_own_a_datagram_or_its_connection(bench, workers):
+    for family in FAMILIES:
+        for _ in range(10 * workers):
+            flow = bench.udp(family, **UDP_MODES["fullnat"])
+            forward(flow, datagram(1200))
+            reverse(flow, datagram(1200))
+    for worker in bench.balancer.settled_workers():
+        assert worker["fragments_followed"] > 0 and (worker["handed_in"] > 0) == (workers > 1), worker
 
 
 @both_families

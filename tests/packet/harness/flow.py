@@ -14,7 +14,7 @@ from harness.network import FRONT_MAC
 
 CLIENT_MAC = "02:00:00:00:01:02"
 TTL = 61
-client_ports = itertools.count(20000)
+client_ports = itertools.cycle(range(20000, 1 << 16))  # its first flow is long over when a port comes again
 identities = itertools.count(0x10000000, 0x10001)
 
 

@@ -2,7 +2,8 @@
 upwards. A script lb.sh beside that is run in the balancer's namespace first.
 
 With WORKERS = (1, 2, 4) in case.py each test runs with so many workers: the one that config.toml names, two that packets
-come to at random, four that RSS brings them to.
+come to at random, four that RSS brings them to. With CARDS = False beside it no card stands before the ports: what comes
+by a port comes to one worker, which hands over what is not its own; the third and fourth have no port.
 
 Daemons start once a configuration, not once a case: cases are ordered by configuration. After every case the counter
 equation must hold for each worker, and drops must be exactly those that the case announced.
@@ -26,13 +27,19 @@ def config_of(case_file):
 
 
 def pytest_generate_tests(metafunc):
-    if "workers" in metafunc.fixturenames and hasattr(metafunc.module, "WORKERS"):
-        metafunc.parametrize("workers", metafunc.module.WORKERS, ids=lambda count: f"{count}workers")
+    counts = getattr(metafunc.module, "WORKERS", ())
+    if "workers" in metafunc.fixturenames and counts:
+        metafunc.parametrize("workers", counts, ids=lambda count: f"{count}workers")
+
+
+def has_cards(module, workers):
+    return workers > 1 and getattr(module, "CARDS", True)
 
 
 def setup_of(item):
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    return str(config_of(item.path)), params.get("workers", 1)
+    workers = params.get("workers", 1)
+    return str(config_of(item.path)), workers, has_cards(item.module, workers)
 
 
 def pytest_collection_modifyitems(items):
@@ -42,14 +49,17 @@ def pytest_collection_modifyitems(items):
 STEERING = {2: "random", 4: "rss"}
 
 
-def with_workers(text, count):
-    """The configuration of one worker, for that many."""
+def with_workers(text, count, cards):
+    """The configuration of one worker, for that many. Without cards queues are dealt to workers in turn, one a port."""
     if count == 1:
+        return text
+    text, places = re.subn(r'workers = "0"', f"workers = {[0, 1, 0, 1][:count]}", text)
+    assert places == 1
+    if not cards:
         return text
     text, ports = re.subn(r'device = "\w+:(\w+)"',
                           rf'device = "emulated_nic:{STEERING[count]},af_packet:\1"\nqueues = {count}', text)
-    text, places = re.subn(r'workers = "0"', f"workers = {[0, 1, 0, 1][:count]}", text)
-    assert places == 1 and ports > 0
+    assert ports > 0
     return text
 
 
@@ -60,14 +70,15 @@ class Running:
         self.setup = None
         self.bench = None
 
-    def with_config(self, config, workers=1):
-        if self.setup != (config, workers) or not self.bench.balancer.alive():
+    def with_config(self, config, workers=1, cards=False):
+        setup = (config, workers, cards)
+        if self.setup != setup or not self.bench.balancer.alive():
             self.end()
             make_network()
             if (script := config.with_name("lb.sh")).exists():
                 inside(LB, str(script))
-            balancer = Balancer(with_workers(config.read_text(), workers))
-            self.bench, self.setup = Bench(balancer, Wire(CLIENT), Wire(BACKEND)), (config, workers)
+            balancer = Balancer(with_workers(config.read_text(), workers, cards))
+            self.bench, self.setup = Bench(balancer, Wire(CLIENT), Wire(BACKEND)), setup
             self.bench.start()
         return self.bench
 
@@ -99,7 +110,7 @@ def workers():
 
 @pytest.fixture
 def bench(running, request, workers):
-    bench = running.with_config(config_of(request.path), workers)
+    bench = running.with_config(config_of(request.path), workers, has_cards(request.module, workers))
     bench.begin_case()
     yield bench
     bench.end_case()

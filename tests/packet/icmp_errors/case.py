@@ -8,6 +8,7 @@ from scapy.layers.l2 import Ether
 from harness.flow import CLIENT_MAC, TTL, V4, V6, assert_same, host_mac, next_id
 from harness.network import BACK_MAC, FRONT_MAC
 
+WORKERS = (1, 2, 4)
 ROUTER4, ROUTER6 = "10.72.9.9", "fd72::99"        # between the balancer and the backends
 FAR4, FAR6 = "203.0.113.99", "2001:db8:10::99"    # between the balancer and the client
 ERRORS = {

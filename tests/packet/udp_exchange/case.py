@@ -4,6 +4,7 @@ from scapy.layers.inet import UDP
 
 from harness.flow import FAMILIES, V4, V6, next_id
 
+WORKERS = (1, 2, 4)
 MODES = {"fullnat": {"port": 53}, "nat": {"port": 5353, "mode": "nat", "backend_port": 53}}
 every_way = pytest.mark.parametrize("mode", MODES)
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

@@ -3,6 +3,8 @@ from icmp_errors.case import *  # noqa: F403
 from tcp_life.case import *     # noqa: F403
 from udp_exchange.case import *  # noqa: F403
 
+WORKERS = ()  # config.toml says how many
+
 
 def test_all_handed_over(bench):
     bench.check_traffic()
