@@ -22,6 +22,7 @@ class Bench:
         self.drops_before, self.drops_announced = {}, {}
         self.others_rx = 0  # frames that the balancer received and no wire of ours sent, when the case began
         self.last_sender = None
+        self.at_end = []  # called when the bench goes, before its namespaces do
 
     def start(self):
         self.balancer.start()

@@ -91,6 +91,8 @@ class Running:
                 bench.balancer.stop()
         finally:
             bench.balancer.kill_all()
+            for close in bench.at_end:
+                close()
             bench.client.close()
             bench.backend.close()
             remove_network()

@@ -7,23 +7,20 @@ from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 
 from harness.flow import CLIENT_MAC, V4, V6
 from harness.network import BACK_MAC, FRONT_MAC
-from harness.running import config_of
 from harness.vlan import BACK_VLAN, FRONT_VLAN, TAGGED, TAGGED4, TAGGED6, in_vlans, stand_ins, untagged_twin
 from link_answers.case import BROADCAST, announces, solicitation
 from tcp_life import case as tcp_life
 from udp_exchange import case as udp_exchange
 from udp_exchange.case import datagram
 
+WORKERS = (1, 2, 4)
 both_families = pytest.mark.parametrize("family", TAGGED, ids=lambda family: family.name)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def kernel_side(running, request):
-    running.with_config(config_of(request.path))
-    made = stand_ins()
-    yield
-    for stand_in in made:
-        stand_in.close()
+@pytest.fixture(autouse=True)
+def kernel_side(bench):
+    if not bench.at_end:
+        bench.at_end += [stand_in.close for stand_in in stand_ins()]
 
 
 @pytest.fixture
