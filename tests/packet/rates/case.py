@@ -1,12 +1,17 @@
-"""Rates of connections and packets: a second's worth at once, the rest is dropped under its own reason."""
+"""Rates of connections and packets: a second's worth at once, the rest is dropped under its own reason. Each worker lets its
+share through: clients of all workers get the whole, those of one get its share."""
 import dataclasses
 import time
+from itertools import islice
 
 import pytest
 from scapy.layers.inet import TCP, UDP
 
 from harness.flow import CLIENT_MAC, FAMILIES, next_id
+from harness.owner import ports_in_turn, ports_of_one
 
+WORKERS = (1, 2, 4)
+CONNECTION_RATE, PACKET_RATE = 4, 10  # config.toml
 FULL_AGAIN_SECONDS = 1.1
 OTHERS = {"v4": "203.0.113.3", "v6": "2001:db8:10::3"}
 families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -26,14 +31,16 @@ def datagram():
 
 
 @families
-def test_connection_rate(bench, family):
+@pytest.mark.parametrize("ports", [ports_in_turn, ports_of_one])
+def test_connection_rate(bench, family, workers, ports):
     """Who is dropped comes in with its SYN said again; what is in goes on; another service does not feel it."""
-    flows = [bench.tcp(family, 81) for _ in range(12)]
+    flows = [bench.tcp(family, 81, client_port=port) for port in islice(ports(family, 81, workers), 12)]
+    refused = len(flows) - (CONNECTION_RATE if ports is ports_in_turn else CONNECTION_RATE // workers)
     before = limited(bench, "few")
     bench.client.send(*[bytes(flow.client_frame(flow.syn())) for flow in flows])
-    bench.expect_drops("connection_rate", 8)
+    bench.expect_drops("connection_rate", refused)
     bench.wait_drops()
-    assert limited(bench, "few") == before + 8
+    assert limited(bench, "few") == before + refused
     bench.check_traffic()
     time.sleep(FULL_AGAIN_SECONDS)
     flow = flows[-1].open()
@@ -44,13 +51,13 @@ def test_connection_rate(bench, family):
 
 @families
 @pytest.mark.parametrize("port, reason", [(53, "packet_rate"), (54, "source_rate")])
-def test_packets(bench, family, port, reason):
-    """Also of a flow that lives; its backend answers as fast as it likes."""
+def test_packets(bench, family, workers, port, reason):
+    """Also of a flow that lives; its backend answers as fast as it likes. One worker has the whole flow."""
     flow = bench.udp(family, port)
     flow.forward(datagram())
     time.sleep(FULL_AGAIN_SECONDS)
     bench.client.send(*[bytes(flow.client_frame(datagram())) for _ in range(16)])
-    bench.expect_drops(reason, 6)
+    bench.expect_drops(reason, 16 - PACKET_RATE // workers)
     bench.wait_drops()
     for _ in range(16):
         flow.reverse(datagram())
@@ -59,14 +66,16 @@ def test_packets(bench, family, port, reason):
 
 
 @families
-def test_sources_are_told_apart(bench, family):
+def test_sources_are_told_apart(bench, family, workers):
+    """By the worker that has both."""
     other = dataclasses.replace(family, client=OTHERS[family.name])
     bench.client.hosts[other.client] = CLIENT_MAC
-    greedy, modest = bench.udp(family, 54), bench.udp(other, 54)
+    greedy, modest = (bench.udp(who, 54, client_port=next(ports_of_one(who, 54, workers))) for who in (family, other))
+    share = PACKET_RATE // workers
     bench.client.send(*[bytes(greedy.client_frame(datagram())) for _ in range(16)])
-    for _ in range(5):
+    for _ in range(share):
         modest.forward(datagram())
-    bench.expect_drops("source_rate", 6)
+    bench.expect_drops("source_rate", 16 - share)
 
 
 @families
