@@ -5,6 +5,7 @@ import pytest
 
 from harness.flow import FAMILIES
 
+WORKERS = (1, 2, 4)
 # millctl answers when the message is sent; the dataplane's main loop takes it up at its next turn.
 TAKES_EFFECT_SECONDS = 0.3
 
@@ -13,8 +14,9 @@ def endpoint(address, port=80):
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def chosen_backends(bench, family, count=6):
-    return [bench.tcp(family, 80).open().backend for _ in range(count)]
+def chosen_backends(bench, family):
+    """Two rounds of three backends at one worker at least."""
+    return [bench.tcp(family, 80).open().backend for _ in range(6 * len(bench.balancer.workers()))]
 
 
 @pytest.fixture

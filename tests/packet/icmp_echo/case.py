@@ -7,6 +7,7 @@ from scapy.layers.l2 import Ether
 from harness.flow import CLIENT_MAC, TTL, V4, V6, assert_same, host_mac, next_id
 from harness.network import BACK_MAC, FRONT_MAC
 
+WORKERS = (1, 2, 4)
 REPLY_TTL = 64
 sizes = pytest.mark.parametrize("size", [0, 1, 56, 1400])
 

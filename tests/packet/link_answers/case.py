@@ -8,6 +8,7 @@ import socket
 from harness.flow import CLIENT_MAC, V4, V6, host_mac
 from harness.network import BACK_MAC, FRONT_MAC
 
+WORKERS = (1, 2, 4)
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
 

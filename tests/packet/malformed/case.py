@@ -12,6 +12,7 @@ from scapy.layers.l2 import ARP, Ether
 from harness.flow import CLIENT_MAC, FAMILIES, V4, V6
 from harness.network import FRONT_MAC
 
+WORKERS = (1, 2, 4)
 ETHER = Ether(src=CLIENT_MAC, dst=FRONT_MAC)
 BESIDE = 5  # of each broken frame, between real connections
 

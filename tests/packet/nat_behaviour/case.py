@@ -9,6 +9,7 @@ from harness.network import BACK_MAC
 from icmp_errors.case import ERRORS, ROUTER4, ROUTER6, V4, outer, quote, raw_quote
 from udp_exchange.case import datagram
 
+WORKERS = (1, 2, 4)
 MODES = {"fullnat": {"port": 80}, "nat": {"port": 8080, "mode": "nat", "backend_port": 80}}
 every_mode = pytest.mark.parametrize("mode", MODES)
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -168,11 +169,11 @@ def test_rfc5382_req3_answer_from_a_stranger(bench, family, mode):
 
 
 @both_families
-def test_rfc4787_req9_hairpinning(bench, family):
+def test_rfc4787_req9_hairpinning(bench, family, workers):
     """A backend's host is a client of the VIP like any other, and its own backend when its turn comes."""
     host = family.backends[0]
     reached = set()
-    for turn in range(len(family.backends)):
+    for turn in range(len(family.backends) * workers):  # one of them deals a whole round
         syn = TCP(sport=30_000 + turn, dport=80, flags="S", seq=next_id(), options=SYN_OPTIONS)
         bench.backend.send(Ether(src=host_mac(host), dst=BACK_MAC) / family.ip(host, family.vip) / syn)
         got = bench.backend.take(lambda frame: same_segment(frame, syn))

@@ -4,6 +4,7 @@ from scapy.layers.inet import ICMP, TCP
 
 from harness.flow import FAMILIES, host_mac
 
+WORKERS = (1, 2, 4)
 LATE = {"v4": "10.72.1.50", "v6": "fd72::50"}
 ABSENT = {"v4": "10.72.1.51", "v6": "fd72::51"}
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

@@ -3,6 +3,8 @@ import pytest
 
 from harness.flow import FAMILIES, V4, V6
 
+WORKERS = (1, 2, 4)
+
 
 @pytest.fixture
 def config(bench):
@@ -20,7 +22,7 @@ def without_backend(text, *addresses):
     return text
 
 
-def test_backend_removed_and_added(bench, config):
+def test_backend_removed_and_added(bench, config, workers):
     flows = [bench.tcp(family, 80).open() for family in FAMILIES for _ in family.backends]
     for _ in range(5):
         bench.balancer.reload(without_backend(config, "10.72.1.1:80", "[fd72::21]:80"))
@@ -30,7 +32,7 @@ def test_backend_removed_and_added(bench, config):
             flow.client_sends(b"request")
             flow.backend_sends(b"answer")
         bench.balancer.reload(config)
-    assert {bench.tcp(V4, 80).open().backend for _ in range(3)} == set(V4.backends)
+    assert {bench.tcp(V4, 80).open().backend for _ in range(3 * workers)} == set(V4.backends)
     for flow in flows:
         flow.close()
 

@@ -6,6 +6,7 @@ from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6
 from harness.flow import FAMILIES, V4, V6, assert_icmp_checksums
 from harness.pieces import gather
 
+WORKERS = (1, 2, 4)
 MTU = 1300
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
