@@ -145,6 +145,26 @@ inline RejectReason refusal(const std::vector<Command>& commands, size_t at, Com
   return RejectReason::none;
 }
 
+// The same once each of these changes, alone, has spoiled message `at`.
+template <typename Message>
+void expect_bad_fields(const std::vector<Command>& good, size_t at, Message Command::Body::*message,
+                       const std::vector<std::function<void(Message&)>>& changes) {
+  for (size_t i = 0; i < changes.size(); ++i) {
+    std::vector<Command> commands = good;
+    changes[i](commands[at].body.*message);
+    EXPECT_EQ(refusal(commands, at), RejectReason::bad_field) << "change " << i;
+  }
+}
+
+// Of what `begin` announces one too many is missed by `commit`, and one too few is refused where it is surpassed.
+inline void expect_counted(const std::vector<Command>& good, uint32_t BeginCommand::*count, size_t surpassed_at) {
+  std::vector<Command> commands = good;
+  ++(commands.front().body.begin.*count);
+  EXPECT_EQ(refusal(commands, commands.size() - 1), RejectReason::bad_count);
+  commands.front().body.begin.*count -= 2;
+  EXPECT_EQ(refusal(commands, surpassed_at), RejectReason::bad_count);
+}
+
 inline Command set_backend(Generation generation, const SetBackendCommand& body) {
   Command command;
   command.kind = CommandKind::set_backend;
