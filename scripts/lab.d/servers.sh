@@ -2,7 +2,7 @@
 # a server that speaks first.
 
 start_servers() {
-  local role
+  local role port
   mkdir -p "$run_dir/www"
   head -c 64M /dev/urandom >"$run_dir/www/big.bin"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=lab.test \
@@ -14,8 +14,10 @@ start_servers() {
     in_ns "$role" nginx -p "$run_dir/$role" -e "$run_dir/$role/error.log" -c "$run_dir/$role/nginx.conf"
     serve "$role" iperf3 iperf3 --server --port 5201
     # Of datagrams the answer's source is the address that the socket is bound to.
-    serve "$role" iperf3_direct4 iperf3 --server --port 5202 --bind 203.0.113.11
-    serve "$role" iperf3_direct6 iperf3 --server --port 5202 --bind 2001:db8:10::11
+    for port in 5202 5203; do
+      serve "$role" "iperf3_${port}_4" iperf3 --server --port "$port" --bind 203.0.113.11
+      serve "$role" "iperf3_${port}_6" iperf3 --server --port "$port" --bind 2001:db8:10::11
+    done
     serve "$role" greeter "$lab_d/greeter" "$role" 25
     serve "$role" udp_echo "$lab_d/udp_echo" "$role" 53
   done

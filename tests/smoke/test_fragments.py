@@ -31,10 +31,14 @@ def test_exchanges(daemons, vip):
 
 
 @both_vips
+@pytest.mark.parametrize("port", [5201, 5203], ids=["fullnat", "nat"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["to backend", "to client"])
-def test_iperf3_udp(daemons, vip, reverse):
+def test_iperf3_udp(daemons, vip, port, reverse):
+    before = followed(daemons)
     said = run("client", "iperf3", "-J", "-u", "-l", DATAGRAM_BYTES, "-b", "20M", "-t", SECONDS, "-c", vip.strip("[]"),
-               *(["-R"] if reverse else []), timeout=SECONDS + 60).stdout
+               "-p", port, *(["-R"] if reverse else []), timeout=SECONDS + 60).stdout
     total = json.loads(said)["end"]["sum"]
     print(f"{total['packets']} datagrams, {total['lost_percent']:.2f}% lost")
     assert total["packets"] > 500 and total["lost_percent"] <= LOST_PERCENT_MAX, f"{total}\n{daemons.evidence()}"
+    came_through = total["packets"] * (1 - LOST_PERCENT_MAX / 100)
+    assert followed(daemons) - before >= (FRAGMENTS - 1) * came_through
