@@ -6,6 +6,8 @@ from scapy.layers.inet6 import ICMPv6DestUnreach
 from harness.flow import FAMILIES
 from harness.network import BACK_MAC, FRONT_MAC
 
+WORKERS = (1, 2, 4)
+CARDS = False  # af_packet leaves the silence to the kernel
 DATAPLANE, CONTROL = "millrace-dataplane", "millraced"
 
 

@@ -9,6 +9,7 @@ from scapy.layers.l2 import Ether
 from harness.flow import CLIENT_MAC, FAMILIES, V4, V6, next_id
 from harness.network import FRONT4, FRONT6, FRONT_MAC, LB, in_namespace
 
+WORKERS = (1, 2, 4)
 LB_ADDRESS = {V4: FRONT4, V6: FRONT6}
 ETHER = Ether(src=CLIENT_MAC, dst=FRONT_MAC)
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

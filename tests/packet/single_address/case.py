@@ -11,6 +11,8 @@ from harness.flow import CLIENT_MAC, V4, V6, host_mac, next_id
 from harness.network import FRONT4, FRONT6, FRONT_MAC, LB, in_namespace
 from harness.pieces import gather, pieces
 
+WORKERS = (1, 2, 4)
+CARDS = False  # by af_packet the kernel would answer, too
 # Clients and backends share the one wire.
 HOST4 = dataclasses.replace(V4, vip=FRONT4, backends=("203.0.113.21", "203.0.113.22"), snat=(FRONT4,))
 HOST6 = dataclasses.replace(V6, vip=FRONT6, backends=("2001:db8:10::21", "2001:db8:10::22"), snat=(FRONT6,))

@@ -7,6 +7,8 @@ from scapy.layers.l2 import Ether
 from harness.flow import CLIENT_MAC, FAMILIES, V4, V6, host_mac, next_id
 from harness.network import BACK_MAC, FRONT_MAC
 
+WORKERS = (1, 2, 4)
+CARDS = False  # by af_packet the kernel keeps fragments to itself
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
 
