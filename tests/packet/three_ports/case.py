@@ -9,12 +9,12 @@ from scapy.layers.l2 import ARP, Ether
 
 from harness.flow import CLIENT_MAC, FAMILIES, TTL, V4, V6, Flow, TcpFlow, assert_same, same_segment, with_ports
 from harness.network import CLIENT, LB, ip
-from harness.running import config_of
 from harness.wire import Wire
 from tcp_life import case as tcp_life
 from udp_exchange import case as udp_exchange
 from udp_exchange.case import datagram
 
+WORKERS = (1, 2, 4)
 SIDE_MAC, SIDE_CLIENT_MAC = "02:00:00:00:03:01", "02:00:00:00:03:02"
 SIDE4 = replace(V4, client="192.0.2.2")
 SIDE6 = replace(V6, client="2001:db8:30::2")
@@ -50,14 +50,15 @@ def arrives(flow, wire, layer, source_mac, client_mac):
     return got
 
 
-@pytest.fixture(scope="module")
-def side_wire(running, request):
-    running.with_config(config_of(request.path))
-    wire = Wire(CLIENT, "sidewire")
-    for family in (SIDE4, SIDE6):
-        wire.hosts[family.client] = SIDE_CLIENT_MAC
-    yield wire
-    wire.close()
+@pytest.fixture
+def side_wire(bench):
+    """One a bench."""
+    if not hasattr(bench, "side_wire"):
+        bench.side_wire = Wire(CLIENT, "sidewire")
+        bench.at_end.append(bench.side_wire.close)
+        for family in (SIDE4, SIDE6):
+            bench.side_wire.hosts[family.client] = SIDE_CLIENT_MAC
+    return bench.side_wire
 
 
 @pytest.fixture
