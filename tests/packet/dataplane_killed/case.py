@@ -4,7 +4,6 @@ from scapy.layers.inet import ICMP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6DestUnreach
 
 from harness.flow import FAMILIES
-from harness.network import BACK_MAC, FRONT_MAC
 
 WORKERS = (1, 2, 4)
 CARDS = False  # af_packet leaves the silence to the kernel

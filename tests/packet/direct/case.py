@@ -8,7 +8,7 @@ from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, ICMPv6Time
 from scapy.layers.l2 import Ether
 
 from harness.direct import TUNNELS, WAYS, DirectFlow
-from harness.flow import CLIENT_MAC, FAMILIES, TTL, V4, V6, assert_icmp_checksums, assert_same, host_mac, next_id
+from harness.flow import CLIENT_MAC, FAMILIES, TTL, V4, V6, assert_icmp_checksums, host_mac, next_id
 from harness.network import BACK_MAC, FRONT_MAC
 from harness.pieces import pieces, skip_without_pieces, whole
 

@@ -3,7 +3,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6
 
-from harness.flow import FAMILIES, V4, V6, assert_icmp_checksums
+from harness.flow import FAMILIES, V4, assert_icmp_checksums
 from harness.pieces import gather
 
 WORKERS = (1, 2, 4)
