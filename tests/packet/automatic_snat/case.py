@@ -10,6 +10,8 @@ from harness.flow import FAMILIES, V4, V6, host_mac
 from harness.network import BACK4, BACK6, LB, in_namespace, ip
 from udp_exchange.case import datagram
 
+WORKERS = (1, 2, 4)
+CARDS = False  # by af_packet the kernel would answer, too
 OTHER4 = "10.72.0.2"
 FIRST_PORT = 61000  # behind net.ipv4.ip_local_port_range
 both_families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
