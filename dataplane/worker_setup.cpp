@@ -64,18 +64,18 @@ void add_sources(Worker& worker, const Port& port, uint16_t dpdk_port, SourceKin
           {.kind = kind, .port = port.index, .dpdk_port = dpdk_port, .queue = queue, .vlans = vlans});
 }
 
-// The queue that this worker owns, or the one whose owner sends for it.
-void set_target(Worker& worker, const Port& port, uint16_t dpdk_port, bool to_kernel) {
+// By the queue that this worker owns, or the one whose owner sends for it.
+void set_target(Worker& worker, const Port& port, uint16_t dpdk_port, uint8_t target_index, uint16_t vlan) {
   const uint16_t count = queue_counts(port, dpdk_port).tx;
   uint16_t queue = static_cast<uint16_t>(raw(worker.self) % count);
   for (uint16_t own = count; own-- > 0;)
     if (port.queue_owner[own] == worker.self) queue = own;
-  TxTarget& target = worker.tx[to_kernel ? kernel_target(port.index) : nic_target(port.index)];
+  TxTarget& target = worker.tx[target_index];
   target.dpdk_port = dpdk_port;
   target.queue = queue;
   target.owner = port.queue_owner[queue];
-  target.to_kernel = to_kernel;
-  target.vlan = port.vlan;
+  target.to_kernel = dpdk_port == port.exception_port;
+  target.vlan = vlan;
 }
 
 PortFacts facts_of(const Port& port) {
@@ -91,10 +91,12 @@ void add_ports(Worker& worker) {
     worker.mtu_bytes_min = std::min<uint32_t>(worker.mtu_bytes_min, port.mtu_bytes);
     const bool polled = is_polled(worker, port);
     if (polled) add_sources(worker, port, port.dpdk_port, SourceKind::nic);
-    set_target(worker, port, port.dpdk_port, false);
+    set_target(worker, port, port.dpdk_port, nic_target(port.index), port.vlan);
     if (port.exception_port == kNoDpdkPort) continue;
     if (polled) add_sources(worker, port, port.exception_port, SourceKind::kernel);
-    set_target(worker, port, port.exception_port, true);
+    set_target(worker, port, port.dpdk_port, whole_nic_target(port.index), 0);
+    set_target(worker, port, port.exception_port, kernel_target(port.index), port.vlan);
+    set_target(worker, port, port.exception_port, whole_kernel_target(port.index), 0);
   }
 }
 

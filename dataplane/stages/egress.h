@@ -27,7 +27,7 @@ inline void queue_frame(Worker& worker, rte_mbuf* mbuf, uint8_t target) {
   if (tx.count == tx.mbufs.size()) [[unlikely]]
     flush_target(worker, tx);
   tx.mbufs[tx.count++] = mbuf;
-  worker.tx_dirty |= 1u << target;
+  worker.tx_dirty |= uint64_t{1} << target;
 }
 
 }  // namespace millrace

@@ -25,17 +25,29 @@ void absorb_packet(Worker& worker, Burst& burst, unsigned i) {
   rte_pktmbuf_free(burst.mbufs[i]);
 }
 
-void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port, DropReason refused) {
+namespace {
+
+void divert_to(Worker& worker, rte_mbuf* mbuf, PortIndex port, uint8_t target, DropReason refused) {
   const Port& from = worker.state.ports[raw(port)];
   if (from.exception_port != kNoDpdkPort) {
     if (!worker.punts.take(punt_class({rte_pktmbuf_mtod(mbuf, const uint8_t*), mbuf->data_len}), worker.clock.now_ms()))
       return drop_packet(worker, mbuf, DropReason::punt_rate);
-    return transmit_to(worker, mbuf, kernel_target(port));
+    return transmit_to(worker, mbuf, target);
   }
   if (!from.kernel_sees_all)
     return drop_packet(worker, mbuf, worker.snapshot->generation == 0 ? DropReason::no_config : refused);
   worker.counters.diverted.add(1);
   rte_pktmbuf_free(mbuf);
+}
+
+}  // namespace
+
+void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port, DropReason refused) {
+  divert_to(worker, mbuf, port, kernel_target(port), refused);
+}
+
+void divert_whole_frame(Worker& worker, rte_mbuf* mbuf, PortIndex port) {
+  divert_to(worker, mbuf, port, whole_kernel_target(port), DropReason::unknown_vlan);
 }
 
 void count_held(Worker& worker) { worker.counters.held.set(worker.held.count() + worker.datagrams.held_count()); }

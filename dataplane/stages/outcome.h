@@ -26,6 +26,8 @@ void absorb_packet(Worker& worker, Burst& burst, unsigned i);
 // To the kernel: by the port's TAP, or by doing nothing where the kernel has its own copy. Without a kernel side it
 // is a drop: no_config before the first configuration, `refused` after it. `mbuf` is as it came in by `port`.
 void divert_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port, DropReason refused = DropReason::not_ours);
+// The same for a frame of no VLAN that a port of the device has, its tags in it. `port`: any of the device.
+void divert_whole_frame(Worker& worker, rte_mbuf* mbuf, PortIndex port);
 
 // A finished frame leaves by the NIC of `port` when the burst ends.
 void transmit_packet(Worker& worker, rte_mbuf* mbuf, PortIndex port);

@@ -62,9 +62,9 @@ unsigned poll_source(Worker& worker, const RxSource& source, Burst& burst, unsig
     take_from_vlans(worker, source, burst, {mbufs, count});
   } else {
     for (unsigned i = 0; i < count; ++i) {
-      // What the kernel sends by its TAP goes out as it is.
+      // What the kernel sends by its TAP goes out as it is: its VLAN interfaces have put the tags in.
       if (source.kind == SourceKind::kernel)
-        transmit_packet(worker, mbufs[i], source.port);
+        transmit_to(worker, mbufs[i], whole_nic_target(source.port));
       else
         add_to_burst(burst, mbufs[i], PacketInfo{.port = source.port});
     }

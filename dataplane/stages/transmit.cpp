@@ -45,8 +45,8 @@ void flush_target(Worker& worker, TxTarget& target) {
 }
 
 void transmit_burst(Worker& worker) {
-  for (uint32_t dirty = worker.tx_dirty; dirty != 0; dirty &= dirty - 1)
-    flush_target(worker, worker.tx[static_cast<unsigned>(__builtin_ctz(dirty))]);
+  for (uint64_t dirty = worker.tx_dirty; dirty != 0; dirty &= dirty - 1)
+    flush_target(worker, worker.tx[static_cast<unsigned>(__builtin_ctzll(dirty))]);
   worker.tx_dirty = 0;
   flush_handover(worker);
 }

@@ -59,7 +59,7 @@ std::optional<PortIndex> claim_frame(Worker& worker, const RxSource& source, rte
   if (port)
     strip_tag(*mbuf);
   else
-    divert_packet(worker, mbuf, source.port, DropReason::unknown_vlan);
+    divert_whole_frame(worker, mbuf, source.port);
   return port;
 }
 

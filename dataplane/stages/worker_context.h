@@ -54,10 +54,12 @@ struct TxTarget {
   uint32_t count = 0;
   std::array<rte_mbuf*, kBurstMax> mbufs{};
 };
-// Two a port: its NIC and its TAP.
-constexpr uint8_t nic_target(PortIndex port) { return static_cast<uint8_t>(raw(port) * 2); }
-constexpr uint8_t kernel_target(PortIndex port) { return static_cast<uint8_t>(raw(port) * 2 + 1); }
-inline constexpr unsigned kTxTargetMax = kPortMax * 2;
+// Four a port: its NIC and its TAP, and both for whole frames, which have the tags that they shall have.
+constexpr uint8_t nic_target(PortIndex port) { return static_cast<uint8_t>(raw(port) * 4); }
+constexpr uint8_t kernel_target(PortIndex port) { return static_cast<uint8_t>(raw(port) * 4 + 1); }
+constexpr uint8_t whole_nic_target(PortIndex port) { return static_cast<uint8_t>(raw(port) * 4 + 2); }
+constexpr uint8_t whole_kernel_target(PortIndex port) { return static_cast<uint8_t>(raw(port) * 4 + 3); }
+inline constexpr unsigned kTxTargetMax = kPortMax * 4;
 
 // What every packet needs of the port that it came in by or leaves by.
 struct PortFacts {
@@ -131,8 +133,8 @@ struct Worker {
   std::array<PortFacts, kPortMax> port_facts;  // by PortIndex
   uint32_t mtu_bytes_min = 0;                  // of all ports
   std::array<TxTarget, kTxTargetMax> tx;
-  uint32_t tx_dirty = 0;  // bit i: tx[i] has packets
-  static_assert(kTxTargetMax <= 32);
+  uint64_t tx_dirty = 0;  // bit i: tx[i] has packets
+  static_assert(kTxTargetMax <= 64);
   std::vector<HandoverBuffer> handover;  // by WorkerIndex
   bool handover_dirty = false;
 

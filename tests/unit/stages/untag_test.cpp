@@ -3,6 +3,7 @@
 #include "dataplane/stages/untag.h"
 
 #include <gtest/gtest.h>
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 
 #include "tests/unit/stages/testbed.h"
@@ -144,6 +145,60 @@ TEST(Untag, a_device_of_vlans_alone_leaves_the_untagged_to_the_kernel) {
   bed.send(kBack, syn_ack_to(at_backend));
   bed.run();
   only_tagged(bed);
+}
+
+TEST(Untag, beside_a_device_of_vlans_alone_the_kernel_sends_and_gets_frames_as_they_are) {
+  TestbedOptions options;
+  options.front_vlan = kVlan;
+  options.with_exception_port = true;
+  Testbed bed(options);
+  std::vector<Bytes> frames = strangers();
+  frames.push_back(syn(kIpv4Case));
+  frames.push_back(tagged(syn(kIpv6Case), 0));
+  for (const Bytes& frame : frames) {
+    bed.expect_divert(kFront, frame);
+    EXPECT_EQ(bed.received_by_kernel(), std::vector<Bytes>{frame});
+    bed.send_to_exception_port(frame);
+    bed.run();
+    EXPECT_EQ(bed.received(kFront), std::vector<Bytes>{frame});
+  }
+  const Bytes ssh = tagged(from_client(tcp_packet(flow("192.0.2.10", 5, "192.0.2.1", 22), kSyn)), kVlan);
+  bed.expect_divert(kFront, ssh);
+  EXPECT_EQ(bed.received_by_kernel(), std::vector<Bytes>{ssh});
+}
+
+// The TAP's queue is another worker's.
+TEST(Untag, a_worker_without_a_queue_hands_over_what_a_vlan_has_for_the_kernel) {
+  TestbedOptions options = with_vlan(2);
+  options.queues = 1;
+  options.with_exception_port = true;
+  options.snat_kernel_owned = true;
+  Testbed bed(options);
+  for (uint16_t port = 10'000; port < 10'020; ++port) {
+    // To an address of the pool, but of no connection: its owner finds that it is the host's own.
+    const Bytes frame = tagged(from_client(tcp_packet(flow("192.0.2.10", 80, kIpv4Case.snat, port), kAck)), kVlan);
+    bed.expect_divert(kFront, frame);
+    EXPECT_EQ(bed.received_by_kernel(), std::vector<Bytes>{frame});
+  }
+  EXPECT_GT(bed.worker(1).counters.handed_out.read(), 0u);
+}
+
+TEST(Untag, a_flood_in_a_vlan_leaves_the_kernel_other_kinds) {
+  TestbedOptions options = with_vlan();
+  options.with_exception_port = true;
+  options.punt_rate = 10'000;
+  Testbed bed(options);
+  bed.pass(1000);
+  bed.worker().clock.anchor(rte_rdtsc(), bed.worker().clock.now_ms());  // held still: all within a millisecond
+  for (uint16_t port = 1; port <= 200; ++port)
+    bed.send(kFront, tagged(from_client(tcp_packet(flow("192.0.2.10", port, "192.0.2.1", 22), kSyn)), kVlan));
+  const Bytes bgp = tagged(from_client(tcp_packet(flow("192.0.2.10", 5, "192.0.2.1", 179), kAck)), kVlan);
+  bed.send(kFront, bgp);
+  bed.run();
+  const std::vector<Bytes> to_kernel = bed.received_by_kernel();
+  EXPECT_EQ(to_kernel.back(), bgp);
+  EXPECT_LT(to_kernel.size(), 200u);
+  EXPECT_EQ(bed.dropped(DropReason::punt_rate), 201 - to_kernel.size());
 }
 
 TEST(Untag, a_device_of_vlans_alone_without_a_kernel_drops_the_untagged) {

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <thread>
 
+#include "dataplane/stages/outcome.h"
+#include "dataplane/stages/stages.h"
 #include "tests/unit/stages/testbed.h"
 
 namespace millrace {
@@ -45,6 +47,19 @@ TEST(Worker, full_transmit_queue_drops_what_it_does_not_take) {
   const uint64_t frame_bytes = 14 + 20 + 20;
   EXPECT_EQ(bed.total(&WorkerCounters::tx_bytes), 15 * frame_bytes);
   EXPECT_EQ(bed.total(&WorkerCounters::rx_bytes), 40 * frame_bytes);
+}
+
+TEST(Worker, the_targets_of_the_last_port_are_flushed_too) {
+  Testbed bed;
+  Worker& worker = bed.worker();
+  constexpr unsigned kLast = kTxTargetMax - 1;
+  worker.tx[kLast] = worker.tx[nic_target(kBack)];
+  const Bytes frame = from_client(tcp_packet(client(1), kSyn));
+  rte_mbuf* mbuf = rte_pktmbuf_alloc(bed.state().mbuf_pool);
+  std::memcpy(rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size())), frame.data(), frame.size());
+  transmit_to(worker, mbuf, kLast);
+  transmit_burst(worker);
+  EXPECT_EQ(bed.received(kBack), std::vector<Bytes>{frame});
 }
 
 TEST(Worker, kernel_side_of_a_port) {
