@@ -60,8 +60,10 @@ struct PortConfig {
   std::string device_kind;  // af_xdp | af_packet | pci | memif | pcap | ring | null
   std::string device_arg;   // interface, PCI address, path …
   NicEmulation emulation = NicEmulation::none;
-  uint16_t vlan = 0;      // 802.1Q id, 1 .. kVlanIdMax; 0: frames without a tag
-  std::string interface;  // the kernel's, of this VLAN; empty: the VLAN interface on the device
+  uint16_t vlan = 0;  // 802.1Q id, 1 .. kVlanIdMax; 0: frames without a tag
+  // The kernel's, of this VLAN. Empty: the VLAN interface on the device; not so with pci, where the dataplane makes it.
+  std::string interface;
+  std::string tap;  // pci: the kernel's side of the device, which the dataplane makes; the same for all of its ports
   uint16_t queues = 1;
   SteeringWish steering = SteeringWish::automatic;
   // Only for ports without a kernel side: what the kernel would have told.

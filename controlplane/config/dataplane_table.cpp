@@ -98,6 +98,7 @@ void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane) {
   if (ports.size() > kPortMax)
     table.errors().add(ports[kPortMax].origin(), "is one port too many", "define at most " + std::to_string(kPortMax));
   for (TableReader& port : ports) read_port_table(port, dataplane);
+  name_kernel_interfaces(dataplane.ports, ports);
   table.finish();
 }
 

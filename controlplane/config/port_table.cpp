@@ -9,8 +9,6 @@ namespace millrace::config {
 
 namespace {
 
-constexpr size_t kInterfaceNameMax = 15;  // IFNAMSIZ - 1
-
 struct DeviceKindRow {
   std::string_view kind;
   std::string_view example;
@@ -162,13 +160,10 @@ void read_static_tables(TableReader& table, PortConfig& port) {
 
 // The VLAN of a port, and which interface of the kernel has its addresses.
 void read_vlan(TableReader& table, const DeviceKindRow* kind, PortConfig& port) {
-  if (kind != nullptr && kind->kind == "pci")
-    return table.refuse("vlan", "a pci port has no VLANs of its own here",
-                        "remove it; the kernel takes tagged frames by VLAN interfaces on the port's TAP");
   port.vlan = static_cast<uint16_t>(table.read_integer("vlan", 1, kVlanIdMax).value_or(0));
   if (!table.has("vlan") || (kind != nullptr && !kind->kernel_side))
     return table.refuse("interface", "names the kernel's interface of a VLAN, and this port has none",
-                        "remove it; it belongs to ports of kind af_xdp or af_packet with vlan = N");
+                        "remove it; it belongs to ports of kind af_xdp, af_packet or pci with vlan = N");
   const std::optional<Text> interface = table.read_text("interface");
   if (!interface) return;
   port.interface = interface->text;

@@ -49,6 +49,8 @@ struct ConnectionOptions {
 
 void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane);
 void read_port_table(TableReader& table, DataplaneConfig& dataplane);  // adds one port
+// kernel_interfaces.cpp: when all ports are known. `tables` are theirs, in the same order.
+void name_kernel_interfaces(std::vector<PortConfig>& ports, const std::vector<TableReader>& tables);
 void read_snat_table(TableReader& table, Draft& draft);
 void read_servers_table(TableReader& table, const ConnectionOptions& defaults, Draft& draft);
 void read_healthcheck_table(TableReader& table, Proto proto, HealthcheckConfig& healthcheck);
@@ -87,6 +89,7 @@ void choose_pools(Draft& draft, ErrorList& errors);
 // The ports that the kernel gives to no connection of its own and that lie above those that it does, for an automatic pool.
 std::optional<SnatPoolConfig::Automatic> free_port_range();
 
+inline constexpr size_t kInterfaceNameMax = 15;  // IFNAMSIZ - 1
 inline constexpr uint32_t kSecondMs = 1000;
 inline constexpr uint32_t kWeekMs = 7 * 24 * 3600 * kSecondMs;
 

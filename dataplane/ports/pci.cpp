@@ -1,5 +1,6 @@
 // pci.cpp: a NIC taken whole from the kernel by a poll-mode driver. What is not ours goes to the kernel by a TAP that
-// carries the port's name and the NIC's MAC: the operator gives that interface the host's addresses and routes.
+// carries the port's name and the NIC's MAC: the operator gives that interface the host's addresses and routes. Ports of one
+// device share the TAP; those with a VLAN have the kernel's interface of that VLAN on it (vlan_interface.h).
 // The TAP has as many queues as the port; the worker that owns queue q of the port owns queue q of the TAP.
 #include <net/if.h>
 #include <rte_dev.h>
@@ -44,16 +45,15 @@ Device plug_pci(const DeviceRequest& request) {
   if (config.queues > kTapQueueMax)
     throw std::runtime_error("a pci port has " + std::to_string(kTapQueueMax) + " queues at most, not " +
                              std::to_string(config.queues) + " (its TAP to the kernel has no more); lower `queues`");
-  if (config.name.size() >= IFNAMSIZ || if_nametoindex(config.name.c_str()) != 0)
-    throw std::runtime_error(
-        "the kernel's side of pci port \"" + config.name +
-        "\" is an interface of that name, which must be new and at most 15 characters long; rename the port");
+  if (if_nametoindex(config.tap.c_str()) != 0)
+    throw std::runtime_error("the kernel's side of the card is an interface " + config.tap +
+                             ", and there is one already; rename the port \"" + config.tap + "\"");
   Device device{.kind = DeviceKind::pci, .takes_settings = true};
   try {
     device.dpdk_port = find_or_plug(config.device_arg);
     device.exception_port = plug_vdev("net_tap_" + std::to_string(raw(request.index)),
-                                      "iface=" + config.name + ",mac=" + format_mac(device.dpdk_port), config.name);
-    device.kernel_ifindex = if_nametoindex(config.name.c_str());
+                                      "iface=" + config.tap + ",mac=" + format_mac(device.dpdk_port), config.tap);
+    device.kernel_ifindex = if_nametoindex(config.tap.c_str());
   } catch (...) {
     unplug(device);
     throw;

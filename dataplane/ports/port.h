@@ -31,13 +31,13 @@ struct Port {
   PortIndex index{};
   DeviceKind kind{};
   uint16_t dpdk_port = kNoDpdkPort;
-  // Where packets that are not ours go: the TAP of a pci port. kNoDpdkPort: see kernel_sees_all.
+  // Where packets that are not ours go: the TAP of a pci device. kNoDpdkPort: see kernel_sees_all.
   uint16_t exception_port = kNoDpdkPort;
   // True where diverting means doing nothing, because the kernel got its own copy (af_packet) or our XDP program
   // already passed what is not ours (af_xdp). False without a kernel side: then such packets drop as not_ours.
   bool kernel_sees_all = false;
   // The frames of this port have this 802.1Q id, 1 .. kVlanIdMax; 0: they have no tag. Ports of one device differ in it and
-  // agree in dpdk_port, queues and their owners; those that come after the first have none of their own.
+  // agree in dpdk_port, exception_port, queues and their owners; those that come after the first have none of their own.
   uint16_t vlan = 0;
   MacAddr mac;
   uint16_t mtu_bytes = 1500;    // largest IP packet

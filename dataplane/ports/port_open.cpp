@@ -20,6 +20,7 @@
 #include "dataplane/ports/device.h"
 #include "dataplane/ports/emulated_nic.h"
 #include "dataplane/ports/queue_steering.h"
+#include "dataplane/ports/vlan_filter.h"
 #include "dataplane/ports/vlan_interface.h"
 #include "millrace/limits.h"
 
@@ -141,11 +142,15 @@ Port make_port(const DeviceRequest& request, const Device& device) {
   return port;
 }
 
-// The frames of one VLAN of the port's device alone; on devices of the kernel its interface of the VLAN takes the place
-// of the device's.
+// The frames of one VLAN of the port's device alone; the kernel's interface of the VLAN takes the place of the device's, or
+// of its TAP.
 void set_vlan(Port& port, const config::PortConfig& config) {
   port.vlan = config.vlan;
   if (config.vlan == 0 || port.kernel_ifindex == 0) return;
+  if (port.kind == DeviceKind::pci) {
+    port.kernel_ifindex = make_vlan_interface(port.kernel_ifindex, config.vlan, config.interface);
+    return;
+  }
   const KernelInterface interface = find_vlan_interface(config.device_arg, config.vlan, config.interface);
   port.kernel_ifindex = interface.ifindex;
   port.mac = interface.mac;
@@ -179,6 +184,8 @@ Port open_port(const DeviceRequest& request, unsigned worker_count, unsigned& pa
   const PortSteering steering = choose_steering(info, device.takes_settings, request.config, worker_count);
   rte_eth_conf conf{};
   if (steering.kind == SteeringKind::rss) request_rss(info, conf);
+  const bool filters = request.has_tags() && filters_vlans(info);
+  if (filters) conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
   set_up_device(device, request, conf);
   Port port = make_port(request, device);
   port.steering = steering;
@@ -187,6 +194,7 @@ Port open_port(const DeviceRequest& request, unsigned worker_count, unsigned& pa
     port.queue_owner[queue] = static_cast<WorkerIndex>(pairs_dealt++ % worker_count);
   start(device.dpdk_port, request.config.device_arg);
   if (port.steering.kind == SteeringKind::rss) confirm_key(port, request.config.steering);
+  if (filters) admit_vlans(device.dpdk_port, request.vlans);
   if (device.held_sockets.empty()) receive_multicast(device.dpdk_port, port.name);
   start_beside(device, device.exception_port, port.queue_count, request);
   start_beside(device, device.inner_port, 1, request);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <linux/if.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -257,6 +258,31 @@ bool Rtnetlink::read_notifications(unsigned datagrams_max, const OnMessage& on_m
     mnl_cb_run(sockets_->buffer.data(), static_cast<size_t>(bytes), 0, 0, pass_on, const_cast<OnMessage*>(&on_message));
   }
   return true;
+}
+
+int Rtnetlink::make_vlan(const KernelVlan& vlan) {
+  mnl_socket* socket = sockets_->dumps.get();
+  std::array<char, 256> request{};
+  nlmsghdr* header = mnl_nlmsg_put_header(request.data());
+  header->nlmsg_type = RTM_NEWLINK;
+  header->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
+  header->nlmsg_seq = ++sockets_->sequence;
+  auto* link = static_cast<ifinfomsg*>(mnl_nlmsg_put_extra_header(header, sizeof(ifinfomsg)));
+  link->ifi_flags = link->ifi_change = IFF_UP;
+  mnl_attr_put_u32(header, IFLA_LINK, vlan.device_ifindex);
+  mnl_attr_put_strz(header, IFLA_IFNAME, vlan.name.c_str());
+  nlattr* info = mnl_attr_nest_start(header, IFLA_LINKINFO);
+  mnl_attr_put_strz(header, IFLA_INFO_KIND, "vlan");
+  nlattr* data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
+  mnl_attr_put_u16(header, IFLA_VLAN_ID, vlan.id);
+  mnl_attr_nest_end(header, data);
+  mnl_attr_nest_end(header, info);
+  if (mnl_socket_sendto(socket, header, header->nlmsg_len) < 0) return errno;
+  const ssize_t bytes = mnl_socket_recvfrom(socket, sockets_->buffer.data(), sockets_->buffer.size());
+  if (bytes < 0) return errno;
+  const int state = mnl_cb_run(sockets_->buffer.data(), static_cast<size_t>(bytes), sockets_->sequence,
+                               mnl_socket_get_portid(socket), nullptr, nullptr);
+  return state == MNL_CB_ERROR ? errno : 0;
 }
 
 void Rtnetlink::ask_neighbour(uint32_t ifindex, const IpAddr& addr) {

@@ -71,6 +71,9 @@ class Rtnetlink {
   // What has come since, `datagrams_max` at most. False: the kernel dropped some (ENOBUFS), so dump again.
   bool read_notifications(unsigned datagrams_max, const OnMessage& on_message);
 
+  // Makes an 802.1Q interface and brings it up; its ifindex is the kernel's to choose. 0, or why not: an errno.
+  int make_vlan(const KernelVlan& vlan);
+
   // Asks the kernel to resolve a neighbour, or to confirm one that it knows (NTF_USE). The answer is a notification.
   void ask_neighbour(uint32_t ifindex, const IpAddr& addr);
 

@@ -5,6 +5,8 @@
 #include <net/if.h>
 #include <spdlog/spdlog.h>
 
+#include <cerrno>
+#include <cstring>
 #include <stdexcept>
 
 #include "dataplane/ports/rtnetlink.h"
@@ -35,6 +37,18 @@ KernelInterface find_vlan_interface(const std::string& device, uint16_t vlan, co
         device + "." + id + " type vlan id " + id +
         "` and give it the addresses of this host, or name another of its interfaces in `interface`");
   return read_kernel_interface(name);
+}
+
+uint32_t make_vlan_interface(uint32_t tap_ifindex, uint16_t vlan, const std::string& name) {
+  const int error = Rtnetlink().make_vlan({.name = name, .device_ifindex = tap_ifindex, .id = vlan});
+  if (error == EOPNOTSUPP)
+    throw std::runtime_error("the kernel has no VLANs, and so none for interface " + name +
+                             "; load them with `modprobe 8021q`");
+  if (error == EEXIST)
+    throw std::runtime_error("an interface " + name + " is there already; remove it with `ip link delete dev " + name +
+                             "`, or name another in `interface`");
+  if (error != 0) throw std::runtime_error("the kernel makes no VLAN interface " + name + ": " + std::strerror(error));
+  return if_nametoindex(name.c_str());
 }
 
 void leave_tags_in_frames(const KernelInterface& device) {

@@ -69,6 +69,19 @@ TEST(Load_config, ports_of_one_device_by_vlan) {
   EXPECT_EQ(ports[3].routes.size(), 1u);
 }
 
+// The dataplane makes these, so they have names as soon as the file is read.
+TEST(Load_config, interfaces_of_a_card_with_vlans) {
+  const std::vector<PortConfig> ports = load_good("vlans_pci.toml").dataplane.ports;
+  ASSERT_EQ(ports.size(), 5u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(ports[i].tap, "front") << "wherever it stands in the file";
+  EXPECT_EQ(ports[0].interface, "front.100");
+  EXPECT_EQ(ports[1].interface, "");
+  EXPECT_EQ(ports[2].interface, "backends");
+  for (size_t i = 3; i < 5; ++i) EXPECT_EQ(ports[i].tap, "trunk");
+  EXPECT_EQ(ports[3].interface, "trunk.5");
+  EXPECT_EQ(ports[4].interface, "trunk.6");
+}
+
 TEST(Load_config, every_key_of_dataplane_arrives) {
   const DataplaneConfig dataplane = load_good("every_key.toml").dataplane;
   EXPECT_EQ(dataplane.workers, (std::vector<unsigned>{3, 1, 2}));
