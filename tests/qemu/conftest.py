@@ -40,13 +40,13 @@ class Balancer:
     def __init__(self, guest):
         self.guest = guest
 
-    def start(self, config):
+    def start(self, config, addresses=ADDRESSES):
         self.guest.run(f"cat >/run/millrace.toml <<'END'\n{config}\nEND\n{START}")
         deadline = time.monotonic() + START_SECONDS
         while (self.ctl("status") or {}).get("config", {}).get("state") != "applied":
             assert time.monotonic() < deadline, self.logs()
             time.sleep(0.5)
-        self.guest.run(ADDRESSES)
+        self.guest.run(addresses)
 
     def kill(self):
         self.guest.run("pkill -9 millrace-datapl; pkill -9 millraced; while pgrep millrace >/dev/null; do sleep 0.1; done")
@@ -57,6 +57,14 @@ class Balancer:
             return json.loads(said)
         except ValueError:
             return None
+
+    def handed_over(self):
+        """Of all ports."""
+        return sum(port["handed_over"] for port in self.ctl("steering")["ports"])
+
+    def opened(self):
+        """Connections, by worker."""
+        return [worker["connections_opened"] for worker in self.ctl("counters")["workers"]]
 
     def logs(self):
         return self.guest.run("tail -n 30 /run/*.log", check=False) + self.guest.logs()

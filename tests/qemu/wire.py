@@ -1,9 +1,11 @@
 """The network that the guest's card is plugged into: a namespace of this host with real stacks for clients and backends."""
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
 from harness.network import in_namespace, inside, ip
+from harness.vlan import StandIn
 
 FAR, TAP = "mr-qemu", "mrwire"
 VIP = {socket.AF_INET: "203.0.113.10", socket.AF_INET6: "2001:db8:10::10"}
@@ -45,12 +47,33 @@ def make_socket(family, kind):
     return made
 
 
+class Vlan:
+    """Addresses of ours behind a tag on the wire. A veth and a thread stand in for a VLAN interface (harness/vlan.py)."""
+
+    def __init__(self, name, vlan, addresses):
+        self.name = name
+        ip("-n", FAR, "link", "add", "name", name, "type", "veth", "peer", "name", f"{name}far")
+        inside(FAR, "ethtool", "-K", name, "tx", "off", "gso", "off", "tso", "off", stdout=subprocess.DEVNULL)
+        for device in (name, f"{name}far"):
+            ip("-n", FAR, "link", "set", device, "up")
+        for address in addresses:
+            ip("-n", FAR, "address", "add", address, "dev", name)
+        self.tagger = StandIn(TAP, f"{name}far", vlan, FAR)
+
+    def route(self, prefix, gateway):
+        ip("-n", FAR, "route", "add", prefix, "via", gateway, "dev", self.name)
+
+    def close(self):
+        self.tagger.close()
+        ip("-n", FAR, "link", "delete", "dev", self.name)
+
+
 class Backends:
     """Each answers every message by its own address and the message."""
 
-    def __init__(self):
+    def __init__(self, addresses=BACKENDS):
         self.sockets = []
-        for address in BACKENDS:
+        for address in addresses:
             self.start(address, 80, socket.SOCK_STREAM, self.serve_tcp)
             self.start(address, 53, socket.SOCK_DGRAM, self.serve_udp)
 

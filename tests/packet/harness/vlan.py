@@ -27,9 +27,9 @@ def untagged_twin(family):
 class StandIn:
     """Between `device` and the far end of the interface's veth, until the namespace goes."""
 
-    def __init__(self, device, far, vlan):
+    def __init__(self, device, far, vlan, namespace=LB):
         self.vlan = vlan
-        self.device, self.far = (in_namespace(LB, lambda name=name: open_raw(name)) for name in (device, far))
+        self.device, self.far = (in_namespace(namespace, lambda name=name: open_raw(name)) for name in (device, far))
         self.closing = False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
