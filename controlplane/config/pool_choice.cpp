@@ -57,12 +57,19 @@ const SnatPoolConfig* named_pool(const Draft& draft, const Text& name, ErrorList
   return nullptr;
 }
 
+// An error about a tunnel's packets shows no port, by which an address could be shared with the kernel.
+constexpr char kTunnelSource[] = "the outer packets of a tunnel come from an address that nothing else has";
+
 // The file has none: the host's own addresses, if its ports allow that. Null after reporting.
 const SnatPoolConfig* automatic_pool(Draft& draft, const ServiceOrigins& origins, Mode mode, ErrorList& errors) {
   const std::string needs =
       "mode " + std::string(mode_word(mode)) + " needs source addresses, there is no SNAT pool, and ";
   const std::string remedy =
       "add " + std::string(kPoolExample) + (mode == Mode::fullnat ? ", or write mode = \"nat\"" : "");
+  if (mode == Mode::tunnel) {
+    errors.add(snat_key(origins), needs + kTunnelSource, remedy);
+    return nullptr;
+  }
   if (const PortConfig* port = port_that_cannot_share(draft.config.dataplane)) {
     errors.add(snat_key(origins),
                needs + "the port " + quote(port->name) + " of kind " + port->device_kind +
@@ -95,8 +102,10 @@ const SnatPoolConfig* choose_pool(Draft& draft, const ServiceOrigins& origins, M
   return nullptr;
 }
 
-void check_pool_families(const ServiceConfig& service, const ServiceOrigins& origins, const SnatPoolConfig& pool,
+void check_pool(const ServiceConfig& service, const ServiceOrigins& origins, const SnatPoolConfig& pool,
                          ErrorList& errors) {
+  if (pool.automatic && service.mode == Mode::tunnel)
+    errors.add(snat_key(origins), kTunnelSource, "add " + std::string(kPoolExample));
   if (pool.automatic) return;
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     const auto same = [family](const SnatPoolConfig::Range& range) { return range.first.family() == family; };
@@ -156,7 +165,7 @@ void choose_pools(Draft& draft, ErrorList& errors) {
     if (pool == nullptr) continue;
     service.pool = pool->name;
     const auto index = static_cast<size_t>(pool - draft.config.snat_pools.data());
-    if (draft.pools[index].complete) check_pool_families(service, origins, *pool, errors);
+    if (draft.pools[index].complete) check_pool(service, origins, *pool, errors);
   }
 }
 
