@@ -103,7 +103,7 @@ const SnatPoolConfig* choose_pool(Draft& draft, const ServiceOrigins& origins, M
 }
 
 void check_pool(const ServiceConfig& service, const ServiceOrigins& origins, const SnatPoolConfig& pool,
-                         ErrorList& errors) {
+                ErrorList& errors) {
   if (pool.automatic && service.mode == Mode::tunnel)
     errors.add(snat_key(origins), kTunnelSource, "add " + std::string(kPoolExample));
   if (pool.automatic) return;
