@@ -15,12 +15,13 @@ from harness.network import FRONT_MAC
 CLIENT_MAC = "02:00:00:00:01:02"
 TTL = 61
 client_ports = itertools.cycle(range(20000, 1 << 16))  # its first flow is long over when a port comes again
-identities = itertools.count(0x10000000, 0x10001)
+identities = itertools.count()
 
 
 def next_id():
-    """A number that no frame has carried yet, for sequence numbers and payloads: frames are recognized by it."""
-    return next(identities)
+    """A number of 32 bits that no frame has carried lately, for sequence numbers and payloads: frames are recognized by it.
+    Neighbours differ in both halves; the numbers come round after some 57,000 and differ then, too."""
+    return 0x10000000 + next(identities) * 0x10001 % 0xe0000000
 
 
 @dataclass(frozen=True)
