@@ -1,5 +1,6 @@
 """What the host at the other end of the card asks of the guest: flows to a service, and a download from the guest's own kernel."""
 import hashlib
+import itertools
 import socket
 import subprocess
 import time
@@ -12,11 +13,13 @@ import wire
 FAMILIES = pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])
 KINDS = pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM], ids=["tcp", "udp"])
 FLOWS, EXCHANGES, PAUSE_SECONDS = 64, 4, 0.01
+client_ports = itertools.count(20000)  # the kernel may give one twice, which is no new flow
 
 
 def exchange(vip, family, kind, number):
     """One flow; the answers that came back, which must be what a backend makes of the questions."""
     with wire.make_socket(family, kind) as client:
+        client.bind(("", next(client_ports)))
         client.connect((vip, 80 if kind == socket.SOCK_STREAM else 53))
         backends = set()
         for turn in range(EXCHANGES):
