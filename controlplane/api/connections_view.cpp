@@ -1,4 +1,5 @@
 #include "controlplane/api/views.h"
+#include "millrace/mode_name.h"
 
 namespace millrace::control {
 namespace {

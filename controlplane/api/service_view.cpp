@@ -4,6 +4,7 @@
 #include "controlplane/api/views.h"
 #include "controlplane/link/directory.h"
 #include "controlplane/link/live_counters.h"
+#include "millrace/mode_name.h"
 
 namespace millrace::control {
 namespace {
@@ -160,22 +161,6 @@ Json service_row(const Slots& slots, const DesiredService& service, const config
 }  // namespace
 
 const char* proto_name(Proto proto) { return proto == Proto::tcp ? "tcp" : "udp"; }
-
-const char* mode_name(Mode mode) {
-  switch (mode) {
-    case Mode::nat:
-      return "nat";
-    case Mode::fullnat:
-      return "fullnat";
-    case Mode::proxy:
-      return "proxy";
-    case Mode::dsr:
-      return "dsr";
-    case Mode::tunnel:
-      return "tunnel";
-  }
-  return "unknown";
-}
 
 const char* encapsulation_name(Encapsulation encapsulation) {
   switch (encapsulation) {

@@ -32,7 +32,6 @@ Json connections_view(const ConnScan& scan, bool count_only);
 Json reload_view(const ReloadReport& report);
 
 const char* proto_name(Proto proto);
-const char* mode_name(Mode mode);
 const char* encapsulation_name(Encapsulation encapsulation);
 const char* admin_name(Admin admin);
 

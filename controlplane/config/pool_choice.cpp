@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "controlplane/config/tables.h"
+#include "millrace/mode_name.h"
 
 namespace millrace::config {
 
@@ -13,22 +14,6 @@ constexpr uint32_t kPortsLeast = 1024;
 constexpr char kPoolExample[] =
     "[snat.lan] with addresses = [\"10.72.0.10-10.72.0.13\"], free addresses of the "
     "backends' network";
-
-std::string_view mode_word(Mode mode) {
-  switch (mode) {
-    case Mode::nat:
-      return "nat";
-    case Mode::fullnat:
-      return "fullnat";
-    case Mode::proxy:
-      return "proxy";
-    case Mode::dsr:
-      return "dsr";
-    case Mode::tunnel:
-      return "tunnel";
-  }
-  return "unknown";
-}
 
 Origin snat_key(const ServiceOrigins& origins) {
   return origins.snat ? origins.snat->origin : Origin{origins.service.at, join_key(origins.service.key, "snat")};
@@ -63,7 +48,7 @@ constexpr char kTunnelSource[] = "the outer packets of a tunnel come from an add
 // The file has none: the host's own addresses, if its ports allow that. Null after reporting.
 const SnatPoolConfig* automatic_pool(Draft& draft, const ServiceOrigins& origins, Mode mode, ErrorList& errors) {
   const std::string needs =
-      "mode " + std::string(mode_word(mode)) + " needs source addresses, there is no SNAT pool, and ";
+      "mode " + std::string(mode_name(mode)) + " needs source addresses, there is no SNAT pool, and ";
   const std::string remedy =
       "add " + std::string(kPoolExample) + (mode == Mode::fullnat ? ", or write mode = \"nat\"" : "");
   if (mode == Mode::tunnel) {
@@ -157,7 +142,7 @@ void choose_pools(Draft& draft, ErrorList& errors) {
     if (!service.takes_source()) {
       if (origins.snat)
         errors.add(origins.snat->origin,
-                   "mode " + std::string(mode_word(service.mode)) + " keeps the client's address and uses no SNAT pool",
+                   "mode " + std::string(mode_name(service.mode)) + " keeps the client's address and uses no SNAT pool",
                    "remove it or write mode = \"fullnat\"");
       continue;
     }

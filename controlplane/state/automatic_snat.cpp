@@ -19,11 +19,6 @@ constexpr uint16_t kDiscardPort = 9;
 
 using Automatic = config::SnatPoolConfig::Automatic;
 
-const config::SnatPoolConfig* pool_of_service(const config::Config& config, const config::ServiceConfig& service) {
-  const auto found = std::ranges::find(config.snat_pools, service.pool, &config::SnatPoolConfig::name);
-  return service.pool.empty() || found == config.snat_pools.end() ? nullptr : &*found;
-}
-
 class Socket {
  public:
   explicit Socket(int family) : fd_(socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {}
@@ -62,6 +57,11 @@ std::vector<std::pair<uint16_t, uint16_t>> taken_ports(const config::Config& con
 
 }  // namespace
 
+const config::SnatPoolConfig* find_pool(const config::Config& config, const config::ServiceConfig& service) {
+  const auto found = std::ranges::find(config.snat_pools, service.pool, &config::SnatPoolConfig::name);
+  return found == config.snat_pools.end() ? nullptr : &*found;
+}
+
 std::optional<IpAddr> kernel_source(const IpAddr& towards) {
   if (towards.is_ipv4()) {
     sockaddr_in address{};
@@ -85,7 +85,7 @@ SourceTable find_sources(const config::Config& config,
                          const std::function<std::optional<IpAddr>(const IpAddr&)>& towards) {
   std::set<IpAddr> backends;
   for (const config::ServiceConfig& service : config.services) {
-    const config::SnatPoolConfig* pool = pool_of_service(config, service);
+    const config::SnatPoolConfig* pool = find_pool(config, service);
     if (pool == nullptr || !pool->automatic) continue;
     for (const config::BackendConfig& backend : service.backends) backends.insert(backend.endpoint.addr);
   }

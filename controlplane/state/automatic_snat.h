@@ -18,6 +18,9 @@ namespace millrace::control {
 // By backend: the host's address towards it; nullopt: there is no way, or it is the host itself.
 using SourceTable = std::map<IpAddr, std::optional<IpAddr>>;
 
+// nullptr: the service takes none.
+const config::SnatPoolConfig* find_pool(const config::Config& config, const config::ServiceConfig& service);
+
 // Of services whose pool is automatic. `towards`: the host's own address towards an address, if there is a way.
 SourceTable find_sources(const config::Config& config,
                          const std::function<std::optional<IpAddr>(const IpAddr&)>& towards);

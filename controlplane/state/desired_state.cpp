@@ -21,11 +21,6 @@ void add_pools(const config::Config& config, DesiredState& state) {
   }
 }
 
-const config::SnatPoolConfig* find_pool(const config::Config& config, const std::string& name) {
-  const auto found = std::ranges::find(config.snat_pools, name, &config::SnatPoolConfig::name);
-  return found == config.snat_pools.end() ? nullptr : &*found;
-}
-
 // A backend without an address of ours towards it can get nothing.
 void give_pool(DesiredBackend& backend, uint16_t pool) {
   backend.snat_pool = pool;
@@ -57,7 +52,7 @@ DesiredState compute_desired_state(const config::Config& config, const Overrides
     DesiredService& service = state.services.emplace_back();
     static_cast<ServiceSettings&>(service) = from;
     service.name = from.name;
-    const config::SnatPoolConfig* pool = find_pool(config, from.pool);
+    const config::SnatPoolConfig* pool = find_pool(config, from);
     if (pool != nullptr && !pool->automatic) service.snat_pool = static_cast<uint16_t>(pool - config.snat_pools.data());
     if (!from.may_proxy()) service.connect_timeout_ms = 0;
     service.binds = from.binds;

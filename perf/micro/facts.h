@@ -3,30 +3,15 @@
 
 #include <string>
 
+#include "millrace/mode_name.h"
 #include "perf/micro/bed.h"
 #include "perf/micro/results.h"
 
 namespace millrace::perf {
 
-inline const char* mode_word(Mode mode) {
-  switch (mode) {
-    case Mode::nat:
-      return "nat";
-    case Mode::fullnat:
-      return "fullnat";
-    case Mode::proxy:
-      return "proxy";
-    case Mode::dsr:
-      return "dsr";
-    case Mode::tunnel:
-      return "tunnel";
-  }
-  return "";
-}
-
 inline Facts facts_of(const char* name, const BedOptions& options, Unit unit = Unit::packet) {
   return {.name = name,
-          .mode = mode_word(options.mode),
+          .mode = mode_name(options.mode),
           .proto = options.proto == Proto::tcp ? "tcp" : "udp",
           .family = options.family == Family::ipv4 ? "ipv4" : "ipv6",
           .options = options.timestamps     ? "timestamps"
