@@ -176,6 +176,7 @@ asio::awaitable<void> Daemon::sample() {
   while (!stopped_) {
     const uint64_t now_ms = monotonic_ms();
     rates_.sample(link_.segment(), now_ms);
+    bandwidth_.sample(link_.segment(), now_ms);
     snat_.sample(link_.segment(), *desired_, now_ms);
     if (--samples_until_sources_ == 0 && find_new_sources()) publish();
     sample_timer_.expires_after(kSampleEvery);

@@ -16,6 +16,7 @@
 
 #include "controlplane/config/config.h"
 #include "controlplane/health/health_monitor.h"
+#include "controlplane/link/bandwidth.h"
 #include "controlplane/link/dataplane_link.h"
 #include "controlplane/link/rate_sampler.h"
 #include "controlplane/link/snat_watch.h"
@@ -55,6 +56,7 @@ class Daemon {
   const HealthMonitor& health() const { return health_; }
   const DataplaneLink& link() const { return link_; }
   const RateSampler& rates() const { return rates_; }
+  const BandwidthSampler& bandwidth() const { return bandwidth_; }
   const SnatWatch& snat() const { return snat_; }
   const std::optional<ReloadReport>& last_reload() const { return last_reload_; }
   uint64_t uptime_ms() const;
@@ -81,6 +83,7 @@ class Daemon {
   HealthMonitor health_;
   DataplaneLink link_;
   RateSampler rates_;
+  BandwidthSampler bandwidth_;
   SnatWatch snat_;
   boost::asio::steady_timer sample_timer_;
   std::shared_ptr<const DesiredState> desired_;

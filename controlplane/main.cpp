@@ -15,9 +15,12 @@
 
 #include "controlplane/api/http_server.h"
 #include "controlplane/api/routes.h"
+#include "controlplane/api/tcp_listener.h"
+#include "controlplane/api/unix_listener.h"
 #include "controlplane/config/config.h"
 #include "controlplane/daemon.h"
 #include "controlplane/log_output.h"
+#include "controlplane/metrics/metrics_routes.h"
 
 namespace millrace::control {
 namespace {
@@ -72,9 +75,13 @@ int run(const Options& options) {
   }
   asio::io_context loop(1);
   const config::ApiConfig api = loaded.config->api;
+  const config::MetricsConfig metrics = loaded.config->metrics;
   std::unique_ptr<UnixListener> listener;
+  std::unique_ptr<TcpListener> metrics_listener;
   if (api.enabled) listener = UnixListener::open(loop.get_executor(), api.socket, problem);
-  if ((api.enabled && !listener) || !log_as_configured(loaded.config->logging, options.verbose, problem)) {
+  if (metrics.enabled && problem.empty())
+    metrics_listener = TcpListener::open(loop.get_executor(), metrics.bind, "[metrics] bind", problem);
+  if (!problem.empty() || !log_as_configured(loaded.config->logging, options.verbose, problem)) {
     spdlog::error("{}", problem);
     return 1;
   }
@@ -86,6 +93,13 @@ int run(const Options& options) {
     asio::co_spawn(loop,
                    serve_api(*listener, [&](ApiRequest request) { return route_request(daemon, std::move(request)); }),
                    asio::detached);
+  if (metrics_listener) {
+    asio::co_spawn(
+        loop,
+        serve_api(*metrics_listener, [&](ApiRequest request) { return route_metrics(daemon, std::move(request)); }),
+        asio::detached);
+    spdlog::info("metrics for Prometheus at http://{}/metrics", format_endpoint(metrics.bind));
+  }
   spdlog::info("millraced {} serves {} at {}", MR_VERSION, options.file, listener ? api.socket : "no socket");
   loop.run();
   return 0;

@@ -20,11 +20,12 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
-using Stream = beast::basic_stream<asio::local::stream_protocol>;
+using Stream = beast::basic_stream<asio::generic::stream_protocol>;
 using boost::system::error_code;
 
 constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kPatience{kApiSecondsMax};
+constexpr char kTextType[] = "text/plain; version=0.0.4; charset=utf-8";  // the format of Prometheus
 
 // Counts a connection for as long as it lives; shared, because coroutines may outlive serve_api by a moment.
 class OpenConnection {
@@ -51,11 +52,12 @@ ApiReply malformed_reply(const error_code& error) {
 http::response<http::string_body> to_http(const ApiReply& reply, unsigned version, bool keep_alive) {
   http::response<http::string_body> response(static_cast<http::status>(reply.status), version);
   response.set(http::field::server, "millraced/" MR_VERSION);
-  response.set(http::field::content_type, "application/json");
+  response.set(http::field::content_type, reply.text ? kTextType : "application/json");
   if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
   response.keep_alive(keep_alive);
   // Names come from the segment too; what is no UTF-8 must not throw.
-  response.body() = reply.body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  response.body() =
+      reply.text ? *reply.text : reply.body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   response.prepare_payload();
   return response;
 }
@@ -124,7 +126,7 @@ asio::awaitable<void> serve_connection(Stream stream, const ApiHandler& handler,
 
 }  // namespace
 
-asio::awaitable<void> serve_api(UnixListener& listener, ApiHandler handler) {
+asio::awaitable<void> serve_api(StreamListener& listener, ApiHandler handler) {
   const auto executor = listener.acceptor().get_executor();
   const auto shared_handler = std::make_shared<const ApiHandler>(std::move(handler));
   const auto count = std::make_shared<unsigned>(0);

@@ -1,4 +1,4 @@
-// http_server.h: HTTP/1.1 with JSON over a UNIX socket.
+// http_server.h: HTTP/1.1 over a UNIX socket or a TCP port; answers are JSON, or plain text.
 // Thread: the event loop.
 // Bound:  kApiConnectionMax connections, kApiHeaderBytesMax of header, kApiBodyBytesMax of body, kApiSecondsMax for a
 //         request to arrive (also the pause between two requests) and for an answer to be taken.
@@ -12,7 +12,7 @@
 #include <memory>
 
 #include "controlplane/api/reply.h"
-#include "controlplane/api/unix_listener.h"
+#include "controlplane/api/stream_listener.h"
 
 namespace millrace::control {
 
@@ -24,6 +24,6 @@ inline constexpr unsigned kApiSecondsMax = 10;
 using ApiHandler = std::function<boost::asio::awaitable<ApiReply>(ApiRequest)>;
 
 // Accepts and serves until the listener is closed. `handler` must outlive the io_context's run.
-boost::asio::awaitable<void> serve_api(UnixListener& listener, ApiHandler handler);
+boost::asio::awaitable<void> serve_api(StreamListener& listener, ApiHandler handler);
 
 }  // namespace millrace::control

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 namespace millrace::control {
@@ -15,7 +16,8 @@ struct ApiRequest {
 struct ApiReply {
   unsigned status = 200;
   nlohmann::ordered_json body;
-  std::string allow;  // of a 405: the methods that this path has
+  std::string allow;                // of a 405: the methods that this path has
+  std::optional<std::string> text;  // instead of the body: metrics
 };
 
 // What went wrong and what would be right; both are sentences for people.

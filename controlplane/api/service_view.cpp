@@ -1,9 +1,8 @@
 #include <algorithm>
-#include <map>
 
 #include "controlplane/api/views.h"
-#include "controlplane/link/directory.h"
 #include "controlplane/link/live_counters.h"
+#include "controlplane/link/live_slots.h"
 #include "millrace/mode_name.h"
 
 namespace millrace::control {
@@ -49,29 +48,6 @@ const char* balance_name(Balance balance) {
   return "unknown";
 }
 
-// The living directory by name instead of by slot.
-struct Slots {
-  std::shared_ptr<const Segment> segment;
-  std::map<std::string, ServiceSlot> services;
-  std::map<BackendKey, BackendRow> backends;
-
-  explicit Slots(std::shared_ptr<const Segment> from) : segment(std::move(from)) {
-    if (!segment) return;
-    std::map<ServiceSlot, std::string> names;
-    for (const ServiceRow& row : read_services(*segment)) {
-      names[row.slot] = row.name;
-      // A name may stand twice: configured, and gone with its last connections.
-      if (row.configured || !services.contains(row.name)) services[row.name] = row.slot;
-    }
-    for (const BackendRow& row : read_backends(*segment)) {
-      const auto name = names.find(row.service);
-      if (name == names.end()) continue;
-      const BackendKey key(name->second, row.endpoint);
-      if (row.configured || !backends.contains(key)) backends[key] = row;
-    }
-  }
-};
-
 void add_live(Json& view, const Segment& segment, BackendSlot slot) {
   const BackendLive live = sum_backend(segment, slot);
   view["active"] = live.active;
@@ -84,7 +60,7 @@ void add_live(Json& view, const Segment& segment, BackendSlot slot) {
   view["resets"] = live.resets;
 }
 
-Json backend_row(const Daemon& daemon, const Slots& slots, const std::string& service, const DesiredBackend& backend) {
+Json backend_row(const Daemon& daemon, const LiveSlots& slots, const std::string& service, const DesiredBackend& backend) {
   const BackendKey key(service, backend.endpoint);
   Json view;
   view["service"] = service;
@@ -108,7 +84,7 @@ Json backend_row(const Daemon& daemon, const Slots& slots, const std::string& se
   return view;
 }
 
-Json service_row(const Slots& slots, const DesiredService& service, const config::ServiceConfig* config) {
+Json service_row(const LiveSlots& slots, const DesiredService& service, const config::ServiceConfig* config) {
   const auto up = std::ranges::count_if(service.backends, &DesiredBackend::eligible);
   Json view;
   view["service"] = service.name;
@@ -187,7 +163,7 @@ const char* admin_name(Admin admin) {
 }
 
 Json services_view(const Daemon& daemon) {
-  const Slots slots(daemon.link().segment());
+  const LiveSlots slots(daemon.link().segment());
   Json rows = Json::array();
   for (const DesiredService& service : daemon.desired().services) {
     const auto& services = daemon.config().services;
@@ -198,7 +174,7 @@ Json services_view(const Daemon& daemon) {
 }
 
 Json backends_view(const Daemon& daemon, const std::string& service) {
-  Slots slots(daemon.link().segment());
+  LiveSlots slots(daemon.link().segment());
   Json rows = Json::array();
   for (const DesiredService& of : daemon.desired().services) {
     for (const DesiredBackend& backend : of.backends) {
@@ -220,7 +196,7 @@ Json backend_view(const Daemon& daemon, const BackendKey& key) {
   const DesiredService* service = find_service(daemon.desired(), key.service);
   const DesiredBackend* backend = service == nullptr ? nullptr : find_backend(*service, key.endpoint());
   if (backend == nullptr) return Json::object();
-  return backend_row(daemon, Slots(daemon.link().segment()), key.service, *backend);
+  return backend_row(daemon, LiveSlots(daemon.link().segment()), key.service, *backend);
 }
 
 }  // namespace millrace::control

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <boost/asio/local/stream_protocol.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -51,10 +52,11 @@ std::unique_ptr<UnixListener> UnixListener::open(boost::asio::any_io_executor ex
   if (!problem.empty()) return nullptr;
   std::unique_ptr<UnixListener> listener(new UnixListener(executor, path));
   boost::system::error_code error;
-  listener->acceptor_.open(boost::asio::local::stream_protocol(), error);
+  const boost::asio::local::stream_protocol::endpoint endpoint(path);
+  listener->acceptor_.open(endpoint.protocol(), error);
   // The mask, so that the file never has a wider mode, not even before chmod.
   const mode_t mask = umask(0777 & ~kSocketMode);
-  if (!error) listener->acceptor_.bind(path, error);
+  if (!error) listener->acceptor_.bind(endpoint, error);
   umask(mask);
   struct stat status {};
   if (!error && stat(path.c_str(), &status) == 0) listener->inode_ = status.st_ino;

@@ -7,27 +7,24 @@
 #include <sys/types.h>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <memory>
 #include <string>
 
+#include "controlplane/api/stream_listener.h"
+
 namespace millrace::control {
 
-class UnixListener {
+class UnixListener : public StreamListener {
  public:
   // Null and a sentence in `problem` on failure.
   static std::unique_ptr<UnixListener> open(boost::asio::any_io_executor executor, const std::string& path,
                                             std::string& problem);
-  ~UnixListener();
-  UnixListener(const UnixListener&) = delete;
-  UnixListener& operator=(const UnixListener&) = delete;
-
-  boost::asio::local::stream_protocol::acceptor& acceptor() { return acceptor_; }
+  ~UnixListener() override;
 
  private:
-  UnixListener(boost::asio::any_io_executor executor, std::string path) : acceptor_(executor), path_(std::move(path)) {}
+  UnixListener(boost::asio::any_io_executor executor, std::string path)
+      : StreamListener(executor), path_(std::move(path)) {}
 
-  boost::asio::local::stream_protocol::acceptor acceptor_;
   std::string path_;
   ino_t inode_ = 0;
 };

@@ -156,6 +156,12 @@ struct ApiConfig {
   std::string socket = "/run/millrace.sock";  // REST for millctl
 };
 
+struct MetricsConfig {
+  bool enabled = false;
+  Endpoint bind = default_bind();  // of the kernel's side: a TCP port of this host
+  static Endpoint default_bind() { return {IpAddr::from_ipv4(Be32{}), Be16::from_host(9284)}; }
+};
+
 enum class LogLevel : uint8_t { debug, info, warn, error };
 
 struct LoggingConfig {
@@ -170,6 +176,7 @@ struct Config {
   SettingsCommand timeouts;
   LoggingConfig logging;
   ApiConfig api;
+  MetricsConfig metrics;
   std::vector<SnatPoolConfig> snat_pools;
   BlockedPrefixes blocklist;
   std::vector<ServiceConfig> services;  // in file order

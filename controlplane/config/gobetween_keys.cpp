@@ -6,12 +6,13 @@ namespace millrace::config {
 
 namespace {
 
-// [metrics] and [profiler]: harmless while switched off.
-void refuse_when_enabled(TableReader& root, std::string_view key, std::string_view problem) {
-  std::optional<TableReader> table = root.read_table(key);
+// Harmless while it is switched off.
+void refuse_profiler(TableReader& root) {
+  std::optional<TableReader> table = root.read_table("profiler");
   if (!table) return;
   if (table->read_bool("enabled").value_or(false))
-    table->errors().add(table->origin_of("enabled"), std::string(problem), "write enabled = false or remove the table");
+    table->errors().add(table->origin_of("enabled"), "gobetween's profiler does not exist here",
+                        "write enabled = false or remove the table");
   table->read_text("bind");
   table->finish();
 }
@@ -19,8 +20,7 @@ void refuse_when_enabled(TableReader& root, std::string_view key, std::string_vi
 }  // namespace
 
 void refuse_global_tables(TableReader& root) {
-  refuse_when_enabled(root, "metrics", "the metrics endpoint is not available yet");
-  refuse_when_enabled(root, "profiler", "gobetween's profiler does not exist here");
+  refuse_profiler(root);
   root.refuse("acme", "TLS certificates are not handled yet", "remove the table; let the backends speak TLS");
 }
 

@@ -1,4 +1,4 @@
-// settings_tables.cpp: the small tables: [logging], [api], [timeouts], [defaults].
+// settings_tables.cpp: the small tables: [logging], [api], [metrics], [timeouts], [defaults].
 #include "controlplane/config/tables.h"
 
 namespace millrace::config {
@@ -36,6 +36,18 @@ void read_api_table(TableReader& table, ApiConfig& api) {
       table.errors().add(table.origin_of("cors"), kProblem, "write cors = false or remove it");
   } else {
     for (const char* key : {"bind", "basic_auth", "tls", "cors"}) table.ignore(key);
+  }
+  table.finish();
+}
+
+void read_metrics_table(TableReader& table, MetricsConfig& metrics) {
+  metrics.enabled = table.read_bool("enabled").value_or(metrics.enabled);
+  if (const std::optional<Text> text = table.read_text("bind")) {
+    Parsed<Endpoint> parsed = parse_listen_endpoint(text->text);
+    if (parsed.value)
+      metrics.bind = *parsed.value;
+    else
+      table.errors().add(text->origin, std::move(parsed.problem), std::move(parsed.remedy));
   }
   table.finish();
 }

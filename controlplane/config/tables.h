@@ -75,6 +75,7 @@ void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOri
 // settings_tables.cpp
 void read_logging_table(TableReader& table, LoggingConfig& logging);
 void read_api_table(TableReader& table, ApiConfig& api);
+void read_metrics_table(TableReader& table, MetricsConfig& metrics);
 void read_timeouts_table(TableReader& table, SettingsCommand& timeouts);
 void read_connection_options(TableReader& table, ConnectionOptions& options);  // does not finish() the table
 

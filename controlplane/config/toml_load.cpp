@@ -44,6 +44,7 @@ void read_root(TableReader& root, Draft& draft) {
   read("blocklist", [&](TableReader& table) { read_blocklist_table(table, config); });
   read("timeouts", [&](TableReader& table) { read_timeouts_table(table, config.timeouts); });
   read("logging", [&](TableReader& table) { read_logging_table(table, config.logging); });
+  read("metrics", [&](TableReader& table) { read_metrics_table(table, config.metrics); });
   read("api", [&](TableReader& table) { read_api_table(table, config.api); });
   refuse_global_tables(root);
   root.finish();

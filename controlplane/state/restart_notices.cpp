@@ -37,6 +37,8 @@ std::vector<std::string> restart_notices(const config::Config& running, const co
   notice(a.segment == b.segment, "[dataplane] segment", "millrace-dataplane and millraced");
   notice(running.api.enabled == loaded.api.enabled, "[api] enabled", "millraced");
   notice(running.api.socket == loaded.api.socket, "[api] socket", "millraced");
+  notice(running.metrics.enabled == loaded.metrics.enabled, "[metrics] enabled", "millraced");
+  notice(running.metrics.bind == loaded.metrics.bind, "[metrics] bind", "millraced");
   const config::LoggingConfig& log = running.logging;
   const bool same_log =
       log.level == loaded.logging.level && log.output == loaded.logging.output && log.json == loaded.logging.json;

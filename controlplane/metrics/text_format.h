@@ -1,0 +1,32 @@
+// text_format.h: writes metrics in the text format of Prometheus, version 0.0.4.
+// Holds:  families in the order of the calls; whoever calls keeps the samples of one together and names each once.
+// Tests:  tests/unit/control/metrics_test.cpp
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace millrace::control {
+
+// {service="web",backend="10.0.0.1:80"}, with what must be escaped escaped. Made once for many samples.
+std::string make_labels(std::initializer_list<std::pair<std::string_view, std::string_view>> labels);
+
+class TextFormat {
+ public:
+  // "counter" or "gauge"; `help` is a sentence without its end.
+  void family(std::string_view name, std::string_view type, std::string_view help);
+  // Of the family that was named last. `labels`: of make_labels, or empty.
+  void sample(std::string_view labels, uint64_t value);
+  void sample(std::string_view labels, double value);
+
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+  std::string name_;
+};
+
+}  // namespace millrace::control

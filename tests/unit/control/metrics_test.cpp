@@ -1,0 +1,162 @@
+// metrics_test.cpp: the page that Prometheus reads: its format, its values, its speed, and its port.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <chrono>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "controlplane/api/tcp_listener.h"
+#include "controlplane/link/bandwidth.h"
+#include "controlplane/metrics/metrics_page.h"
+#include "controlplane/metrics/metrics_routes.h"
+#include "controlplane/metrics/text_format.h"
+#include "tests/unit/control/running_daemon.h"
+#include "tests/unit/control/sample_config.h"
+
+namespace millrace::control {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(make_labels, escapes_what_the_format_asks_for) {
+  EXPECT_EQ(make_labels({}), "");
+  EXPECT_EQ(make_labels({{"a", "x"}, {"b", "q\"\\\n"}}), R"({a="x",b="q\"\\\n"})");
+}
+
+TEST(TextFormat, writes_families_and_samples) {
+  TextFormat text;
+  text.family("one_total", "counter", "How many");
+  text.sample("", uint64_t{18446744073709551615u});
+  text.sample("{a=\"b\"}", 0.25);
+  EXPECT_EQ(text.take(),
+            "# HELP one_total How many\n# TYPE one_total counter\none_total 18446744073709551615\n"
+            "one_total{a=\"b\"} 0.25\n");
+}
+
+// By name and labels; fails on what the format does not allow.
+std::map<std::string, std::string> read_page(const std::string& page) {
+  std::map<std::string, std::string> samples;
+  std::set<std::string> families;
+  std::string family;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# TYPE ")) {
+      family = line.substr(7, line.find(' ', 7) - 7);
+      EXPECT_TRUE(families.insert(family).second) << family << " comes twice";
+    }
+    if (line.starts_with("#")) continue;
+    const size_t value = line.rfind(' ');
+    const std::string name = line.substr(0, line.find_first_of("{ "));
+    EXPECT_EQ(name, family) << line;
+    EXPECT_TRUE(samples.emplace(line.substr(0, value), line.substr(value + 1)).second) << line << " comes twice";
+  }
+  return samples;
+}
+
+struct Metrics : testing::Test {
+  RunningDaemon running;
+
+  std::map<std::string, std::string> page() {
+    std::string text;
+    running.with([&] { text = metrics_page(*running.daemon); });
+    return read_page(text);
+  }
+};
+
+TEST_F(Metrics, without_a_dataplane_say_that_and_what_is_configured) {
+  const auto samples = page();
+  EXPECT_EQ(samples.at("millrace_dataplane_up"), "0");
+  EXPECT_EQ(samples.at("millrace_backend_weight{service=\"web\",backend=\"10.0.0.1:80\"}"), "5");
+  EXPECT_EQ(samples.at("gobetween_server_count{server=\"web\"}"), "2");
+  EXPECT_FALSE(samples.contains("millrace_connections"));
+}
+
+TEST_F(Metrics, of_a_dataplane_are_those_of_its_counters) {
+  running.start_dataplane();
+  uint32_t slot = 0;
+  running.with([&] {
+    auto& worker = running.fake->section<WorkerCounters>(SectionKind::worker_counters)[1];
+    worker.connections_opened.set(10);
+    worker.connections_closed.set(3);
+    worker.held.set(2);
+    worker.dropped[static_cast<size_t>(DropReason::land)].set(4);
+    running.fake->set_service(7, "web");
+    slot = 9;
+    running.fake->set_backend(static_cast<uint16_t>(slot), 7, endpoint("10.0.0.1:80"));
+    BackendCounters& backend = running.fake->backend_counters(1, static_cast<uint16_t>(slot));
+    backend.connections.set(100);
+    backend.active.set(7);
+    backend.forward_bytes.set(1000);
+    backend.reverse_bytes.set(5000);
+    backend.connect_failures.set(6);
+  });
+  const auto samples = page();
+  EXPECT_EQ(samples.at("millrace_dataplane_up"), "1");
+  EXPECT_EQ(samples.at("millrace_connections"), "7");
+  EXPECT_EQ(samples.at("millrace_worker_connections_opened_total{worker=\"1\"}"), "10");
+  EXPECT_EQ(samples.at("millrace_worker_held{worker=\"1\"}"), "2") << "a gauge";
+  EXPECT_EQ(samples.at("millrace_dropped_packets_total{worker=\"1\",reason=\"land\"}"), "4");
+  EXPECT_EQ(samples.at("millrace_backend_connections_total{service=\"web\",backend=\"10.0.0.1:80\"}"), "100");
+  EXPECT_EQ(samples.at("millrace_backend_reverse_bytes_total{service=\"web\",backend=\"10.0.0.1:80\"}"), "5000");
+  EXPECT_EQ(samples.at("gobetween_backend_active_connections{server=\"web\",host=\"10.0.0.1\",port=\"80\"}"), "7");
+  EXPECT_EQ(samples.at("gobetween_backend_refused_connections{server=\"web\",host=\"10.0.0.1\",port=\"80\"}"), "6");
+  EXPECT_EQ(samples.at("gobetween_server_rx_total{server=\"web\"}"), "1000");
+  EXPECT_EQ(samples.at("gobetween_server_tx_total{server=\"web\"}"), "5000");
+}
+
+TEST_F(Metrics, have_one_path) {
+  const auto ask = [&](const std::string& method, const std::string& target) {
+    ApiReply reply;
+    boost::asio::io_context loop;
+    running.with([&] {
+      boost::asio::co_spawn(loop, route_metrics(*running.daemon, {method, target, ""}),
+                            [&](std::exception_ptr, ApiReply got) { reply = std::move(got); });
+      loop.run();
+    });
+    return reply;
+  };
+  EXPECT_THAT(ask("GET", "/metrics").text.value_or(""), HasSubstr("millrace_build_info{"));
+  EXPECT_EQ(ask("GET", "/").status, 404u);
+  EXPECT_EQ(ask("POST", "/metrics").status, 405u);
+  EXPECT_EQ(ask("GET", "/metrics/%").status, 400u);
+}
+
+TEST(BandwidthSampler, says_bytes_a_second) {
+  TempDir dir;
+  const std::string path = dir.path("segment");
+  FakeDataplane fake(path);
+  fake.set_service(0, "web");
+  fake.set_backend(3, 0, endpoint("10.0.0.1:80"));
+  const std::shared_ptr<const Segment> segment = join_segment(path).segment;
+  BandwidthSampler sampler;
+  fake.backend_counters(0, 3).forward_bytes.set(1000);
+  sampler.sample(segment, 1000);
+  EXPECT_DOUBLE_EQ(sampler.of(BackendSlot{3}).forward_bytes, 0) << "one reading";
+  fake.backend_counters(0, 3).forward_bytes.set(2000);
+  fake.backend_counters(1, 3).reverse_bytes.set(500);
+  sampler.sample(segment, 3000);
+  EXPECT_DOUBLE_EQ(sampler.of(BackendSlot{3}).forward_bytes, 500);
+  EXPECT_DOUBLE_EQ(sampler.of(BackendSlot{3}).reverse_bytes, 250);
+  fake.backend_counters(0, 3).forward_bytes.set(0);
+  sampler.sample(segment, 4000);
+  EXPECT_DOUBLE_EQ(sampler.of(BackendSlot{3}).forward_bytes, 0) << "the slot was given to another one";
+  sampler.sample(nullptr, 5000);
+  EXPECT_DOUBLE_EQ(sampler.of(BackendSlot{3}).forward_bytes, 0);
+}
+
+TEST(TcpListener, takes_a_port_and_says_when_it_is_taken) {
+  boost::asio::io_context loop;
+  std::string problem;
+  const auto first = TcpListener::open(loop.get_executor(), endpoint("127.0.0.1:19284"), "[metrics] bind", problem);
+  ASSERT_TRUE(first) << problem;
+  EXPECT_FALSE(TcpListener::open(loop.get_executor(), endpoint("127.0.0.1:19284"), "[metrics] bind", problem));
+  EXPECT_THAT(problem, HasSubstr("127.0.0.1:19284"));
+  EXPECT_THAT(problem, HasSubstr("set [metrics] bind"));
+}
+
+}  // namespace
+}  // namespace millrace::control
