@@ -34,6 +34,15 @@ bool is_bare_key(std::string_view key) {
 
 }  // namespace
 
+Position ErrorList::position_of(std::string_view path) const {
+  while (positions_ != nullptr && !path.empty()) {
+    if (const auto found = positions_->find(std::string(path)); found != positions_->end()) return found->second;
+    const size_t end = path.find_last_of(".[");
+    path = path.substr(0, end == std::string_view::npos ? 0 : end);
+  }
+  return {};
+}
+
 void ErrorList::add(const Origin& origin, std::string problem, std::string remedy) {
   errors_.push_back({file_, origin.at.line, origin.at.column, origin.key, std::move(problem), std::move(remedy)});
 }

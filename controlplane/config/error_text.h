@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,10 @@ struct Origin {
 class ErrorList {
  public:
   explicit ErrorList(std::string file) : file_(std::move(file)) {}
+  // Of values by key path, where the text was no TOML. Kept, not copied.
+  void know_positions(const std::map<std::string, Position>& positions) { positions_ = &positions; }
+  // Of the value, or of the innermost that is there and holds it; line 0 when nothing is known.
+  Position position_of(std::string_view path) const;
   void add(const Origin& origin, std::string problem, std::string remedy);
   bool empty() const { return errors_.empty(); }
   // The errors, sorted by position; the list is empty afterwards.
@@ -36,6 +41,7 @@ class ErrorList {
 
  private:
   std::string file_;
+  const std::map<std::string, Position>* positions_ = nullptr;
   std::vector<ConfigError> errors_;
 };
 

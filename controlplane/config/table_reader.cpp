@@ -9,10 +9,6 @@ namespace millrace::config {
 
 namespace {
 
-Position position_of(const toml::source_region& region) {
-  return {static_cast<uint32_t>(region.begin.line), static_cast<uint32_t>(region.begin.column)};
-}
-
 std::string_view type_name(const toml::node& node) {
   switch (node.type()) {
     case toml::node_type::table:
@@ -46,13 +42,19 @@ const toml::node* TableReader::find(std::string_view key) {
   return table_->get(key);
 }
 
+Origin TableReader::origin_at(const toml::source_region& region, std::string path) const {
+  const Position at{static_cast<uint32_t>(region.begin.line), static_cast<uint32_t>(region.begin.column)};
+  return {at.line != 0 ? at : errors_->position_of(path), std::move(path)};
+}
+
 Origin TableReader::origin_of(std::string_view key) const {
   const toml::node* node = table_->get(key);
-  return {node == nullptr ? origin_.at : position_of(node->source()), join_key(origin_.key, key)};
+  const std::string path = join_key(origin_.key, key);
+  return node == nullptr ? Origin{origin_.at, path} : origin_at(node->source(), path);
 }
 
 Origin TableReader::element_origin(std::string_view key, const toml::node& element, size_t index) const {
-  return {position_of(element.source()), join_key(origin_.key, key) + "[" + std::to_string(index) + "]"};
+  return origin_at(element.source(), join_key(origin_.key, key) + "[" + std::to_string(index) + "]");
 }
 
 void TableReader::report_type(std::string_view key, const toml::node& node, std::string_view wanted,
@@ -194,7 +196,7 @@ std::optional<TableReader> TableReader::read_table(std::string_view key) {
   const toml::node* node = find(key);
   if (node == nullptr) return std::nullopt;
   if (const toml::table* table = node->as_table()) {
-    const Origin origin{position_of(table_->find(key)->first.source()), join_key(origin_.key, key)};
+    const Origin origin = origin_at(table_->find(key)->first.source(), join_key(origin_.key, key));
     return TableReader(*table, origin, *errors_);
   }
   report_type(key, *node, "a table", "write it as [" + join_key(origin_.key, key) + "]");
@@ -224,7 +226,7 @@ std::vector<TableReader> TableReader::read_tables(std::string_view key) {
 std::vector<NamedTable> TableReader::read_named_tables(bool& complete) {
   std::vector<NamedTable> named;
   for (const auto& [key, node] : *table_) {
-    const Origin origin{position_of(key.source()), join_key(origin_.key, key.str())};
+    const Origin origin = origin_at(key.source(), join_key(origin_.key, key.str()));
     const std::string name(key.str());
     if (const toml::table* table = node.as_table()) {
       if (check_name(name, origin, *errors_)) named.push_back({name, TableReader(*table, origin, *errors_)});
@@ -245,8 +247,7 @@ void TableReader::refuse(std::string_view key, std::string_view problem, std::st
   refused_.push_back(key);
   const auto found = table_->find(key);
   if (found == table_->end()) return;
-  errors_->add({position_of(found->first.source()), join_key(origin_.key, key)}, std::string(problem),
-               std::string(remedy));
+  errors_->add(origin_at(found->first.source(), join_key(origin_.key, key)), std::string(problem), std::string(remedy));
 }
 
 void TableReader::report_missing(std::string_view key, std::string_view remedy) {
@@ -263,7 +264,7 @@ void TableReader::finish() {
         std::any_of(ignored_prefixes_.begin(), ignored_prefixes_.end(), begins_name))
       continue;
     const std::string_view nearest = nearest_word(name, words);
-    errors_->add({position_of(key.source()), join_key(origin_.key, name)}, "unknown key",
+    errors_->add(origin_at(key.source(), join_key(origin_.key, name)), "unknown key",
                  nearest.empty() ? "known here: " + list_words(known_) : "did you mean " + std::string(nearest) + "?");
   }
 }

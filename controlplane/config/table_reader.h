@@ -81,6 +81,8 @@ class TableReader {
 
  private:
   const toml::node* find(std::string_view key);
+  // Of what TOML's parser saw in that region; of what it did not see by its path.
+  Origin origin_at(const toml::source_region& region, std::string path) const;
   Origin element_origin(std::string_view key, const toml::node& element, size_t index) const;
   void report_type(std::string_view key, const toml::node& node, std::string_view wanted, std::string_view remedy);
 

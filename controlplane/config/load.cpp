@@ -1,5 +1,9 @@
-// toml_load.cpp: from a file to a checked Config.
-// Route:  load_config > parse_config > read_*_table > validate_draft
+// load.cpp: from a file in TOML or JSON to a checked Config.
+// Route:  load_config > parse_config > replace_variables > read_toml | read_json > read_*_table > validate_draft
+#include <cstdlib>
+
+#include "controlplane/config/env_text.h"
+#include "controlplane/config/json_text.h"
 #include "controlplane/config/tables.h"
 #include "controlplane/config/text_file.h"
 #include "controlplane/config/toml_depth.h"
@@ -50,27 +54,47 @@ void read_root(TableReader& root, Draft& draft) {
   root.finish();
 }
 
+void read_tree(const toml::table& tree, Draft& draft, ErrorList& errors) {
+  TableReader root(tree, Origin{}, errors);
+  read_root(root, draft);
+  validate_draft(draft, errors);
+}
+
+void read_json(const std::string& text, Draft& draft, ErrorList& errors) {
+  const JsonText json = parse_json(text);
+  if (!json.root)
+    return errors.add({json.failed_at, ""}, json.problem, "write one JSON object, or TOML, which begins with no brace");
+  errors.know_positions(json.positions);
+  read_tree(*json.root, draft, errors);
+}
+
+void read_toml(const std::string& text, const std::string& name, Draft& draft, ErrorList& errors) {
+  if (const std::optional<Position> deep = find_deep_line(text))
+    return errors.add({*deep, ""}, "the keys of this line have more than " + std::to_string(kKeyDotsMax) + " dots",
+                      "no key of ours nests so deep");
+  try {
+    const toml::table tree = toml::parse(std::string_view(text), std::string_view(name));
+    read_tree(tree, draft, errors);
+  } catch (const toml::parse_error& error) {
+    const toml::source_position at = error.source().begin;
+    errors.add({{static_cast<uint32_t>(at.line), static_cast<uint32_t>(at.column)}, ""},
+               "not TOML: " + escape(error.description()), "see https://toml.io for the syntax");
+  }
+}
+
 }  // namespace
 
 LoadResult parse_config(const std::string& text, const std::string& name) {
   ErrorList errors(name);
   Draft draft;
   draft.config.file = name;
-  if (const std::optional<Position> deep = find_deep_line(text)) {
-    errors.add({*deep, ""}, "the keys of this line have more than " + std::to_string(kKeyDotsMax) + " dots",
-               "no key of ours nests so deep");
-    return {std::nullopt, errors.take()};
-  }
-  try {
-    const toml::table table = toml::parse(std::string_view(text), std::string_view(name));
-    TableReader root(table, Origin{}, errors);
-    read_root(root, draft);
-    validate_draft(draft, errors);
-  } catch (const toml::parse_error& error) {
-    const toml::source_position at = error.source().begin;
-    errors.add({{static_cast<uint32_t>(at.line), static_cast<uint32_t>(at.column)}, ""},
-               "not TOML: " + escape(error.description()), "see https://toml.io for the syntax");
-  }
+  const std::string whole = replace_variables(
+      text, [](const std::string& variable) { return std::getenv(variable.c_str()); }, errors);
+  if (!errors.empty()) return {std::nullopt, errors.take()};
+  if (looks_like_json(whole))
+    read_json(whole, draft, errors);
+  else
+    read_toml(whole, name, draft, errors);
   LoadResult result;
   if (errors.empty())
     result.config = std::move(draft.config);
