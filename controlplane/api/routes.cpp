@@ -10,6 +10,7 @@
 #include <chrono>
 #include <set>
 
+#include "controlplane/api/gobetween_routes.h"
 #include "controlplane/api/target.h"
 #include "controlplane/api/views.h"
 
@@ -245,6 +246,7 @@ Path which_path(const Target& target) {
 asio::awaitable<ApiReply> route_request(Daemon& daemon, ApiRequest request) {
   const std::optional<Target> target = parse_target(request.target);
   if (!target) co_return error_reply(400, "the request target is malformed", "percent-encode it");
+  if (std::optional<ApiReply> reply = route_gobetween(daemon, *target, request)) co_return std::move(*reply);
   const Path path = which_path(*target);
   if (path == Path::unknown)
     co_return error_reply(404, "there is nothing at this path",

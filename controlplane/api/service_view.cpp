@@ -60,7 +60,8 @@ void add_live(Json& view, const Segment& segment, BackendSlot slot) {
   view["resets"] = live.resets;
 }
 
-Json backend_row(const Daemon& daemon, const LiveSlots& slots, const std::string& service, const DesiredBackend& backend) {
+Json backend_row(const Daemon& daemon, const LiveSlots& slots, const std::string& service,
+                 const DesiredBackend& backend) {
   const BackendKey key(service, backend.endpoint);
   Json view;
   view["service"] = service;

@@ -31,6 +31,12 @@ Json steering_view(const Daemon& daemon);
 Json connections_view(const ConnScan& scan, bool count_only);
 Json reload_view(const ReloadReport& report);
 
+// gobetween_view.cpp: in the words of gobetween's API. A server that it does not know: null.
+Json gobetween_info(const Daemon& daemon);
+Json gobetween_servers(const Daemon& daemon);
+Json gobetween_server(const Daemon& daemon, const std::string& name);
+Json gobetween_stats(const Daemon& daemon, const std::string& name);
+
 const char* proto_name(Proto proto);
 const char* encapsulation_name(Encapsulation encapsulation);
 const char* admin_name(Admin admin);

@@ -170,8 +170,11 @@ struct LoggingConfig {
   bool json = false;              // format = "text" | "json"
 };
 
+struct Document;  // document.h
+
 struct Config {
   std::string file;
+  std::shared_ptr<const Document> document;  // what was read; null in a Config that was not
   DataplaneConfig dataplane;
   SettingsCommand timeouts;
   LoggingConfig logging;

@@ -2,6 +2,7 @@
 // Route:  load_config > parse_config > replace_variables > read_toml | read_json > read_*_table > validate_draft
 #include <cstdlib>
 
+#include "controlplane/config/document.h"
 #include "controlplane/config/env_text.h"
 #include "controlplane/config/json_text.h"
 #include "controlplane/config/tables.h"
@@ -54,18 +55,20 @@ void read_root(TableReader& root, Draft& draft) {
   root.finish();
 }
 
-void read_tree(const toml::table& tree, Draft& draft, ErrorList& errors) {
-  TableReader root(tree, Origin{}, errors);
+void read_tree(toml::table tree, Draft& draft, ErrorList& errors) {
+  auto document = std::make_shared<const Document>(Document{std::move(tree)});
+  TableReader root(document->root, Origin{}, errors);
   read_root(root, draft);
   validate_draft(draft, errors);
+  draft.config.document = std::move(document);
 }
 
 void read_json(const std::string& text, Draft& draft, ErrorList& errors) {
-  const JsonText json = parse_json(text);
+  JsonText json = parse_json(text);
   if (!json.root)
     return errors.add({json.failed_at, ""}, json.problem, "write one JSON object, or TOML, which begins with no brace");
   errors.know_positions(json.positions);
-  read_tree(*json.root, draft, errors);
+  read_tree(std::move(*json.root), draft, errors);
 }
 
 void read_toml(const std::string& text, const std::string& name, Draft& draft, ErrorList& errors) {
@@ -73,8 +76,7 @@ void read_toml(const std::string& text, const std::string& name, Draft& draft, E
     return errors.add({*deep, ""}, "the keys of this line have more than " + std::to_string(kKeyDotsMax) + " dots",
                       "no key of ours nests so deep");
   try {
-    const toml::table tree = toml::parse(std::string_view(text), std::string_view(name));
-    read_tree(tree, draft, errors);
+    read_tree(toml::parse(std::string_view(text), std::string_view(name)), draft, errors);
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;
     errors.add({{static_cast<uint32_t>(at.line), static_cast<uint32_t>(at.column)}, ""},

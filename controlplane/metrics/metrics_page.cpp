@@ -115,8 +115,7 @@ void add_services(TextFormat& text, const std::vector<ServiceMetrics>& rows) {
         &ServiceLive::backends_full);
   count("millrace_service_full_total", "Connections refused: the service had its max_connections",
         &ServiceLive::service_full);
-  count("millrace_service_sessions_moved_total", "UDP sessions that left a lost backend",
-        &ServiceLive::sessions_moved);
+  count("millrace_service_sessions_moved_total", "UDP sessions that left a lost backend", &ServiceLive::sessions_moved);
   count("millrace_service_denied_total", "Packets that access rules refused", &ServiceLive::denied);
   count("millrace_service_evicted_total", "Connections that made room for others", &ServiceLive::evicted);
   count("millrace_service_limited_total", "Packets that came faster than a rate", &ServiceLive::limited);
@@ -197,7 +196,8 @@ void add_workers(TextFormat& text, const Daemon& daemon, const std::vector<Worke
     const bool gauge = is_gauge(sentence);
     text.family(fmt::format("millrace_worker_{}{}", name, gauge ? "" : "_total"), gauge ? kGauge : kCounter,
                 fmt::format("{}: {}", unit, sentence));
-    for (size_t worker = 0; worker < workers.size(); ++worker) text.sample(worker_labels(worker), workers[worker].*member);
+    for (size_t worker = 0; worker < workers.size(); ++worker)
+      text.sample(worker_labels(worker), workers[worker].*member);
   };
 #define X(name, unit, sentence) add(#name, unit, sentence, &WorkerLive::name);
   MR_WORKER_COUNTERS(X)

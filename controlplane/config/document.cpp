@@ -1,0 +1,33 @@
+#include "controlplane/config/document.h"
+
+#include <sstream>
+
+namespace millrace::config {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const toml::node& node) {
+  if (const toml::table* table = node.as_table()) {
+    Json object = Json::object();
+    for (const auto& [key, value] : *table) object[std::string(key.str())] = to_json(value);
+    return object;
+  }
+  if (const toml::array* array = node.as_array()) {
+    Json list = Json::array();
+    for (const toml::node& value : *array) list.push_back(to_json(value));
+    return list;
+  }
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return number->get();
+  if (const auto* number = node.as_floating_point()) return number->get();
+  if (const auto* truth = node.as_boolean()) return truth->get();
+  return nullptr;  // dates: no key of ours is one
+}
+
+std::string to_toml(const Document& document) {
+  std::ostringstream text;
+  text << document.root << '\n';
+  return text.str();
+}
+
+}  // namespace millrace::config
