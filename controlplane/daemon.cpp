@@ -11,6 +11,8 @@
 #include <set>
 #include <utility>
 
+#include "controlplane/config/document.h"
+#include "controlplane/config/host_routes.h"
 #include "controlplane/health/tcp_ping.h"
 #include "controlplane/link/monotonic.h"
 #include "controlplane/state/restart_notices.h"
@@ -37,6 +39,15 @@ const char* admin_text(Admin admin) {
   return "unknown";
 }
 
+// Who edits a file wants to know what of it does not count.
+std::optional<std::string> changes_notice(const config::Config& config) {
+  std::vector<std::string> names;
+  for (const auto& [name, server] : config.document->changes.servers) names.push_back(name);
+  if (names.empty()) return std::nullopt;
+  return fmt::format("as REST changed them, whatever {} says, are: {} ({}; DELETE /v1/changes goes back to the file)",
+                     config.file, fmt::join(names, ", "), config.api.changes_file);
+}
+
 }  // namespace
 
 Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config config, OwnerLock lock)
@@ -48,10 +59,12 @@ Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config 
       health_(executor, std::make_unique<TcpPing>(), [this](const BackendKey&) { publish_soon(); }),
       link_(executor, segment_path_, std::move(lock)),
       sample_timer_(executor),
+      turns_(executor),
       desired_(std::make_shared<const DesiredState>()),
       started_ms_(monotonic_ms()) {}
 
 void Daemon::start() {
+  if (const std::optional<std::string> notice = changes_notice(config_)) spdlog::warn("{}", *notice);
   reconcile_checks();
   find_new_sources();
   publish();
@@ -111,11 +124,11 @@ void Daemon::override_backend(const BackendKey& key, const Override& change) {
 }
 
 asio::awaitable<std::optional<ReloadReport>> Daemon::reload() {
-  if (reloading_) co_return std::nullopt;
-  reloading_ = true;
-  ReloadReport report = co_await try_reload();
-  reloading_ = false;
-  report.time = std::time(nullptr);
+  if (turns_.taken()) co_return std::nullopt;
+  const Turns::Turn turn = co_await turns_.take();
+  ReloadReport report = co_await put_in_force(config::load_changed_config(file_));
+  if (report.accepted)
+    if (std::optional<std::string> notice = changes_notice(config_)) report.notices.push_back(std::move(*notice));
   for (const std::string& error : report.errors) spdlog::error("{}", error);
   for (const std::string& notice : report.notices) spdlog::warn("{}", notice);
   if (report.accepted)
@@ -126,9 +139,21 @@ asio::awaitable<std::optional<ReloadReport>> Daemon::reload() {
   co_return report;
 }
 
-asio::awaitable<ReloadReport> Daemon::try_reload() {
+asio::awaitable<ReloadReport> Daemon::change_servers(config::ServerChanges changes) {
+  const std::string text = config_.document->text;
+  const std::string kept_in = config_.api.changes_file;
+  ReloadReport report = co_await put_in_force(config::parse_config(text, file_, &changes));
+  if (!report.accepted) co_return report;
+  std::string problem;
+  if (config::write_changes(kept_in, changes, problem)) co_return report;
+  spdlog::error("{}: the change holds until millraced ends", problem);
+  report.notices.push_back(problem + ": the change holds until millraced ends");
+  co_return report;
+}
+
+asio::awaitable<ReloadReport> Daemon::put_in_force(config::LoadResult loaded) {
   ReloadReport report;
-  config::LoadResult loaded = config::load_config(file_);
+  report.time = std::time(nullptr);
   if (!loaded.config) {
     for (const config::ConfigError& error : loaded.errors) report.errors.push_back(config::format_error(error));
     co_return report;
@@ -159,7 +184,7 @@ asio::awaitable<ReloadReport> Daemon::try_reload() {
 // The host's addresses and routes may come and go. True: something is another than before.
 bool Daemon::find_new_sources() {
   samples_until_sources_ = kSamplesPerSources;
-  SourceTable found = find_sources(config_, kernel_source);
+  SourceTable found = find_sources(config_, config::kernel_source);
   if (found == sources_) return false;
   for (const auto& [backend, source] : found) {
     if (const auto was = sources_.find(backend); was != sources_.end() && was->second == source) continue;

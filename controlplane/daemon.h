@@ -1,6 +1,6 @@
 // daemon.h: millraced without its sockets: holds the configuration, lets health and overrides flow into the desired
 // state, and the desired state into the link.
-// Route:  reload | on_change | override_backend > publish > compute_desired_state > DataplaneLink::set_desired
+// Route:  reload | change_servers | on_change | override_backend > publish > compute_desired_state > DataplaneLink::set_desired
 // Thread: the event loop.      Tests: tests/unit/control/daemon_test.cpp
 #pragma once
 
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "controlplane/config/config.h"
+#include "controlplane/config/server_changes.h"
 #include "controlplane/health/health_monitor.h"
 #include "controlplane/link/bandwidth.h"
 #include "controlplane/link/dataplane_link.h"
@@ -22,6 +23,7 @@
 #include "controlplane/link/snat_watch.h"
 #include "controlplane/state/desired_state.h"
 #include "controlplane/state/overrides.h"
+#include "controlplane/turns.h"
 
 namespace millrace::control {
 
@@ -46,6 +48,11 @@ class Daemon {
   // Reads the file again and puts it in force, or keeps what is there and says why. nullopt: one is under way.
   boost::asio::awaitable<std::optional<ReloadReport>> reload();
 
+  // Puts other changes over the file in force and keeps them in [api] changes_file, or leaves everything as it is and
+  // says why. Only within a turn of turns().
+  boost::asio::awaitable<ReloadReport> change_servers(config::ServerChanges changes);
+  Turns& turns() { return turns_; }
+
   // What an operator says about a backend that the configuration has.
   void override_backend(const BackendKey& key, const Override& change);
 
@@ -65,7 +72,7 @@ class Daemon {
   uint64_t publish();
   void publish_soon();
   void reconcile_checks();
-  boost::asio::awaitable<ReloadReport> try_reload();
+  boost::asio::awaitable<ReloadReport> put_in_force(config::LoadResult loaded);
   boost::asio::awaitable<void> sample();
   bool find_new_sources();
 
@@ -86,10 +93,10 @@ class Daemon {
   BandwidthSampler bandwidth_;
   SnatWatch snat_;
   boost::asio::steady_timer sample_timer_;
+  Turns turns_;  // to change the configuration
   std::shared_ptr<const DesiredState> desired_;
   std::optional<ReloadReport> last_reload_;
   unsigned samples_until_sources_ = 0;
-  bool reloading_ = false;
   bool publish_pending_ = false;
   bool stopped_ = false;
   uint64_t started_ms_;

@@ -17,7 +17,7 @@
 #include "controlplane/api/routes.h"
 #include "controlplane/api/tcp_listener.h"
 #include "controlplane/api/unix_listener.h"
-#include "controlplane/config/config.h"
+#include "controlplane/config/server_changes.h"
 #include "controlplane/daemon.h"
 #include "controlplane/log_output.h"
 #include "controlplane/metrics/metrics_routes.h"
@@ -62,7 +62,7 @@ int run(const Options& options) {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
 
-  config::LoadResult loaded = config::load_config(options.file);
+  config::LoadResult loaded = config::load_changed_config(options.file);
   if (!loaded.config) {
     for (const config::ConfigError& error : loaded.errors) spdlog::error("{}", config::format_error(error));
     return 1;
@@ -77,8 +77,13 @@ int run(const Options& options) {
   const config::ApiConfig api = loaded.config->api;
   const config::MetricsConfig metrics = loaded.config->metrics;
   std::unique_ptr<UnixListener> listener;
+  std::unique_ptr<TcpListener> api_listener;
   std::unique_ptr<TcpListener> metrics_listener;
+  HttpOptions over_tcp{std::make_shared<const Authority>(api), nullptr, api.cors};
   if (api.enabled) listener = UnixListener::open(loop.get_executor(), api.socket, problem);
+  if (api.bind && problem.empty())
+    api_listener = TcpListener::open(loop.get_executor(), *api.bind, "[api] bind", problem);
+  if (api.bind && api.tls && problem.empty()) over_tcp.tls = make_tls(*api.tls, problem);
   if (metrics.enabled && problem.empty())
     metrics_listener = TcpListener::open(loop.get_executor(), metrics.bind, "[metrics] bind", problem);
   if (!problem.empty() || !log_as_configured(loaded.config->logging, options.verbose, problem)) {
@@ -93,6 +98,13 @@ int run(const Options& options) {
     asio::co_spawn(loop,
                    serve_api(*listener, [&](ApiRequest request) { return route_request(daemon, std::move(request)); }),
                    asio::detached);
+  if (api_listener) {
+    asio::co_spawn(
+        loop,
+        serve_api(*api_listener, [&](ApiRequest request) { return route_request(daemon, std::move(request)); }, over_tcp),
+        asio::detached);
+    spdlog::info("the API is at {}://{}, too", api.tls ? "https" : "http", format_endpoint(*api.bind));
+  }
   if (metrics_listener) {
     asio::co_spawn(
         loop,

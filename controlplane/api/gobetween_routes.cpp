@@ -21,7 +21,7 @@ ApiReply get_dump(const Daemon& daemon, const Target& target) {
   if (format == "json") return {200, config::to_json(document->root), {}};
   if (format != "toml") return error_reply(400, fmt::format("format '{}' is not known", format), "write toml or json");
   ApiReply reply;
-  reply.text = config::to_toml(*document);
+  reply.text = config::to_toml(document->root);
   return reply;
 }
 
@@ -37,15 +37,12 @@ std::optional<ApiReply> route_gobetween(const Daemon& daemon, const Target& targ
   const std::vector<std::string>& path = target.path;
   const bool is_root = path.empty() || (path.size() == 1 && path[0].empty());
   const bool is_servers = !path.empty() && path[0] == "servers" && path.size() <= 3;
+  const bool is_server = is_servers && path.size() == 2;
   const bool is_stats = is_servers && path.size() == 3 && path[2] == "stats";
   const bool is_ping = path.size() == 1 && path[0] == "ping";
   const bool is_dump = path.size() == 1 && path[0] == "dump";
   if (!is_root && !is_ping && !is_dump && !(is_servers && (path.size() < 3 || is_stats))) return std::nullopt;
-  if (request.method != "GET") {
-    ApiReply reply = error_reply(405, fmt::format("this path has no method {}", request.method), "use GET");
-    reply.allow = "GET";
-    return reply;
-  }
+  if (request.method != "GET") return method_reply(request.method, is_server ? "GET, POST, DELETE" : "GET");
   if (is_root) return ApiReply{200, gobetween_info(daemon), {}};
   if (is_ping) return ping();
   if (is_dump) return get_dump(daemon, target);

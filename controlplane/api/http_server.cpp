@@ -5,6 +5,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -13,6 +14,8 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
+#include <type_traits>
 
 namespace millrace::control {
 namespace {
@@ -27,18 +30,6 @@ constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kPatience{kApiSecondsMax};
 constexpr char kTextType[] = "text/plain; version=0.0.4; charset=utf-8";  // the format of Prometheus
 
-// Counts a connection for as long as it lives; shared, because coroutines may outlive serve_api by a moment.
-class OpenConnection {
- public:
-  explicit OpenConnection(std::shared_ptr<unsigned> count) : count_(std::move(count)) { ++*count_; }
-  ~OpenConnection() { --*count_; }
-  OpenConnection(const OpenConnection&) = delete;
-  OpenConnection& operator=(const OpenConnection&) = delete;
-
- private:
-  std::shared_ptr<unsigned> count_;
-};
-
 ApiReply malformed_reply(const error_code& error) {
   if (error == http::error::body_limit)
     return error_reply(413, "the request body is too large",
@@ -49,11 +40,20 @@ ApiReply malformed_reply(const error_code& error) {
   return error_reply(400, "this is not an HTTP request: " + error.message(), "send HTTP/1.1");
 }
 
-http::response<http::string_body> to_http(const ApiReply& reply, unsigned version, bool keep_alive) {
+// Fetch standard: what a page of any origin may do.
+void allow_cors(http::response<http::string_body>& response) {
+  response.set(http::field::access_control_allow_origin, "*");
+  response.set(http::field::access_control_allow_methods, "GET, POST, PUT, PATCH, DELETE");
+  response.set(http::field::access_control_allow_headers, "Authorization, Content-Type");
+}
+
+http::response<http::string_body> to_http(const ApiReply& reply, unsigned version, bool keep_alive, bool cors) {
   http::response<http::string_body> response(static_cast<http::status>(reply.status), version);
   response.set(http::field::server, "millraced/" MR_VERSION);
   response.set(http::field::content_type, reply.text ? kTextType : "application/json");
   if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
+  if (reply.status == 401) response.set(http::field::www_authenticate, "Basic realm=\"millrace\"");
+  if (cors) allow_cors(response);
   response.keep_alive(keep_alive);
   // Names come from the segment too; what is no UTF-8 must not throw.
   response.body() =
@@ -71,65 +71,131 @@ asio::awaitable<ApiReply> answer(const ApiHandler& handler, ApiRequest request) 
   }
 }
 
-asio::awaitable<bool> write_reply(Stream& stream, const ApiReply& reply, unsigned version, bool keep_alive) {
-  http::response<http::string_body> response = to_http(reply, version, keep_alive);
-  stream.expires_after(kPatience);
-  const auto [error, bytes] = co_await http::async_write(stream, response, kQuietly);
-  co_return !error && keep_alive;
-}
+// One connection. `S` is the TCP or UNIX stream itself, or TLS over it.
+template <typename S>
+class Session {
+ public:
+  Session(S& stream, const ApiHandler& handler, const HttpOptions& options)
+      : stream_(stream), handler_(handler), options_(options) {}
 
-// A close right after an answer would be a reset, and lose it, while the peer's own bytes lie unread.
-asio::awaitable<void> finish(Stream& stream) {
-  error_code ignored;
-  stream.socket().shutdown(asio::socket_base::shutdown_send, ignored);
-  stream.expires_after(std::chrono::seconds(1));
-  char rest[4096];
-  for (size_t taken = 0; taken < 2 * kApiBodyBytesMax;) {
-    const auto [error, bytes] = co_await stream.async_read_some(asio::buffer(rest), kQuietly);
-    if (error) co_return;
-    taken += bytes;
-  }
-}
-
-asio::awaitable<void> serve_connection(Stream stream, const ApiHandler& handler, std::shared_ptr<unsigned> count) {
-  const OpenConnection open(count);
-  if (*count > kApiConnectionMax) {
-    const ApiReply full = error_reply(503, "too many connections to the API",
-                                      "close some; there may be " + std::to_string(kApiConnectionMax));
-    co_await write_reply(stream, full, 11, false);
-    co_await finish(stream);
-    co_return;
-  }
-  beast::flat_buffer buffer(kApiHeaderBytesMax + kApiBodyBytesMax);
-  while (true) {
-    http::request_parser<http::string_body> parser;
-    parser.header_limit(kApiHeaderBytesMax);
-    parser.body_limit(kApiBodyBytesMax);
-    stream.expires_after(kPatience);
-    const auto [error, bytes] = co_await http::async_read(stream, buffer, parser, kQuietly);
-    if (error && error.category() != make_error_code(http::error::end_of_stream).category()) co_return;
-    if (error == http::error::end_of_stream || error == http::error::partial_message) co_return;
-    if (error) {
-      const ApiReply refusal = malformed_reply(error);
-      co_await write_reply(stream, refusal, 11, false);
-      co_await finish(stream);
-      co_return;
+  asio::awaitable<void> serve() {
+    beast::flat_buffer buffer(kApiHeaderBytesMax + kApiBodyBytesMax);
+    while (true) {
+      http::request_parser<http::string_body> parser;
+      parser.header_limit(kApiHeaderBytesMax);
+      parser.body_limit(kApiBodyBytesMax);
+      below().expires_after(kPatience);
+      const auto [error, bytes] = co_await http::async_read(stream_, buffer, parser, kQuietly);
+      if (error && error.category() != make_error_code(http::error::end_of_stream).category()) co_return;
+      if (error == http::error::end_of_stream || error == http::error::partial_message) co_return;
+      if (error) {
+        const ApiReply refusal = malformed_reply(error);
+        co_return co_await say_last(refusal);
+      }
+      http::request<http::string_body> request = parser.release();
+      if (!co_await serve_one(request)) co_return co_await finish();
     }
-    const http::request<http::string_body> request = parser.release();
-    ApiRequest asked{std::string(request.method_string()), std::string(request.target()), request.body()};
-    stream.expires_never();
-    const ApiReply reply = co_await answer(handler, std::move(asked));
-    if (!co_await write_reply(stream, reply, request.version(), request.keep_alive())) break;
   }
-  co_await finish(stream);
+  asio::awaitable<void> say_last(const ApiReply& reply) {
+    co_await write(reply, 11, false);
+    co_await finish();
+  }
+
+ private:
+  Stream& below() { return beast::get_lowest_layer(stream_); }
+
+  // False: no other request follows.
+  asio::awaitable<bool> serve_one(http::request<http::string_body>& request) {
+    ApiRequest asked{std::string(request.method_string()), std::string(request.target()), std::move(request.body()),
+                     std::string(request[http::field::authorization]), std::string(request[http::field::origin])};
+    below().expires_never();
+    std::optional<ApiReply> reply = options_.authority ? options_.authority->refuse(asked) : std::nullopt;
+    if (!reply && options_.cors && asked.method == "OPTIONS") reply = ApiReply{204, {}, {}, ""};
+    if (!reply) reply = co_await answer(handler_, std::move(asked));
+    co_return co_await write(*reply, request.version(), request.keep_alive());
+  }
+  asio::awaitable<bool> write(const ApiReply& reply, unsigned version, bool keep_alive) {
+    http::response<http::string_body> response = to_http(reply, version, keep_alive, options_.cors);
+    below().expires_after(kPatience);
+    const auto [error, bytes] = co_await http::async_write(stream_, response, kQuietly);
+    co_return !error && keep_alive;
+  }
+  // A close right after an answer would be a reset, and lose it, while the peer's own bytes lie unread.
+  asio::awaitable<void> finish() {
+    error_code ignored;
+    below().expires_after(std::chrono::seconds(1));
+    if constexpr (!std::is_same_v<S, Stream>) co_await stream_.async_shutdown(kQuietly);
+    below().socket().shutdown(asio::socket_base::shutdown_send, ignored);
+    char rest[4096];
+    for (size_t taken = 0; taken < 2 * kApiBodyBytesMax;) {
+      const auto [error, bytes] = co_await below().async_read_some(asio::buffer(rest), kQuietly);
+      if (error) co_return;
+      taken += bytes;
+    }
+  }
+
+  S& stream_;
+  const ApiHandler& handler_;
+  const HttpOptions& options_;
+};
+
+struct Server {
+  ApiHandler handler;
+  HttpOptions options;
+  unsigned open = 0;
+};
+
+template <typename S>
+asio::awaitable<void> serve_stream(S& stream, const Server& server) {
+  Session<S> session(stream, server.handler, server.options);
+  if (server.open <= kApiConnectionMax) co_return co_await session.serve();
+  const ApiReply full = error_reply(503, "too many connections to the API",
+                                    "close some; there may be " + std::to_string(kApiConnectionMax));
+  co_await session.say_last(full);
+}
+
+// Counts a connection for as long as it lives.
+class OpenConnection {
+ public:
+  explicit OpenConnection(std::shared_ptr<Server> server) : server_(std::move(server)) { ++server_->open; }
+  ~OpenConnection() { --server_->open; }
+  OpenConnection(const OpenConnection&) = delete;
+  OpenConnection& operator=(const OpenConnection&) = delete;
+
+ private:
+  std::shared_ptr<Server> server_;
+};
+
+asio::awaitable<void> serve_connection(Stream stream, std::shared_ptr<Server> server) {
+  const OpenConnection open(server);
+  if (!server->options.tls) co_return co_await serve_stream(stream, *server);
+  beast::ssl_stream<Stream> tls(std::move(stream), *server->options.tls);
+  beast::get_lowest_layer(tls).expires_after(kPatience);
+  const auto [error] = co_await tls.async_handshake(asio::ssl::stream_base::server, kQuietly);
+  if (!error) co_await serve_stream(tls, *server);
 }
 
 }  // namespace
 
-asio::awaitable<void> serve_api(StreamListener& listener, ApiHandler handler) {
+std::shared_ptr<asio::ssl::context> make_tls(const config::ApiConfig::Tls& files, std::string& problem) {
+  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  context->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1 | asio::ssl::context::no_sslv3);
+  error_code error;
+  const std::string* failed = &files.cert_path;
+  context->use_certificate_chain_file(files.cert_path, error);
+  if (!error) {
+    failed = &files.key_path;
+    context->use_private_key_file(files.key_path, asio::ssl::context::pem, error);
+  }
+  if (!error) return context;
+  problem = *failed + " cannot be used: " + error.message() +
+            "; [api.tls] cert_path and key_path need PEM files that belong together";
+  return nullptr;
+}
+
+asio::awaitable<void> serve_api(StreamListener& listener, ApiHandler handler, HttpOptions options) {
   const auto executor = listener.acceptor().get_executor();
-  const auto shared_handler = std::make_shared<const ApiHandler>(std::move(handler));
-  const auto count = std::make_shared<unsigned>(0);
+  const auto server = std::make_shared<Server>(Server{std::move(handler), std::move(options)});
   asio::steady_timer pause(executor);
   while (true) {
     auto [error, socket] = co_await listener.acceptor().async_accept(kQuietly);
@@ -140,8 +206,7 @@ asio::awaitable<void> serve_api(StreamListener& listener, ApiHandler handler) {
       co_await pause.async_wait(kQuietly);
       continue;
     }
-    asio::co_spawn(executor, serve_connection(Stream(std::move(socket)), *shared_handler, count),
-                   [shared_handler](std::exception_ptr) {});
+    asio::co_spawn(executor, serve_connection(Stream(std::move(socket)), server), asio::detached);
   }
 }
 

@@ -11,6 +11,8 @@ struct ApiRequest {
   std::string method;  // "GET"
   std::string target;  // path and query, as they came
   std::string body;
+  std::string authorization;  // the header field
+  std::string origin;         // likewise
 };
 
 struct ApiReply {
@@ -23,6 +25,13 @@ struct ApiReply {
 // What went wrong and what would be right; both are sentences for people.
 inline ApiReply error_reply(unsigned status, const std::string& error, const std::string& remedy) {
   return {status, {{"error", error}, {"remedy", remedy}}, {}};
+}
+
+// A method that the path does not have; `allowed`: "GET, DELETE".
+inline ApiReply method_reply(const std::string& method, const std::string& allowed) {
+  ApiReply reply = error_reply(405, "this path has no method " + method, "use " + allowed);
+  reply.allow = allowed;
+  return reply;
 }
 
 }  // namespace millrace::control

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "controlplane/api/gobetween_routes.h"
+#include "controlplane/api/server_routes.h"
 #include "controlplane/api/target.h"
 #include "controlplane/api/views.h"
 
@@ -246,19 +247,15 @@ Path which_path(const Target& target) {
 asio::awaitable<ApiReply> route_request(Daemon& daemon, ApiRequest request) {
   const std::optional<Target> target = parse_target(request.target);
   if (!target) co_return error_reply(400, "the request target is malformed", "percent-encode it");
+  if (std::optional<ApiReply> reply = co_await route_servers(daemon, *target, request)) co_return std::move(*reply);
   if (std::optional<ApiReply> reply = route_gobetween(daemon, *target, request)) co_return std::move(*reply);
   const Path path = which_path(*target);
   if (path == Path::unknown)
     co_return error_reply(404, "there is nothing at this path",
                           "paths: /v1/status, services, backends, connections, counters, stages, snat, steering, "
-                          "version, reload");
+                          "version, reload, changes");
   const char* method = path == Path::reload || path == Path::backend ? "POST" : "GET";
-  if (request.method != method) {
-    ApiReply reply =
-        error_reply(405, fmt::format("this path has no method {}", request.method), fmt::format("use {}", method));
-    reply.allow = method;
-    co_return reply;
-  }
+  if (request.method != method) co_return method_reply(request.method, method);
   if (path == Path::connections) co_return co_await get_connections(daemon, *target);
   if (path == Path::stages) co_return co_await get_stages(daemon, *target);
   if (path == Path::backends) co_return get_backends(daemon, *target);

@@ -85,7 +85,9 @@ Json backend_row(const Daemon& daemon, const LiveSlots& slots, const std::string
   return view;
 }
 
-Json service_row(const LiveSlots& slots, const DesiredService& service, const config::ServiceConfig* config) {
+Json service_row(const Daemon& daemon, const LiveSlots& slots, const DesiredService& service) {
+  const auto& services = daemon.config().services;
+  const auto config = std::ranges::find(services, service.name, &config::ServiceConfig::name);
   const auto up = std::ranges::count_if(service.backends, &DesiredBackend::eligible);
   Json view;
   view["service"] = service.name;
@@ -102,7 +104,7 @@ Json service_row(const LiveSlots& slots, const DesiredService& service, const co
   if (service.slow_start_ms != 0) view["slow_start_ms"] = service.slow_start_ms;
   if (service.udp_requests_max != 0) view["max_requests"] = service.udp_requests_max;
   if (service.udp_responses_max != 0) view["max_responses"] = service.udp_responses_max;
-  if (config != nullptr && !config->pool.empty()) view["snat"] = config->pool;
+  if (config != services.end() && !config->pool.empty()) view["snat"] = config->pool;
   if (service.access_rules || service.access_default == AccessAction::deny)
     view["access"] = {{"default", service.access_default == AccessAction::allow ? "allow" : "deny"},
                       {"rules", service.access_rules ? service.access_rules->size() : 0}};
@@ -166,12 +168,14 @@ const char* admin_name(Admin admin) {
 Json services_view(const Daemon& daemon) {
   const LiveSlots slots(daemon.link().segment());
   Json rows = Json::array();
-  for (const DesiredService& service : daemon.desired().services) {
-    const auto& services = daemon.config().services;
-    const auto config = std::ranges::find(services, service.name, &config::ServiceConfig::name);
-    rows.push_back(service_row(slots, service, config == services.end() ? nullptr : &*config));
-  }
+  for (const DesiredService& service : daemon.desired().services) rows.push_back(service_row(daemon, slots, service));
   return {{"services", std::move(rows)}};
+}
+
+Json service_view(const Daemon& daemon, const std::string& name) {
+  const DesiredService* service = find_service(daemon.desired(), name);
+  if (service == nullptr) return nullptr;
+  return service_row(daemon, LiveSlots(daemon.link().segment()), *service);
 }
 
 Json backends_view(const Daemon& daemon, const std::string& service) {

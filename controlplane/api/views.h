@@ -19,6 +19,8 @@ using Json = nlohmann::ordered_json;
 Json version_view();
 Json status_view(const Daemon& daemon);
 Json services_view(const Daemon& daemon);
+// Of one; null: there is none of this name.
+Json service_view(const Daemon& daemon, const std::string& name);
 // service: only of this one; empty: of all.
 Json backends_view(const Daemon& daemon, const std::string& service);
 Json backend_view(const Daemon& daemon, const BackendKey& key);

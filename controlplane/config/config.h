@@ -85,7 +85,7 @@ struct DataplaneConfig {
   uint32_t connections = 262'144;
   bool proxy = true;            // false: no room for proxied connections in the segment
   uint32_t punt_rate = 50'000;  // packets a second to the kernel, of each kind, at each worker; 0: no limit
-  std::string segment;          // path; kDefaultSegmentPath
+  std::string segment = kDefaultSegmentPath;
   std::vector<uint8_t> reta;    // worker indexes, repeated to 128; empty: all in turn
   std::vector<PortConfig> ports;
 };
@@ -154,6 +154,30 @@ struct ServiceConfig : ServiceSettings {
 struct ApiConfig {
   bool enabled = true;                        // false: no socket, millctl cannot connect
   std::string socket = "/run/millrace.sock";  // REST for millctl
+  std::string changes_file;                   // keeps what REST changed; by default FILE.changes
+
+  struct BasicAuth {
+    std::string login;
+    std::string password;
+    bool operator==(const BasicAuth&) const = default;
+  };
+  struct Token {
+    std::string name;  // for people
+    std::string token;
+    bool may_write = false;  // role = "read" | "write"
+    bool operator==(const Token&) const = default;
+  };
+  struct Tls {
+    std::string cert_path;
+    std::string key_path;
+    bool operator==(const Tls&) const = default;
+  };
+  // The same over TCP; with neither basic_auth nor tokens everybody who reaches it may do everything.
+  std::optional<Endpoint> bind;
+  bool cors = false;
+  std::optional<BasicAuth> basic_auth;
+  std::vector<Token> tokens;
+  std::optional<Tls> tls;
 };
 
 struct MetricsConfig {
@@ -170,7 +194,8 @@ struct LoggingConfig {
   bool json = false;              // format = "text" | "json"
 };
 
-struct Document;  // document.h
+struct Document;       // document.h
+struct ServerChanges;  // server_changes.h
 
 struct Config {
   std::string file;
@@ -193,6 +218,7 @@ struct LoadResult {
 // Reads and checks the whole file. Never throws for what the file contains; an unreadable file is an error too.
 LoadResult load_config(const std::string& path);
 // The same for a text; `name` stands in for the file name in errors.
-LoadResult parse_config(const std::string& text, const std::string& name);
+// `changes`: over the text's servers.
+LoadResult parse_config(const std::string& text, const std::string& name, const ServerChanges* changes = nullptr);
 
 }  // namespace millrace::config

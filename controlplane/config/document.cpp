@@ -6,6 +6,11 @@ namespace millrace::config {
 
 using Json = nlohmann::ordered_json;
 
+bool Document::has_server(const std::string& name) const {
+  const toml::table* servers = root["servers"].as_table();
+  return servers != nullptr && servers->contains(name);
+}
+
 Json to_json(const toml::node& node) {
   if (const toml::table* table = node.as_table()) {
     Json object = Json::object();
@@ -24,9 +29,9 @@ Json to_json(const toml::node& node) {
   return nullptr;  // dates: no key of ours is one
 }
 
-std::string to_toml(const Document& document) {
+std::string to_toml(const toml::table& table) {
   std::ostringstream text;
-  text << document.root << '\n';
+  text << table << '\n';
   return text.str();
 }
 

@@ -1,22 +1,27 @@
 // document.h: a configuration as it was written: the tree behind a Config, for whoever asks what was configured in the words
-// of the file.
+// of the file, or changes a part of it.
 // Thread: any; never changes.      Tests: tests/unit/config/document_test.cpp
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
-// Debian's build of toml++ is a shared library that throws; its declarations warn under -Wshadow.
-#include <toml++/toml.h>
+#include "controlplane/config/server_changes.h"
 
 namespace millrace::config {
 
 struct Document {
-  toml::table root;
+  toml::table root;                // with the changes
+  std::string text;                // of the file, before variables were replaced
+  ServerChanges changes;           // over the file
+  std::set<std::string> in_file;   // the servers that the file has
+
+  bool has_server(const std::string& name) const;
 };
 
 // The tree as JSON: keys in alphabetical order, as TOML's tree keeps them.
 nlohmann::ordered_json to_json(const toml::node& node);
-std::string to_toml(const Document& document);
+std::string to_toml(const toml::table& table);
 
 }  // namespace millrace::config

@@ -13,14 +13,6 @@ namespace millrace::config {
 
 namespace {
 
-constexpr char kDataplaneExample[] =
-    "add, with your own network interface:\n"
-    "    [dataplane]\n"
-    "    workers = \"auto\"\n"
-    "    [[dataplane.port]]\n"
-    "    name = \"front\"\n"
-    "    device = \"af_xdp:eth1\"";
-
 LoadResult refuse_file(const std::string& path, std::string problem, std::string remedy) {
   return {std::nullopt, {{path, 0, 0, "", std::move(problem), std::move(remedy)}}};
 }
@@ -30,7 +22,6 @@ void read_root(TableReader& root, Draft& draft) {
     if (std::optional<TableReader> table = root.read_table(key)) reader(*table);
   };
   Config& config = draft.config;
-  if (!root.has("dataplane")) root.errors().add({{}, "dataplane"}, "the table is missing", kDataplaneExample);
   read("dataplane", [&](TableReader& table) {
     read_dataplane_table(table, config.dataplane);
     draft.dataplane_proxy = table.origin_of("proxy");
@@ -46,6 +37,7 @@ void read_root(TableReader& root, Draft& draft) {
     table.finish();
   });
   read("servers", [&](TableReader& table) { read_servers_table(table, defaults, draft); });
+  if (!root.has("dataplane")) choose_ports(config, interface_towards, root.errors());
   read("blocklist", [&](TableReader& table) { read_blocklist_table(table, config); });
   read("timeouts", [&](TableReader& table) { read_timeouts_table(table, config.timeouts); });
   read("logging", [&](TableReader& table) { read_logging_table(table, config.logging); });
@@ -55,28 +47,30 @@ void read_root(TableReader& root, Draft& draft) {
   root.finish();
 }
 
-void read_tree(toml::table tree, Draft& draft, ErrorList& errors) {
-  auto document = std::make_shared<const Document>(Document{std::move(tree)});
-  TableReader root(document->root, Origin{}, errors);
+void read_tree(toml::table tree, Document& document, Draft& draft, ErrorList& errors) {
+  if (const toml::table* servers = tree["servers"].as_table())
+    for (const auto& [name, server] : *servers) document.in_file.emplace(name.str());
+  document.changes.apply(tree);
+  document.root = std::move(tree);
+  TableReader root(document.root, Origin{}, errors);
   read_root(root, draft);
   validate_draft(draft, errors);
-  draft.config.document = std::move(document);
 }
 
-void read_json(const std::string& text, Draft& draft, ErrorList& errors) {
+void read_json(const std::string& text, Document& document, Draft& draft, ErrorList& errors) {
   JsonText json = parse_json(text);
   if (!json.root)
     return errors.add({json.failed_at, ""}, json.problem, "write one JSON object, or TOML, which begins with no brace");
   errors.know_positions(json.positions);
-  read_tree(std::move(*json.root), draft, errors);
+  read_tree(std::move(*json.root), document, draft, errors);
 }
 
-void read_toml(const std::string& text, const std::string& name, Draft& draft, ErrorList& errors) {
+void read_toml(const std::string& text, Document& document, Draft& draft, ErrorList& errors) {
   if (const std::optional<Position> deep = find_deep_line(text))
     return errors.add({*deep, ""}, "the keys of this line have more than " + std::to_string(kKeyDotsMax) + " dots",
                       "no key of ours nests so deep");
   try {
-    read_tree(toml::parse(std::string_view(text), std::string_view(name)), draft, errors);
+    read_tree(toml::parse(std::string_view(text)), document, draft, errors);
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;
     errors.add({{static_cast<uint32_t>(at.line), static_cast<uint32_t>(at.column)}, ""},
@@ -86,23 +80,24 @@ void read_toml(const std::string& text, const std::string& name, Draft& draft, E
 
 }  // namespace
 
-LoadResult parse_config(const std::string& text, const std::string& name) {
+LoadResult parse_config(const std::string& text, const std::string& name, const ServerChanges* changes) {
   ErrorList errors(name);
   Draft draft;
   draft.config.file = name;
+  draft.config.api.changes_file = name + ".changes";
   const std::string whole = replace_variables(
       text, [](const std::string& variable) { return std::getenv(variable.c_str()); }, errors);
   if (!errors.empty()) return {std::nullopt, errors.take()};
+  auto document = std::make_shared<Document>();
+  document->text = text;
+  if (changes != nullptr) document->changes = *changes;
   if (looks_like_json(whole))
-    read_json(whole, draft, errors);
+    read_json(whole, *document, draft, errors);
   else
-    read_toml(whole, name, draft, errors);
-  LoadResult result;
-  if (errors.empty())
-    result.config = std::move(draft.config);
-  else
-    result.errors = errors.take();
-  return result;
+    read_toml(whole, *document, draft, errors);
+  if (!errors.empty()) return {std::nullopt, errors.take()};
+  draft.config.document = std::move(document);
+  return {std::move(draft.config), {}};
 }
 
 LoadResult load_config(const std::string& path) {

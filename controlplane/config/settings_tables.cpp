@@ -1,4 +1,4 @@
-// settings_tables.cpp: the small tables: [logging], [api], [metrics], [timeouts], [defaults].
+// settings_tables.cpp: the small tables: [logging], [metrics], [timeouts], [defaults].
 #include "controlplane/config/tables.h"
 
 namespace millrace::config {
@@ -16,26 +16,6 @@ void read_logging_table(TableReader& table, LoggingConfig& logging) {
     else
       table.errors().add(output->origin, quote(to) + " is no place to log to",
                          "write stdout, stderr or a path that begins with /");
-  }
-  table.finish();
-}
-
-void read_api_table(TableReader& table, ApiConfig& api) {
-  api.enabled = table.read_bool("enabled").value_or(api.enabled);
-  api.socket = table.read_path("socket").value_or(api.socket);
-  constexpr size_t kSocketPathMax = 107;  // sockaddr_un.sun_path and its NUL
-  if (api.socket.size() > kSocketPathMax)
-    table.errors().add(table.origin_of("socket"), "the path has " + std::to_string(api.socket.size()) + " bytes",
-                       "the kernel allows a socket path of at most 107 bytes");
-  // A disabled API ignores its TCP side, as gobetween does.
-  if (api.enabled) {
-    constexpr char kProblem[] = "REST over TCP is not available yet";
-    constexpr char kRemedy[] = "remove it; the API listens on socket = \"/run/millrace.sock\"";
-    for (const char* key : {"bind", "basic_auth", "tls"}) table.refuse(key, kProblem, kRemedy);
-    if (table.read_bool("cors").value_or(false))
-      table.errors().add(table.origin_of("cors"), kProblem, "write cors = false or remove it");
-  } else {
-    for (const char* key : {"bind", "basic_auth", "tls", "cors"}) table.ignore(key);
   }
   table.finish();
 }

@@ -3,6 +3,7 @@
 // Holds:  a reader reports what is wrong inside its own table; what concerns several tables is validate_draft's.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,6 +49,11 @@ struct ConnectionOptions {
 };
 
 void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane);
+// automatic_ports.cpp: of a file without [dataplane], when its servers are known. `towards`: the interface that leads to an
+// address or has it; empty: none.
+using InterfaceTowards = std::function<std::string(const IpAddr&)>;
+void choose_ports(Config& config, const InterfaceTowards& towards, ErrorList& errors);
+std::string interface_towards(const IpAddr& addr);
 void read_port_table(TableReader& table, DataplaneConfig& dataplane);  // adds one port
 // kernel_interfaces.cpp: when all ports are known. `tables` are theirs, in the same order.
 void name_kernel_interfaces(std::vector<PortConfig>& ports, const std::vector<TableReader>& tables);
@@ -72,9 +78,10 @@ void read_access_table(TableReader& table, ServiceConfig& service);
 void read_blocklist_table(TableReader& table, Config& config);
 void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins);
 
+// api_table.cpp
+void read_api_table(TableReader& table, ApiConfig& api);
 // settings_tables.cpp
 void read_logging_table(TableReader& table, LoggingConfig& logging);
-void read_api_table(TableReader& table, ApiConfig& api);
 void read_metrics_table(TableReader& table, MetricsConfig& metrics);
 void read_timeouts_table(TableReader& table, SettingsCommand& timeouts);
 void read_connection_options(TableReader& table, ConnectionOptions& options);  // does not finish() the table

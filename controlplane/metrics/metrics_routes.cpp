@@ -12,11 +12,7 @@ boost::asio::awaitable<ApiReply> route_metrics(const Daemon& daemon, ApiRequest 
   if (!target) co_return error_reply(400, "the request target is malformed", "percent-encode it");
   if (target->path.size() != 1 || target->path[0] != "metrics")
     co_return error_reply(404, "there is nothing at this path", "metrics are at /metrics");
-  if (request.method != "GET") {
-    ApiReply reply = error_reply(405, fmt::format("this path has no method {}", request.method), "use GET");
-    reply.allow = "GET";
-    co_return reply;
-  }
+  if (request.method != "GET") co_return method_reply(request.method, "GET");
   ApiReply reply;
   reply.text = metrics_page(daemon);
   co_return reply;

@@ -1,12 +1,6 @@
 #include "controlplane/state/automatic_snat.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstring>
 #include <set>
 
 #include "controlplane/config/values.h"
@@ -15,30 +9,7 @@
 namespace millrace::control {
 namespace {
 
-constexpr uint16_t kDiscardPort = 9;
-
 using Automatic = config::SnatPoolConfig::Automatic;
-
-class Socket {
- public:
-  explicit Socket(int family) : fd_(socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {}
-  ~Socket() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-
-  template <typename Address>
-  bool connect_and_name(Address& address) {
-    const auto* to = reinterpret_cast<const sockaddr*>(&address);
-    if (fd_ < 0 || connect(fd_, to, sizeof address) != 0) return false;
-    socklen_t bytes = sizeof address;
-    return getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &bytes) == 0;
-  }
-
- private:
-  int fd_;
-};
 
 // The ports of `source` that an automatic pool must leave out, in order.
 std::vector<std::pair<uint16_t, uint16_t>> taken_ports(const config::Config& config, const IpAddr& source) {
@@ -60,25 +31,6 @@ std::vector<std::pair<uint16_t, uint16_t>> taken_ports(const config::Config& con
 const config::SnatPoolConfig* find_pool(const config::Config& config, const config::ServiceConfig& service) {
   const auto found = std::ranges::find(config.snat_pools, service.pool, &config::SnatPoolConfig::name);
   return found == config.snat_pools.end() ? nullptr : &*found;
-}
-
-std::optional<IpAddr> kernel_source(const IpAddr& towards) {
-  if (towards.is_ipv4()) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(kDiscardPort);
-    address.sin_addr.s_addr = towards.ipv4().raw;
-    if (!Socket(AF_INET).connect_and_name(address)) return std::nullopt;
-    return IpAddr::from_ipv4(Be32{address.sin_addr.s_addr});
-  }
-  sockaddr_in6 address{};
-  address.sin6_family = AF_INET6;
-  address.sin6_port = htons(kDiscardPort);
-  std::memcpy(&address.sin6_addr, towards.bytes.data(), towards.bytes.size());
-  if (!Socket(AF_INET6).connect_and_name(address)) return std::nullopt;
-  IpAddr source;
-  std::memcpy(source.bytes.data(), &address.sin6_addr, source.bytes.size());
-  return source;
 }
 
 SourceTable find_sources(const config::Config& config,

@@ -25,9 +25,6 @@ const config::SnatPoolConfig* find_pool(const config::Config& config, const conf
 SourceTable find_sources(const config::Config& config,
                          const std::function<std::optional<IpAddr>(const IpAddr&)>& towards);
 
-// Asks the kernel's routes (a connected UDP socket sends nothing). Some 2 us a call.
-std::optional<IpAddr> kernel_source(const IpAddr& towards);
-
 // A pool of the desired state; its place in the list is its number.
 struct DesiredPool {
   std::string name;

@@ -37,6 +37,10 @@ std::vector<std::string> restart_notices(const config::Config& running, const co
   notice(a.segment == b.segment, "[dataplane] segment", "millrace-dataplane and millraced");
   notice(running.api.enabled == loaded.api.enabled, "[api] enabled", "millraced");
   notice(running.api.socket == loaded.api.socket, "[api] socket", "millraced");
+  notice(running.api.bind == loaded.api.bind && running.api.tls == loaded.api.tls &&
+             running.api.cors == loaded.api.cors && running.api.basic_auth == loaded.api.basic_auth &&
+             running.api.tokens == loaded.api.tokens,
+         "[api] over TCP", "millraced");
   notice(running.metrics.enabled == loaded.metrics.enabled, "[metrics] enabled", "millraced");
   notice(running.metrics.bind == loaded.metrics.bind, "[metrics] bind", "millraced");
   const config::LoggingConfig& log = running.logging;

@@ -1,0 +1,169 @@
+#include "controlplane/api/server_routes.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/use_awaitable.hpp>
+
+#include "controlplane/api/views.h"
+#include "controlplane/config/document.h"
+#include "controlplane/config/json_text.h"
+
+namespace millrace::control {
+namespace {
+
+namespace asio = boost::asio;
+
+// GCC 12 destroys some temporaries of a full expression with co_await twice: what is handed over has a name here.
+
+ApiReply no_server(const std::string& name) {
+  return error_reply(404, fmt::format("there is no server '{}'", name), "GET /servers lists them");
+}
+
+// What the server shall be, from the body of a request; or what is wrong with the body.
+struct Wanted {
+  std::optional<toml::table> server;
+  std::string problem;
+};
+
+Wanted read_server(const std::string& body) {
+  config::JsonText json = config::parse_json(body);
+  if (json.root) return {std::move(json.root), {}};
+  return {std::nullopt, fmt::format("{} (line {}, column {})", json.problem, json.failed_at.line, json.failed_at.column)};
+}
+
+// RFC 7396: keys of the body replace the server's, null removes one.
+Wanted patch_server(const toml::table& server, const std::string& body) {
+  const Wanted readable = read_server(body);
+  if (!readable.server) return readable;
+  Json patched = config::to_json(server);
+  patched.merge_patch(Json::parse(body));
+  return read_server(patched.dump());
+}
+
+ApiReply refused(const std::string& what, const ReloadReport& report) {
+  const bool by_dataplane = report.outcome == Outcome::rejected;
+  ApiReply reply = error_reply(by_dataplane ? 409 : 400, fmt::format("{}: not possible; nothing was changed", what),
+                               "mend what the errors name");
+  reply.body["errors"] = report.errors;
+  return reply;
+}
+
+asio::awaitable<ApiReply> apply(Daemon& daemon, config::ServerChanges changes, std::string what) {
+  const ReloadReport report = co_await daemon.change_servers(std::move(changes));
+  if (!report.accepted) co_return refused(what, report);
+  spdlog::info("{} (by REST)", what);
+  ApiReply reply;
+  reply.body = reload_view(report);
+  co_return reply;
+}
+
+asio::awaitable<ApiReply> put(Daemon& daemon, const std::string& name, Wanted wanted) {
+  if (!wanted.server)
+    co_return error_reply(400, "the body is no server: " + wanted.problem,
+                          "send the keys of [servers.NAME] as one JSON object");
+  const config::Document& document = *daemon.config().document;
+  const bool is_new = !document.has_server(name);
+  config::ServerChanges changes = document.changes;
+  changes.servers[name] = std::move(wanted.server);
+  std::string what = fmt::format("server {} {}", name, is_new ? "added" : "replaced");
+  ApiReply reply = co_await apply(daemon, std::move(changes), std::move(what));
+  if (is_new && reply.status == 200) reply.status = 201;
+  co_return reply;
+}
+
+asio::awaitable<ApiReply> remove(Daemon& daemon, const std::string& name) {
+  const config::Document& document = *daemon.config().document;
+  if (!document.has_server(name)) co_return no_server(name);
+  config::ServerChanges changes = document.changes;
+  if (document.in_file.contains(name))
+    changes.servers[name] = std::nullopt;
+  else
+    changes.servers.erase(name);
+  std::string what = fmt::format("server {} removed: its connections drain", name);
+  co_return co_await apply(daemon, std::move(changes), std::move(what));
+}
+
+asio::awaitable<ApiReply> patch(Daemon& daemon, const std::string& name, const std::string& body) {
+  const config::Document& document = *daemon.config().document;
+  if (!document.has_server(name)) co_return no_server(name);
+  Wanted patched = patch_server(*document.root["servers"][name].as_table(), body);
+  co_return co_await put(daemon, name, std::move(patched));
+}
+
+// As gobetween answers: null.
+ApiReply as_gobetween(ApiReply reply) {
+  if (reply.status >= 300) return reply;
+  return {200, nullptr, {}};
+}
+
+asio::awaitable<std::optional<ApiReply>> route_gobetweens(Daemon& daemon, const std::string& name,
+                                                          const ApiRequest& request) {
+  if (request.method != "POST" && request.method != "DELETE") co_return std::nullopt;
+  const Turns::Turn turn = co_await daemon.turns().take();
+  ApiReply reply;
+  if (request.method == "DELETE") {
+    reply = co_await remove(daemon, name);
+    co_return as_gobetween(std::move(reply));
+  }
+  if (daemon.config().document->has_server(name))
+    co_return error_reply(409, fmt::format("there is a server '{}' already", name),
+                          fmt::format("DELETE it first, or PUT /v1/services/{}", name));
+  Wanted wanted = read_server(request.body);
+  reply = co_await put(daemon, name, std::move(wanted));
+  co_return as_gobetween(std::move(reply));
+}
+
+ApiReply get_service(const Daemon& daemon, const std::string& name) {
+  Json view = service_view(daemon, name);
+  if (view.is_null()) return no_server(name);
+  const config::Document& document = *daemon.config().document;
+  view["origin"] = document.changes.servers.contains(name) ? "rest" : "file";
+  view["config"] = config::to_json(*document.root["servers"][name].as_table());
+  return {200, std::move(view), {}};
+}
+
+asio::awaitable<ApiReply> route_service(Daemon& daemon, const std::string& name, const ApiRequest& request) {
+  if (request.method == "GET") co_return get_service(daemon, name);
+  const Turns::Turn turn = co_await daemon.turns().take();
+  if (request.method == "PUT") {
+    Wanted wanted = read_server(request.body);
+    co_return co_await put(daemon, name, std::move(wanted));
+  }
+  if (request.method == "PATCH") co_return co_await patch(daemon, name, request.body);
+  if (request.method == "DELETE") co_return co_await remove(daemon, name);
+  co_return method_reply(request.method, "GET, PUT, PATCH, DELETE");
+}
+
+ApiReply get_changes(const Daemon& daemon) {
+  Json changed = Json::array();
+  Json removed = Json::array();
+  for (const auto& [name, server] : daemon.config().document->changes.servers)
+    (server ? changed : removed).push_back(name);
+  return {200,
+          {{"file", daemon.config().api.changes_file}, {"changed", std::move(changed)}, {"removed", std::move(removed)}},
+          {}};
+}
+
+asio::awaitable<ApiReply> route_changes(Daemon& daemon, const ApiRequest& request) {
+  if (request.method == "GET") co_return get_changes(daemon);
+  if (request.method != "DELETE") co_return method_reply(request.method, "GET, DELETE");
+  const Turns::Turn turn = co_await daemon.turns().take();
+  config::ServerChanges none;
+  std::string what = "servers are those of the file again";
+  co_return co_await apply(daemon, std::move(none), std::move(what));
+}
+
+}  // namespace
+
+asio::awaitable<std::optional<ApiReply>> route_servers(Daemon& daemon, const Target& target,
+                                                       const ApiRequest& request) {
+  const std::vector<std::string>& path = target.path;
+  if (path.size() == 2 && path[0] == "servers") co_return co_await route_gobetweens(daemon, path[1], request);
+  if (path.size() == 2 && path[0] == "v1" && path[1] == "changes") co_return co_await route_changes(daemon, request);
+  if (path.size() == 3 && path[0] == "v1" && path[1] == "services")
+    co_return co_await route_service(daemon, path[2], request);
+  co_return std::nullopt;
+}
+
+}  // namespace millrace::control

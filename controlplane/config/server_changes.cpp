@@ -1,0 +1,118 @@
+#include "controlplane/config/server_changes.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "controlplane/config/document.h"
+#include "controlplane/config/error_text.h"
+#include "controlplane/config/text_file.h"
+
+namespace millrace::config {
+
+namespace {
+
+constexpr char kHead[] =
+    "# What REST changed over the configuration file. millraced writes this file whole at each change; remove it, or\n"
+    "# DELETE /v1/changes, to go back to the file.\n";
+constexpr char kRemedy[] = "mend it, or remove the file to go back to what the configuration file says";
+
+toml::table to_table(const ServerChanges& changes) {
+  toml::array removed;
+  toml::table servers;
+  for (const auto& [name, server] : changes.servers) {
+    if (server)
+      servers.insert(name, *server);
+    else
+      removed.push_back(name);
+  }
+  toml::table root;
+  if (!removed.empty()) root.insert("removed", std::move(removed));
+  if (!servers.empty()) root.insert("servers", std::move(servers));
+  return root;
+}
+
+// The other half of to_table; false: not of its making.
+bool take_table(const toml::table& root, ServerChanges& changes) {
+  for (const auto& [key, node] : root) {
+    if (key == "removed" && node.is_array()) {
+      for (const toml::node& name : *node.as_array()) {
+        if (!name.is_string()) return false;
+        changes.servers[name.as_string()->get()] = std::nullopt;
+      }
+    } else if (key == "servers" && node.is_table()) {
+      for (const auto& [name, server] : *node.as_table()) {
+        if (!server.is_table()) return false;
+        changes.servers[std::string(name.str())] = *server.as_table();
+      }
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool write_all(int fd, const std::string& text) {
+  for (size_t written = 0; written < text.size();) {
+    const ssize_t bytes = write(fd, text.data() + written, text.size() - written);
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes <= 0) return false;
+    written += static_cast<size_t>(bytes);
+  }
+  return fsync(fd) == 0;
+}
+
+}  // namespace
+
+void ServerChanges::apply(toml::table& root) const {
+  if (servers.empty()) return;
+  if (!root.contains("servers")) root.insert("servers", toml::table{});
+  toml::table* all = root["servers"].as_table();
+  if (all == nullptr) return;  // the readers say so
+  for (const auto& [name, server] : servers) {
+    if (server)
+      all->insert_or_assign(name, *server);
+    else
+      all->erase(name);
+  }
+}
+
+ChangesFile read_changes(const std::string& path) {
+  if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return {ServerChanges{}, {}};
+  const TextFile file = read_text_file(path);
+  if (!file.text) return {std::nullopt, {path, 0, 0, "", file.problem, kRemedy}};
+  try {
+    ServerChanges changes;
+    if (take_table(toml::parse(std::string_view(*file.text)), changes)) return {std::move(changes), {}};
+    return {std::nullopt, {path, 0, 0, "", "holds something else than `removed` and [servers.NAME]", kRemedy}};
+  } catch (const toml::parse_error& error) {
+    const toml::source_position at = error.source().begin;
+    return {std::nullopt, {path, static_cast<uint32_t>(at.line), static_cast<uint32_t>(at.column), "", "not TOML: " + escape(error.description()), kRemedy}};
+  }
+}
+
+bool write_changes(const std::string& path, const ServerChanges& changes, std::string& problem) {
+  const std::string fresh = path + ".new";
+  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);  // servers may hold secrets
+  bool written = fd >= 0 && write_all(fd, kHead + to_toml(to_table(changes)));
+  if (fd >= 0 && close(fd) != 0) written = false;
+  if (written && std::rename(fresh.c_str(), path.c_str()) == 0) return true;
+  problem = path + " cannot be written: " + std::strerror(errno) + "; set [api] changes_file to a path that can";
+  if (fd >= 0) unlink(fresh.c_str());
+  return false;
+}
+
+LoadResult load_changed_config(const std::string& path) {
+  LoadResult loaded = load_config(path);
+  if (!loaded.config) return loaded;
+  ChangesFile file = read_changes(loaded.config->api.changes_file);
+  if (!file.changes) return {std::nullopt, {std::move(file.error)}};
+  if (file.changes->empty()) return loaded;
+  return parse_config(loaded.config->document->text, path, &*file.changes);
+}
+
+}  // namespace millrace::config

@@ -1,0 +1,37 @@
+// server_changes.h: servers that were added, replaced or removed over the file, by REST, and the file that keeps them:
+// TOML as the configuration's own, with a list `removed`.
+// Thread: any.      Tests: tests/unit/config/server_changes_test.cpp
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+// Debian's build of toml++ is a shared library that throws; its declarations warn under -Wshadow.
+#include <toml++/toml.h>
+
+#include "controlplane/config/config.h"
+
+namespace millrace::config {
+
+struct ServerChanges {
+  std::map<std::string, std::optional<toml::table>> servers;  // nullopt: removed
+
+  bool empty() const { return servers.empty(); }
+  void apply(toml::table& root) const;
+};
+
+struct ChangesFile {
+  std::optional<ServerChanges> changes;  // nullopt: the file is there and cannot be used
+  ConfigError error;
+};
+
+// A file that is not there is one without changes.
+ChangesFile read_changes(const std::string& path);
+// As a whole or not at all: after a crash the file is the old one or the new one. False: why in `problem`.
+bool write_changes(const std::string& path, const ServerChanges& changes, std::string& problem);
+
+// The file with the changes that its [api] changes_file holds.
+LoadResult load_changed_config(const std::string& path);
+
+}  // namespace millrace::config
