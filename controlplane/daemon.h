@@ -56,6 +56,7 @@ class Daemon {
   // What an operator says about a backend that the configuration has.
   void override_backend(const BackendKey& key, const Override& change);
 
+  const boost::asio::any_io_executor& executor() const { return executor_; }
   const std::string& file() const { return file_; }
   const std::string& segment_path() const { return segment_path_; }
   const config::Config& config() const { return config_; }

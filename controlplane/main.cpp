@@ -101,7 +101,8 @@ int run(const Options& options) {
   if (api_listener) {
     asio::co_spawn(
         loop,
-        serve_api(*api_listener, [&](ApiRequest request) { return route_request(daemon, std::move(request)); }, over_tcp),
+        serve_api(
+            *api_listener, [&](ApiRequest request) { return route_request(daemon, std::move(request)); }, over_tcp),
         asio::detached);
     spdlog::info("the API is at {}://{}, too", api.tls ? "https" : "http", format_endpoint(*api.bind));
   }

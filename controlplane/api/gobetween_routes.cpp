@@ -18,10 +18,11 @@ ApiReply get_dump(const Daemon& daemon, const Target& target) {
   const std::string format = asked == target.query.end() ? "toml" : asked->second;
   const std::shared_ptr<const config::Document> document = daemon.config().document;
   if (!document) return error_reply(404, "this configuration was not read from a text", "ask /v1/services");
-  if (format == "json") return {200, config::to_json(document->root), {}};
+  const toml::table root = config::without_secrets(document->root);
+  if (format == "json") return {200, config::to_json(root), {}};
   if (format != "toml") return error_reply(400, fmt::format("format '{}' is not known", format), "write toml or json");
   ApiReply reply;
-  reply.text = config::to_toml(document->root);
+  reply.text = config::to_toml(root);
   return reply;
 }
 

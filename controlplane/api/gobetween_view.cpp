@@ -20,7 +20,8 @@ Json table_at(const config::Document& document, std::initializer_list<std::strin
     node = table == nullptr ? nullptr : table->get(key);
     if (node == nullptr) return Json::object();
   }
-  return config::to_json(*node);
+  const toml::table* table = node->as_table();
+  return table == nullptr ? Json::object() : config::to_json(config::without_secrets(*table));
 }
 
 void set_default(Json& object, const char* key, Json value) {

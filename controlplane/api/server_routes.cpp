@@ -29,7 +29,8 @@ struct Wanted {
 Wanted read_server(const std::string& body) {
   config::JsonText json = config::parse_json(body);
   if (json.root) return {std::move(json.root), {}};
-  return {std::nullopt, fmt::format("{} (line {}, column {})", json.problem, json.failed_at.line, json.failed_at.column)};
+  return {std::nullopt,
+          fmt::format("{} (line {}, column {})", json.problem, json.failed_at.line, json.failed_at.column)};
 }
 
 // RFC 7396: keys of the body replace the server's, null removes one.
@@ -119,7 +120,7 @@ ApiReply get_service(const Daemon& daemon, const std::string& name) {
   if (view.is_null()) return no_server(name);
   const config::Document& document = *daemon.config().document;
   view["origin"] = document.changes.servers.contains(name) ? "rest" : "file";
-  view["config"] = config::to_json(*document.root["servers"][name].as_table());
+  view["config"] = config::to_json(config::without_secrets(*document.root["servers"][name].as_table()));
   return {200, std::move(view), {}};
 }
 
@@ -140,9 +141,10 @@ ApiReply get_changes(const Daemon& daemon) {
   Json removed = Json::array();
   for (const auto& [name, server] : daemon.config().document->changes.servers)
     (server ? changed : removed).push_back(name);
-  return {200,
-          {{"file", daemon.config().api.changes_file}, {"changed", std::move(changed)}, {"removed", std::move(removed)}},
-          {}};
+  return {
+      200,
+      {{"file", daemon.config().api.changes_file}, {"changed", std::move(changed)}, {"removed", std::move(removed)}},
+      {}};
 }
 
 asio::awaitable<ApiReply> route_changes(Daemon& daemon, const ApiRequest& request) {

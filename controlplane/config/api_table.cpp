@@ -81,7 +81,8 @@ void read_tcp_side(TableReader& table, ApiConfig& api) {
   std::vector<TableReader> tokens = table.read_tables("token");
   for (TableReader& token : tokens) read_token(token, api);
   if (tokens.size() > kTokenMax)
-    table.errors().add(tokens[kTokenMax].origin(), "is one token too many", "write at most " + std::to_string(kTokenMax));
+    table.errors().add(tokens[kTokenMax].origin(), "is one token too many",
+                       "write at most " + std::to_string(kTokenMax));
   if (std::optional<TableReader> tls = table.read_table("tls")) read_tls(*tls, api);
   if (bind) api.bind = read_bind(*bind, api.tls.has_value(), table.errors());
   if (api.bind) check_exposure(table, api);

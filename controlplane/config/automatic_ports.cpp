@@ -1,10 +1,12 @@
 // automatic_ports.cpp: the ports of a file without [dataplane], as gobetween's files are: the interfaces of this host that
 // lead to its binds and backends.
 #include <algorithm>
+#include <filesystem>
 
 #include "controlplane/config/host_routes.h"
 #include "controlplane/config/tables.h"
 #include "millrace/limits.h"
+#include "millrace/segment.h"
 
 namespace millrace::config {
 
@@ -21,6 +23,15 @@ constexpr char kExample[] =
     "    name = \"front\"\n"
     "    device = \"af_xdp:eth1\"";
 
+// Every receive queue that the interface has: a packet in one that is not ours would be the kernel's.
+uint16_t queue_count(const std::string& interface) {
+  std::error_code error;
+  uint16_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/class/net/" + interface + "/queues", error))
+    if (entry.path().filename().string().starts_with("rx-")) ++count;
+  return std::clamp<uint16_t>(count, 1, kQueueMax);
+}
+
 void add_port(DataplaneConfig& dataplane, const std::string& interface) {
   const auto same = [&](const PortConfig& port) { return port.name == interface; };
   if (interface.empty() || interface == "lo" || std::ranges::any_of(dataplane.ports, same)) return;
@@ -28,6 +39,7 @@ void add_port(DataplaneConfig& dataplane, const std::string& interface) {
   port.name = interface;
   port.device_kind = "af_xdp";
   port.device_arg = interface;
+  port.queues = queue_count(interface);
   dataplane.ports.push_back(std::move(port));
 }
 
@@ -35,6 +47,7 @@ void add_port(DataplaneConfig& dataplane, const std::string& interface) {
 
 void choose_ports(Config& config, const InterfaceTowards& towards, ErrorList& errors) {
   DataplaneConfig& dataplane = config.dataplane;
+  dataplane.segment = kDefaultSegmentPath;
   dataplane.workers = {0};
   dataplane.idle_adaptive = true;  // the host is not ours alone
   for (const ServiceConfig& service : config.services) {

@@ -85,7 +85,7 @@ struct DataplaneConfig {
   uint32_t connections = 262'144;
   bool proxy = true;            // false: no room for proxied connections in the segment
   uint32_t punt_rate = 50'000;  // packets a second to the kernel, of each kind, at each worker; 0: no limit
-  std::string segment = kDefaultSegmentPath;
+  std::string segment;          // path; kDefaultSegmentPath
   std::vector<uint8_t> reta;    // worker indexes, repeated to 128; empty: all in turn
   std::vector<PortConfig> ports;
 };

@@ -6,6 +6,24 @@ namespace millrace::config {
 
 using Json = nlohmann::ordered_json;
 
+namespace {
+
+void hide_secrets(toml::node& node) {
+  if (toml::array* array = node.as_array())
+    for (toml::node& element : *array) hide_secrets(element);
+  toml::table* table = node.as_table();
+  if (table == nullptr) return;
+  for (auto&& [key, value] : *table) {
+    const std::string_view name = key.str();
+    if (value.is_string() && (name.ends_with("password") || name.ends_with("token")))
+      value.as_string()->get() = "***";
+    else
+      hide_secrets(value);
+  }
+}
+
+}  // namespace
+
 bool Document::has_server(const std::string& name) const {
   const toml::table* servers = root["servers"].as_table();
   return servers != nullptr && servers->contains(name);
@@ -27,6 +45,11 @@ Json to_json(const toml::node& node) {
   if (const auto* number = node.as_floating_point()) return number->get();
   if (const auto* truth = node.as_boolean()) return truth->get();
   return nullptr;  // dates: no key of ours is one
+}
+
+toml::table without_secrets(toml::table table) {
+  hide_secrets(table);
+  return table;
 }
 
 std::string to_toml(const toml::table& table) {

@@ -12,16 +12,18 @@
 namespace millrace::config {
 
 struct Document {
-  toml::table root;                // with the changes
-  std::string text;                // of the file, before variables were replaced
-  ServerChanges changes;           // over the file
-  std::set<std::string> in_file;   // the servers that the file has
+  toml::table root;               // with the changes
+  std::string text;               // of the file, before variables were replaced
+  ServerChanges changes;          // over the file
+  std::set<std::string> in_file;  // the servers that the file has
 
   bool has_server(const std::string& name) const;
 };
 
 // The tree as JSON: keys in alphabetical order, as TOML's tree keeps them.
 nlohmann::ordered_json to_json(const toml::node& node);
+// For whoever may only look: passwords and tokens are "***".
+toml::table without_secrets(toml::table table);
 std::string to_toml(const toml::table& table);
 
 }  // namespace millrace::config

@@ -91,7 +91,9 @@ ChangesFile read_changes(const std::string& path) {
     return {std::nullopt, {path, 0, 0, "", "holds something else than `removed` and [servers.NAME]", kRemedy}};
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;
-    return {std::nullopt, {path, static_cast<uint32_t>(at.line), static_cast<uint32_t>(at.column), "", "not TOML: " + escape(error.description()), kRemedy}};
+    return {std::nullopt,
+            {path, static_cast<uint32_t>(at.line), static_cast<uint32_t>(at.column), "",
+             "not TOML: " + escape(error.description()), kRemedy}};
   }
 }
 

@@ -238,8 +238,9 @@ std::vector<NamedTable> TableReader::read_named_tables(bool& complete) {
   }
   if (named.size() != table_->size()) complete = false;
   // toml++ sorts keys by name; those of no place, which REST brought, stay so and come first.
-  std::stable_sort(named.begin(), named.end(),
-            [](const NamedTable& a, const NamedTable& b) { return a.reader.origin().at < b.reader.origin().at; });
+  std::stable_sort(named.begin(), named.end(), [](const NamedTable& a, const NamedTable& b) {
+    return a.reader.origin().at < b.reader.origin().at;
+  });
   return named;
 }
 

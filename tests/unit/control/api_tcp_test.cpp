@@ -9,8 +9,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <thread>
 
@@ -40,10 +40,9 @@ class Served {
     const auto handler = [](ApiRequest request) -> asio::awaitable<ApiReply> {
       co_return ApiReply{200, {{"method", request.method}}, {}};
     };
-    asio::co_spawn(loop_,
-                   serve_api(*listener_, handler,
-                             {std::make_shared<const Authority>(config), std::move(tls), config.cors}),
-                   asio::detached);
+    asio::co_spawn(
+        loop_, serve_api(*listener_, handler, {std::make_shared<const Authority>(config), std::move(tls), config.cors}),
+        asio::detached);
     thread_ = std::thread([this] { loop_.run(); });
   }
   ~Served() {
@@ -139,8 +138,10 @@ struct Certificate : testing::Test {
   config::ApiConfig::Tls files{dir.path("cert.pem"), dir.path("key.pem")};
 
   Certificate() {
-    const std::string make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj "
-                             "/CN=millrace -keyout " + files.key_path + " -out " + files.cert_path + " 2> /dev/null";
+    const std::string make =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj "
+        "/CN=millrace -keyout " +
+        files.key_path + " -out " + files.cert_path + " 2> /dev/null";
     EXPECT_EQ(std::system(make.c_str()), 0);
   }
 };

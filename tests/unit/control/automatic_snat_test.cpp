@@ -62,12 +62,6 @@ TEST(find_sources, takes_no_loopback_and_not_the_backend_itself) {
   EXPECT_EQ(found("10.0.0.7"), ip("10.0.0.7"));
 }
 
-TEST(kernel_source, is_the_address_that_a_socket_would_have) {
-  EXPECT_EQ(kernel_source(ip("127.0.0.1")), ip("127.0.0.1"));
-  EXPECT_EQ(kernel_source(ip("::1")), ip("::1"));
-  EXPECT_EQ(kernel_source(ip("255.255.255.255")), std::nullopt) << "no socket may send there";
-}
-
 TEST(compute_desired_state, each_source_is_a_pool_and_services_share_it) {
   config::Config config = automatic_config();
   config.services.push_back(config.services[0]);

@@ -133,7 +133,8 @@ TEST_F(Changes, impossible_ones_change_nothing) {
       {"{", "the body is no server"},
       {"[]", "the body is no server"},
       {R"({"bind": "203.0.113.10:25"})", "discovery"},
-      {R"({"bind": "203.0.113.10:80", "discovery": {"kind": "static", "static_list": ["10.0.0.9:25"]}})", "servers.web"},
+      {R"({"bind": "203.0.113.10:80", "discovery": {"kind": "static", "static_list": ["10.0.0.9:25"]}})",
+       "servers.web"},
       {R"({"bind": "203.0.113.10:25", "discovery": {"kind": "static", "static_list": ["127.0.0.1:25"]}})", "loopback"},
       {R"({"bind": "203.0.113.10:25", "blance": "weight", "discovery": {"kind": "static", "static_list": ["10.0.0.9:25"]}})",
        "did you mean balance?"},
@@ -181,9 +182,8 @@ TEST_F(Changes, take_turns) {
   for (int i = 0; i < 20; ++i) {
     Json mail = Json::parse(kMail);
     mail["bind"] = "203.0.113.10:" + std::to_string(2000 + i);
-    all.push_back(std::async(std::launch::async, [this, i, mail] {
-      return post("/servers/mail" + std::to_string(i), mail.dump());
-    }));
+    all.push_back(std::async(std::launch::async,
+                             [this, i, mail] { return post("/servers/mail" + std::to_string(i), mail.dump()); }));
   }
   for (std::future<Reply>& one : all) EXPECT_EQ(one.get().status, 200);
   EXPECT_EQ(servers().size(), 22u);

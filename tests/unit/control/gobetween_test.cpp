@@ -52,6 +52,18 @@ TEST_F(Gobetween, dumps_what_was_read) {
   EXPECT_EQ(get("/dump?format=yaml").status, 400);
 }
 
+TEST_F(Gobetween, dumps_no_secrets) {
+  write_file(running.file, sample_toml(running.dir,
+                                       "[api.basic_auth]\nlogin = \"admin\"\npassword = \"s3cret\"\n"
+                                       "[[api.token]]\ntoken = \"0123456789abcdef\"\n"));
+  ASSERT_EQ(post("/v1/reload", "").status, 200);
+  for (const char* target : {"/dump", "/dump?format=json"}) {
+    const std::string dumped = text(target);
+    EXPECT_THAT(dumped, HasSubstr("***"));
+    EXPECT_THAT(dumped, testing::Not(testing::AnyOf(HasSubstr("s3cret"), HasSubstr("0123456789abcdef"))));
+  }
+}
+
 TEST_F(Gobetween, tells_stats) {
   running.start_dataplane();
   running.with([&] {

@@ -2,9 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <chrono>
+#include <cstdio>
+#include <fstream>
 #include <map>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -106,6 +110,66 @@ TEST_F(Metrics, of_a_dataplane_are_those_of_its_counters) {
   EXPECT_EQ(samples.at("gobetween_backend_refused_connections{server=\"web\",host=\"10.0.0.1\",port=\"80\"}"), "6");
   EXPECT_EQ(samples.at("gobetween_server_rx_total{server=\"web\"}"), "1000");
   EXPECT_EQ(samples.at("gobetween_server_tx_total{server=\"web\"}"), "5000");
+}
+
+TEST_F(Metrics, of_the_dashboard_exist) {
+  std::ifstream file(MR_SOURCE_DIR "/docs/grafana/millrace.json");
+  const std::string dashboard(std::istreambuf_iterator<char>(file), {});
+  running.start_dataplane();
+  std::string text;
+  running.with([&] { text = metrics_page(*running.daemon); });
+  const std::regex name("millrace_[a-z_]+");
+  std::set<std::string> names;
+  for (std::sregex_iterator one(dashboard.begin(), dashboard.end(), name); one != std::sregex_iterator(); ++one)
+    names.insert(one->str());
+  EXPECT_GT(names.size(), 20u);
+  for (const std::string& one : names) EXPECT_THAT(text, HasSubstr("# TYPE " + one + " "));
+}
+
+// 1,000 services of 20 backends; under sanitizers everything is some ten times slower.
+TEST_F(Metrics, of_20000_backends_take_less_than_200_ms) {
+  running.start_dataplane();
+  std::string services;
+  for (int service = 0; service < 1000; ++service) {
+    services += "[servers.s" + std::to_string(service) + "]\nbind = \"203.0.113.10:" + std::to_string(2000 + service) +
+                "\"\n[servers.s" + std::to_string(service) + ".discovery]\nkind = \"static\"\nstatic_list = [";
+    for (int backend = 0; backend < 20; ++backend)
+      services += "\"10.1." + std::to_string(service % 250) + "." + std::to_string(backend + 1) + ":" +
+                  std::to_string(80 + service / 250) + "\",";
+    services += "]\n";
+  }
+  write_file(running.file, sample_toml(running.dir, services));
+  bool accepted = false;
+  running.with([&] {
+    boost::asio::co_spawn(
+        running.daemon->executor(), running.daemon->reload(),
+        [&](std::exception_ptr, const std::optional<ReloadReport>& report) { accepted = report && report->accepted; });
+  });
+  ASSERT_TRUE(running.until([&] { return accepted; }));
+  running.with([&] {
+    uint16_t slot = 0;
+    for (uint16_t service = 0; service < 1000; ++service) {
+      const DesiredService& desired = running.daemon->desired().services[service];
+      running.fake->set_service(service, desired.name);
+      for (const DesiredBackend& backend : desired.backends)
+        running.fake->set_backend(slot++, service, backend.endpoint);
+    }
+  });
+  std::string text;
+  std::chrono::nanoseconds took{};
+  running.with([&] {
+    const auto begin = std::chrono::steady_clock::now();
+    text = metrics_page(*running.daemon);
+    took = std::chrono::steady_clock::now() - begin;
+  });
+  EXPECT_GT(std::ranges::count(text, '\n'), 300'000);
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+  std::printf("%zu bytes in %ld ms\n", text.size(), static_cast<long>(ms));
+#if defined(__SANITIZE_ADDRESS__)
+  EXPECT_LT(ms, 2000);
+#else
+  EXPECT_LT(ms, 200);
+#endif
 }
 
 TEST_F(Metrics, have_one_path) {
