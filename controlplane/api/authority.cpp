@@ -1,7 +1,6 @@
 #include "controlplane/api/authority.h"
 
-#include <sodium/crypto_hash_sha256.h>
-#include <sodium/utils.h>
+#include <sodium.h>
 
 namespace millrace::control {
 namespace {
