@@ -46,7 +46,7 @@ TEST(Load_config, minimal_has_every_default) {
   EXPECT_EQ(web.client_idle_timeout_ms, 7'440'000u) << "RFC 5382 REQ-5";
   EXPECT_EQ(web.backend_idle_timeout_ms, 7'440'000u);
   EXPECT_EQ(web.connect_timeout_ms, 0u);
-  EXPECT_FALSE(web.healthcheck.enabled);
+  EXPECT_FALSE(web.healthcheck.enabled());
   EXPECT_EQ(web.backends, std::vector<BackendConfig>{{.endpoint = endpoint("10.0.0.1:80")}});
   EXPECT_TRUE(config.api.enabled);
   EXPECT_EQ(config.api.socket, "/run/millrace.sock");
@@ -134,7 +134,7 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(zeta.connect_timeout_ms, 500u);
   EXPECT_EQ(zeta.connections_max, 0u) << "0 overrides [defaults]";
   EXPECT_EQ(zeta.slow_start_ms, 60'000u);
-  EXPECT_EQ(zeta.healthcheck, (HealthcheckConfig{true, 5000, 5000, 3, 4, false})) << "timeout 0 is the interval";
+  EXPECT_EQ(zeta.healthcheck, (HealthcheckConfig{CheckKind::ping, 5000, 5000, 3, 4, false})) << "timeout 0 is the interval";
   EXPECT_EQ(zeta.backends, (std::vector<BackendConfig>{{endpoint("10.0.0.1:80"), 5, 1, ProxyProtocol::none, 100},
                                                        {endpoint("10.0.0.2:80"), 256, 255},
                                                        {endpoint("[fd00::1]:80"), 0, 0}}));
@@ -151,7 +151,7 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(alpha.client_idle_timeout_ms, 300'000u) << "from [defaults]";
   EXPECT_EQ(alpha.backend_idle_timeout_ms, 360'000u);
   EXPECT_EQ(alpha.connect_timeout_ms, 7000u);
-  EXPECT_FALSE(alpha.healthcheck.enabled);
+  EXPECT_FALSE(alpha.healthcheck.enabled());
 }
 
 TEST(Load_config, every_key_of_proxied_services_arrives) {

@@ -80,7 +80,7 @@ Asked ping(const Endpoint& target, milliseconds timeout) {
 }
 
 TEST(CheckState_take, counts_in_a_row) {
-  const config::HealthcheckConfig config{.enabled = true, .fails = 3, .passes = 2};
+  const config::HealthcheckConfig config{.kind = config::CheckKind::ping, .fails = 3, .passes = 2};
   CheckState state;
   EXPECT_FALSE(state.take({kFail, "refused"}, config));
   EXPECT_FALSE(state.take({kFail, "refused"}, config));
@@ -98,7 +98,7 @@ TEST(CheckState_take, counts_in_a_row) {
 }
 
 TEST(CheckState_take, what_did_not_run_says_nothing) {
-  const config::HealthcheckConfig config{.enabled = true, .fails = 2};
+  const config::HealthcheckConfig config{.kind = config::CheckKind::ping, .fails = 2};
   CheckState state;
   state.take({kFail, "refused"}, config);
   EXPECT_FALSE(state.take({ProbeOutcome::not_run, "too many open files"}, config));
@@ -141,11 +141,14 @@ TEST(TcpPing_run, ipv6) {
 struct Monitored {
   asio::io_context loop;
   std::vector<BackendKey> changes;
-  HealthMonitor monitor{loop.get_executor(), std::make_unique<TcpPing>(),
+  HealthMonitor monitor{loop.get_executor(), [](const config::HealthcheckConfig&) { return std::make_shared<TcpPing>(); },
                         [this](const BackendKey& key) { changes.push_back(key); }};
 
-  static config::HealthcheckConfig quick() {
-    return {.enabled = true, .interval_ms = 20, .timeout_ms = 200, .fails = 2, .passes = 2};
+  static config::HealthcheckConfig quick_config() {
+    return {.kind = config::CheckKind::ping, .interval_ms = 20, .timeout_ms = 200, .fails = 2, .passes = 2};
+  }
+  static std::shared_ptr<const config::HealthcheckConfig> quick() {
+    return std::make_shared<const config::HealthcheckConfig>(quick_config());
   }
   bool until(const std::function<bool()>& is_so) { return turn_until(loop, nullptr, is_so); }
 };
@@ -172,9 +175,9 @@ TEST(HealthMonitor, initial_status_holds_until_the_first_word) {
   Monitored m;
   Listener listener;
   const BackendKey key("web", listener.at);
-  config::HealthcheckConfig check = Monitored::quick();
+  config::HealthcheckConfig check = Monitored::quick_config();
   check.initial_healthy = false;
-  m.monitor.reconcile({{key, check}});
+  m.monitor.reconcile({{key, std::make_shared<const config::HealthcheckConfig>(check)}});
   EXPECT_EQ(m.monitor.table().at(key), Health::down);
   EXPECT_TRUE(m.until([&] { return m.monitor.table().at(key) == Health::up; }));
 }
@@ -184,9 +187,9 @@ TEST(HealthMonitor_reconcile, health_stays_under_new_settings) {
   const BackendKey key("web", closed_port());
   m.monitor.reconcile({{key, Monitored::quick()}});
   ASSERT_TRUE(m.until([&] { return m.monitor.table().at(key) == Health::down; }));
-  config::HealthcheckConfig slower = Monitored::quick();
+  config::HealthcheckConfig slower = Monitored::quick_config();
   slower.interval_ms = 30;
-  m.monitor.reconcile({{key, slower}});
+  m.monitor.reconcile({{key, std::make_shared<const config::HealthcheckConfig>(slower)}});
   EXPECT_EQ(m.monitor.table().at(key), Health::down);
   m.monitor.reconcile({});
   EXPECT_TRUE(m.monitor.table().empty());
