@@ -156,7 +156,8 @@ void read_http(TableReader& table, HealthcheckConfig& check) {
 
 void read_grpc(TableReader& table, HealthcheckConfig& check) {
   check.grpc_service =
-      read_header_text(table, "grpc_service", "write the full name of a service, such as \"shop.v1.Cart\"").value_or("");
+      read_header_text(table, "grpc_service", "write the full name of a service, such as \"shop.v1.Cart\"")
+          .value_or("");
   check.tls.enabled = table.read_bool("grpc_tls").value_or(false);
 }
 
@@ -174,7 +175,8 @@ void read_alpn(TableReader& table, CheckTls& tls) {
 void read_tls(TableReader& table, HealthcheckConfig& check) {
   if (!check.tls.enabled) {
     for (const char* key : {"tls_verify", "tls_ca", "tls_server_name", "tls_alpn"})
-      table.refuse(key, "is for checks by TLS", "remove it, or write kind = \"https\", probe_protocol = \"tls\" or grpc_tls = true");
+      table.refuse(key, "is for checks by TLS",
+                   "remove it, or write kind = \"https\", probe_protocol = \"tls\" or grpc_tls = true");
     return;
   }
   check.tls.verify = table.read_bool("tls_verify").value_or(true);

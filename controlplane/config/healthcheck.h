@@ -53,10 +53,10 @@ struct StatusRange {
 struct HttpCheck {
   std::string method = "GET";
   std::string path = "/";
-  std::string host;  // empty: the backend's address and port
-  std::vector<StatusRange> expect = {StatusRange{}};
-  std::string body_contains;  // empty: anything
-  BytePattern body_matches;   // none: anything
+  std::string host;                                               // empty: the backend's address and port
+  std::vector<StatusRange> expect = std::vector<StatusRange>(1);  // any of them
+  std::string body_contains;                                      // empty: anything
+  BytePattern body_matches;                                       // none: anything
 
   bool looks_at_body() const { return !body_contains.empty() || body_matches; }
   bool operator==(const HttpCheck&) const = default;

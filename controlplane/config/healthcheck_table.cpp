@@ -40,8 +40,8 @@ void read_port(TableReader& table, Proto proto, HealthcheckConfig& check) {
 
 void read_healthcheck_table(TableReader& table, Proto proto, HealthcheckConfig& healthcheck) {
   static constexpr Choice<CheckKind> kKinds[] = {
-      {"ping", CheckKind::ping}, {"probe", CheckKind::probe}, {"exec", CheckKind::exec}, {"http", CheckKind::http},
-      {"https", CheckKind::http}, {"grpc", CheckKind::grpc},  {"icmp", CheckKind::icmp}, {"none", CheckKind::none}};
+      {"ping", CheckKind::ping},  {"probe", CheckKind::probe}, {"exec", CheckKind::exec}, {"http", CheckKind::http},
+      {"https", CheckKind::http}, {"grpc", CheckKind::grpc},   {"icmp", CheckKind::icmp}, {"none", CheckKind::none}};
   static constexpr Choice<bool> kStatus[] = {{"healthy", true}, {"unhealthy", false}};
 
   if (!table.has("kind")) table.report_missing("kind", "write kind = \"ping\" or kind = \"none\"");

@@ -118,7 +118,8 @@ std::optional<uint16_t> EchoSocket::send(Echo& echo, error_code& error) {
   if (family_ == Family::ipv4) packet.checksum = checksum_of(packet);
   sockaddr_storage to;
   const socklen_t length = fill_address(echo.to, to);
-  if (sendto(descriptor_.native_handle(), &packet, sizeof packet, 0, reinterpret_cast<const sockaddr*>(&to), length) < 0) {
+  if (sendto(descriptor_.native_handle(), &packet, sizeof packet, 0, reinterpret_cast<const sockaddr*>(&to), length) <
+      0) {
     error = last_error();
     return std::nullopt;
   }
@@ -127,9 +128,12 @@ std::optional<uint16_t> EchoSocket::send(Echo& echo, error_code& error) {
   return number;
 }
 
-void EchoSocket::forget(uint16_t number) { waiting_.erase(number); }
+// It listens only while somebody waits, so that it keeps no loop alive.
+void EchoSocket::forget(uint16_t number) {
+  waiting_.erase(number);
+  if (waiting_.empty() && listening_) descriptor_.cancel();
+}
 
-// Only while somebody waits: a socket that nobody listens to keeps no loop alive.
 void EchoSocket::listen() {
   if (listening_ || waiting_.empty()) return;
   listening_ = true;
@@ -137,9 +141,8 @@ void EchoSocket::listen() {
     const std::shared_ptr<EchoSocket> self = weak.lock();
     if (!self) return;
     self->listening_ = false;
-    if (error) return;
-    self->receive_all();
-    self->listen();
+    if (!error) self->receive_all();
+    self->listen();  // also after forget() stopped it: somebody may wait since then
   });
 }
 

@@ -14,9 +14,10 @@ namespace {
 
 // https://grpc.github.io/grpc/core/md_doc_statuscodes.html, in their order.
 constexpr const char* kStatusNames[] = {
-    "OK",           "CANCELLED",        "UNKNOWN",     "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",  "NOT_FOUND",
-    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE",
-    "UNIMPLEMENTED", "INTERNAL",        "UNAVAILABLE", "DATA_LOSS",          "UNAUTHENTICATED"};
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
 // HealthCheckResponse.ServingStatus of grpc/health/v1/health.proto.
 constexpr const char* kServingNames[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
 constexpr uint64_t kServing = 1;
@@ -202,7 +203,8 @@ bool GrpcCall::take(std::string_view bytes) {
   }
   const ssize_t taken =
       nghttp2_session_mem_recv(session_->http2, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  if (taken < 0) session_->fail(fmt::format("answered no proper HTTP/2: {}", nghttp2_strerror(static_cast<int>(taken))));
+  if (taken < 0)
+    session_->fail(fmt::format("answered no proper HTTP/2: {}", nghttp2_strerror(static_cast<int>(taken))));
   // GOAWAY, or what the backend broke: nothing will come any more.
   if (!session_->over && !nghttp2_session_want_read(session_->http2) && !nghttp2_session_want_write(session_->http2))
     session_->fail("ended the connection before it had answered");

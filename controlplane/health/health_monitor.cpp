@@ -47,9 +47,7 @@ struct HealthMonitor::Check {
     state.health = initial_health(*plan->config);
   }
   const config::HealthcheckConfig& config() const { return *plan->config; }
-  Endpoint endpoint() const {
-    return {key.addr, Be16::from_host(config().port != 0 ? config().port : key.port)};
-  }
+  Endpoint endpoint() const { return {key.addr, Be16::from_host(config().port != 0 ? config().port : key.port)}; }
   bool does(const CheckTarget& target) const {
     return paused == target.paused && (plan->config == target.check || config() == *target.check);
   }

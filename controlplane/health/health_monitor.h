@@ -67,7 +67,7 @@ class HealthMonitor {
   std::function<void(const BackendKey&)> on_change_;
   std::function<void(std::chrono::nanoseconds)> on_begin_;
   std::unordered_map<BackendKey, std::shared_ptr<Check>, BackendKeyHash> checks_;
-  HealthTable table_;  // of the same backends
+  HealthTable table_;   // of the same backends
   uint64_t round_ = 0;  // of reconcile()
   std::shared_ptr<Plan> last_plan_;
   std::minstd_rand random_;

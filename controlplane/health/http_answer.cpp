@@ -62,11 +62,11 @@ AnswerState HttpAnswer::go_on() {
 }
 
 AnswerState HttpAnswer::end() {
+  const bool in_body = parser_->is_header_done();
   error_code error;
-  parser_->put_eof(error);
-  if (!error && parser_->is_done()) return AnswerState::complete;
-  problem_ = parser_->is_header_done() ? "closed the connection within its answer"
-                                       : "closed the connection before it had answered";
+  if (in_body) parser_->put_eof(error);
+  if (in_body && !error) return AnswerState::complete;
+  problem_ = in_body ? "closed the connection within its answer" : "closed the connection before it had answered";
   return AnswerState::broken;
 }
 

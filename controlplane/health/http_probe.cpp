@@ -41,9 +41,9 @@ HttpProbe::HttpProbe(const config::HealthcheckConfig& check)
 }
 
 std::string HttpProbe::request(const Endpoint& endpoint) const {
-  return fmt::format(
-      "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: millrace/" MR_VERSION "\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-      check_.method, check_.path, check_.host.empty() ? format_endpoint(endpoint) : check_.host);
+  return fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: millrace/" MR_VERSION
+                     "\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+                     check_.method, check_.path, check_.host.empty() ? format_endpoint(endpoint) : check_.host);
 }
 
 ProbeResult HttpProbe::judge(const HttpAnswer& answer) const {

@@ -39,10 +39,11 @@ asio::awaitable<ProbeResult> IcmpProbe::run(Endpoint endpoint, std::chrono::mill
   boost::system::error_code error;
   const std::shared_ptr<EchoSocket> socket = sockets_->of(endpoint.addr.family(), error);
   if (!socket)
-    co_return ProbeResult{ProbeOutcome::not_run,
-                          fmt::format("no socket for ICMP: {}; let net.ipv4.ping_group_range hold millraced's group, or "
-                                      "give it CAP_NET_RAW",
-                                      error.message())};
+    co_return ProbeResult{
+        ProbeOutcome::not_run,
+        fmt::format("no socket for ICMP: {}; let net.ipv4.ping_group_range hold millraced's group, or "
+                    "give it CAP_NET_RAW",
+                    error.message())};
   asio::steady_timer waiter(co_await asio::this_coro::executor, timeout);
   Echo echo{.to = endpoint.addr, .waiter = &waiter};
   const SentEcho sent(*socket, echo, error);

@@ -49,10 +49,9 @@ std::string TlsClient::judge(SSL* connection, const boost::system::error_code& e
     if (verify_ && verdict != X509_V_OK)
       return fmt::format("its certificate is not believed: {}", X509_verify_cert_error_string(verdict));
     const char* reason = ERR_reason_error_string(static_cast<unsigned long>(error.value()));
-    return fmt::format("TLS handshake failed: {}",
-                       error.category() == boost::asio::error::get_ssl_category() && reason != nullptr
-                           ? reason
-                           : error.message());
+    return fmt::format(
+        "TLS handshake failed: {}",
+        error.category() == boost::asio::error::get_ssl_category() && reason != nullptr ? reason : error.message());
   }
   const unsigned char* chosen = nullptr;
   unsigned length = 0;

@@ -73,7 +73,9 @@ std::vector<CheckTarget> make_targets(unsigned count, uint16_t port, const confi
   return targets;
 }
 
-double elapsed_ms(steady_clock::time_point since) { return duration<double, std::milli>(steady_clock::now() - since).count(); }
+double elapsed_ms(steady_clock::time_point since) {
+  return duration<double, std::milli>(steady_clock::now() - since).count();
+}
 
 double percentile_us(std::vector<nanoseconds>& values, double part) {
   if (values.empty()) return 0;

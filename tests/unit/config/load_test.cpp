@@ -134,7 +134,8 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(zeta.connect_timeout_ms, 500u);
   EXPECT_EQ(zeta.connections_max, 0u) << "0 overrides [defaults]";
   EXPECT_EQ(zeta.slow_start_ms, 60'000u);
-  EXPECT_EQ(zeta.healthcheck, (HealthcheckConfig{CheckKind::ping, 5000, 5000, 3, 4, false})) << "timeout 0 is the interval";
+  EXPECT_EQ(zeta.healthcheck, (HealthcheckConfig{CheckKind::ping, 5000, 5000, 3, 4, false}))
+      << "timeout 0 is the interval";
   EXPECT_EQ(zeta.backends, (std::vector<BackendConfig>{{endpoint("10.0.0.1:80"), 5, 1, ProxyProtocol::none, 100},
                                                        {endpoint("10.0.0.2:80"), 256, 255},
                                                        {endpoint("[fd00::1]:80"), 0, 0}}));

@@ -66,12 +66,22 @@ TEST(GrpcCall_result, serving_in_pieces_of_any_size) {
 }
 
 TEST(GrpcCall_result, fields_of_later_versions_are_skipped) {
-  const std::string later = "\x12\x03" "abc" "\x19" "12345678" "\x25" "1234" "\x28\x96\x01"s + serving_status(1);
+  const std::string later =
+      "\x12\x03"
+      "abc"
+      "\x19"
+      "12345678"
+      "\x25"
+      "1234"
+      "\x28\x96\x01"s +
+      serving_status(1);
   EXPECT_EQ(result_of(settings() + status_200() + message(later) + trailers("0")).cause, "answered SERVING");
 }
 
 TEST(GrpcCall_result, not_serving) {
-  const auto answer = [](char status) { return settings() + status_200() + message(serving_status(status)) + trailers("0"); };
+  const auto answer = [](char status) {
+    return settings() + status_200() + message(serving_status(status)) + trailers("0");
+  };
   expect_failed(answer(2), "answered NOT_SERVING, not SERVING");
   expect_failed(answer(3), "answered SERVICE_UNKNOWN, not SERVING");
   expect_failed(answer(9), "answered 9, not SERVING");
@@ -84,14 +94,17 @@ TEST(GrpcCall_result, errors_of_grpc_and_http) {
   };
   expect_failed(only_header("\x88" + field("grpc-status", "12")), "answered gRPC status UNIMPLEMENTED");
   expect_failed(only_header("\x88" + field("grpc-status", "99")), "answered gRPC status 99");
-  expect_failed(only_header("\x88" + field("grpc-status", "no\x1b[1m")), "answered no gRPC status");
+  expect_failed(only_header("\x88" + field("grpc-status", "0x0")), "answered no gRPC status");
   expect_failed(only_header("\x8d"), "answered 404, not 200");
   expect_failed(settings() + status_200() + trailers("0"), "answered no health check response");
   expect_failed(settings() + frame(kReset, 0, 1, "\0\0\0\7"s), "ended the call: REFUSED_STREAM");
 }
 
 TEST(GrpcCall_result, broken_messages) {
-  for (const std::string& protobuf : {"\x08"s, "\x08\xff"s, "\x12\x7f" "a"s, "\x0b"s, std::string(20, '\xff')})
+  for (const std::string& protobuf : {"\x08"s, "\x08\xff"s,
+                                      "\x12\x7f"
+                                      "a"s,
+                                      "\x0b"s, std::string(20, '\xff')})
     expect_failed(settings() + status_200() + message(protobuf) + trailers("0"), "answered no health check response");
   expect_failed(settings() + status_200() + frame(kData, 0, 1, "\1\0\0\0\2\x08\x01"s) + trailers("0"),
                 "answered no health check response");

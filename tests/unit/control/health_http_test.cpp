@@ -27,7 +27,7 @@ TEST(HttpAnswer_take, pieces_of_any_size) {
   const std::string chunked =
       "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
       "3\r\nrea\r\n2;x=y\r\ndy\r\n0\r\nTrailer: 1\r\n\r\n";
-  const std::string until_close = "HTTP/1.0 201\r\n\r\nready";
+  const std::string until_close = "HTTP/1.0 201 \r\n\r\nready";
   for (const std::string& text : {chunked, until_close}) {
     for (size_t piece = 1; piece <= text.size(); ++piece) {
       HttpAnswer answer(true);
@@ -47,7 +47,8 @@ TEST(HttpAnswer_take, without_body_the_header_is_enough) {
 
 TEST(HttpAnswer_take, a_long_body_is_cut) {
   const std::string body(config::kAnswerBytesMax, 'b');
-  for (const char* framing : {"Content-Length: 99999999\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n", "\r\n"}) {
+  for (const char* framing :
+       {"Content-Length: 99999999\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n", "\r\n"}) {
     HttpAnswer answer(true);
     EXPECT_EQ(answer.take(std::string("HTTP/1.1 200 OK\r\n") + framing), AnswerState::more);
     EXPECT_EQ(answer.take(body), AnswerState::more);
@@ -60,9 +61,8 @@ TEST(HttpAnswer_take, broken) {
   const std::string long_header = "HTTP/1.1 200 OK\r\nX: " + std::string(kHttpHeaderBytesMax, 'x');
   std::string interim;
   for (unsigned i = 0; i <= kInterimAnswersMax; ++i) interim += "HTTP/1.1 100 Continue\r\n\r\n";
-  for (const std::string& text :
-       {std::string("SSH-2.0-OpenSSH_9.2\r\n"), std::string("HTTP/9.9 200 OK\r\n\r\n"),
-        std::string("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"), long_header, interim}) {
+  for (const std::string& text : {std::string("SSH-2.0-OpenSSH_9.2\r\n"), std::string("HTTP/9.9 200 OK\r\n\r\n"),
+                                  std::string("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"), long_header, interim}) {
     HttpAnswer answer(false);
     EXPECT_EQ(take_all(answer, text, 100), AnswerState::broken) << text.substr(0, 60);
     EXPECT_FALSE(answer.problem().empty());
@@ -93,9 +93,8 @@ TEST(HttpProbe_run, says_what_is_configured) {
     EXPECT_EQ(asked.result.outcome, ProbeOutcome::passed);
     EXPECT_EQ(asked.result.cause, "answered 200");
   }
-  EXPECT_EQ(heard,
-            "OPTIONS /health?full=1 HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: millrace/" MR_VERSION
-            "\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(heard, "OPTIONS /health?full=1 HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: millrace/" MR_VERSION
+                   "\r\nAccept: */*\r\nConnection: close\r\n\r\n");
 }
 
 TEST(HttpProbe_run, status_ranges) {

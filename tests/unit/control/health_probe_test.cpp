@@ -148,8 +148,9 @@ TEST(UdpProbe_run, nobody_listens) {
 TEST(UdpProbe_run, silence) {
   asio::io_context context;
   const udp::socket silent(context, udp::endpoint(asio::ip::address_v4::loopback(), 0));
-  expect_end(ask(probe(ProbeProtocol::udp, "PING", "PONG"), loopback(silent.local_endpoint().port()), milliseconds(100)),
-             ProbeOutcome::failed, "no answer within 100 ms");
+  expect_end(
+      ask(probe(ProbeProtocol::udp, "PING", "PONG"), loopback(silent.local_endpoint().port()), milliseconds(100)),
+      ProbeOutcome::failed, "no answer within 100 ms");
 }
 
 }  // namespace

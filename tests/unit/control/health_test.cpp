@@ -141,7 +141,8 @@ TEST(TcpPing_run, ipv6) {
 struct Monitored {
   asio::io_context loop;
   std::vector<BackendKey> changes;
-  HealthMonitor monitor{loop.get_executor(), [](const config::HealthcheckConfig&) { return std::make_shared<TcpPing>(); },
+  HealthMonitor monitor{loop.get_executor(),
+                        [](const config::HealthcheckConfig&) { return std::make_shared<TcpPing>(); },
                         [this](const BackendKey& key) { changes.push_back(key); }};
 
   static config::HealthcheckConfig quick_config() {

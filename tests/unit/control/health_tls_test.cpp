@@ -37,7 +37,8 @@ struct Certificate {
     const auto* common = reinterpret_cast<const unsigned char*>("millrace test");
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, common, -1, -1, 0);
     X509_set_issuer_name(x509.get(), name);
-    const Owned<X509_EXTENSION, X509_EXTENSION_free> san(X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names));
+    const Owned<X509_EXTENSION, X509_EXTENSION_free> san(
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names));
     X509_add_ext(x509.get(), san.get(), -1);
     X509_sign(x509.get(), key.get(), EVP_sha256());
     std::FILE* pem = std::fopen(file.c_str(), "w");
@@ -66,8 +67,8 @@ struct TlsServer {
   Endpoint at() const { return server->at(); }
 
  private:
-  static int choose(SSL*, const unsigned char** out, unsigned char* length, const unsigned char* offered, unsigned bytes,
-                    void* self) {
+  static int choose(SSL*, const unsigned char** out, unsigned char* length, const unsigned char* offered,
+                    unsigned bytes, void* self) {
     const auto& wanted = *static_cast<const std::string*>(self);
     return SSL_select_next_proto(const_cast<unsigned char**>(out), length,
                                  reinterpret_cast<const unsigned char*>(wanted.data()),
@@ -142,7 +143,8 @@ TEST(HttpProbe_run, https_with_a_server_that_speaks_none) {
 TEST(StreamProbe_run, tls_and_alpn) {
   TlsServer server("* OK ready\r\n", "\4imap");
   config::HealthcheckConfig check{.kind = CheckKind::probe};
-  check.probe = {.protocol = config::ProbeProtocol::tls, .send = "a NOOP\r\n", .starts_with = "* OK", .answer_bytes = 4};
+  check.probe = {
+      .protocol = config::ProbeProtocol::tls, .send = "a NOOP\r\n", .starts_with = "* OK", .answer_bytes = 4};
   check.tls = {.enabled = true, .ca = server.certificate.file, .alpn = {"imap"}};
   EXPECT_EQ(ask(check, server.at()).result.cause, "answered as expected");
   check.tls.alpn = {"pop3"};

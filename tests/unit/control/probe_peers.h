@@ -34,8 +34,7 @@ inline Asked ask(const config::HealthcheckConfig& check, const Endpoint& target,
   boost::asio::co_spawn(loop, probe->run(target, timeout), [&](std::exception_ptr error, ProbeResult result) {
     EXPECT_FALSE(error);
     asked.result = std::move(result);
-    asked.took =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+    asked.took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
   });
   loop.run();
   return asked;
