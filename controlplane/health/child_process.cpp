@@ -116,7 +116,8 @@ void ChildProcess::kill(std::shared_ptr<ChildProcess> child) {
 // Its number is its own until it is waited for, so that the group can be no other's.
 void ChildProcess::reap() {
   end_group(pid_);
-  waitpid(pid_, &status_, 0);
+  while (waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
+  }
   reaped_ = true;
 }
 

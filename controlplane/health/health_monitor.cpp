@@ -90,7 +90,8 @@ void HealthMonitor::reconcile(const std::vector<CheckTarget>& targets) {
     if (!added && running->round == round_) continue;
     if (added || !running->does(target)) {
       const std::shared_ptr<Check> before = std::move(running);
-      running = std::make_shared<Check>(executor_, target, plan_for(target));
+      const bool same_plan = before && before->config() == *target.check;
+      running = std::make_shared<Check>(executor_, target, same_plan ? before->plan : plan_for(target));
       if (before) running->state = before->state;
       if (before) before->end();
       table_[target.key] = running->state.health;
