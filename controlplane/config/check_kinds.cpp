@@ -188,7 +188,7 @@ void read_tls(TableReader& table, HealthcheckConfig& check) {
   else
     table.refuse("tls_alpn", "is for probes: \"https\" offers http/1.1, \"grpc\" h2", "remove it");
   if (check.tls.ca.empty()) return;
-  const TextFile file = read_text_file(check.tls.ca);
+  const TextFile file = read_regular_file(check.tls.ca);
   if (!file.text || file.text->find("-----BEGIN ") == std::string::npos)
     table.errors().add(table.origin_of("tls_ca"),
                        quote(check.tls.ca) + " " + (file.text ? "holds no certificate" : file.problem),
