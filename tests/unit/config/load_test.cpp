@@ -179,8 +179,8 @@ TEST(Load_config, every_key_of_health_checks_arrives) {
   EXPECT_TRUE(check(4).http.body_matches.matches("{\"queue\":  17}"));
   EXPECT_EQ(check(5), (HealthcheckConfig{.kind = CheckKind::http,
                                          .http = {.method = "HEAD", .expect = {StatusRange{404, 404}}}}));
-  EXPECT_EQ(check(6), (HealthcheckConfig{
-                          .kind = CheckKind::grpc, .grpc_service = "shop.v1.Cart", .tls = {.enabled = true}}));
+  EXPECT_EQ(check(6),
+            (HealthcheckConfig{.kind = CheckKind::grpc, .grpc_service = "shop.v1.Cart", .tls = {.enabled = true}}));
   EXPECT_EQ(check(7), HealthcheckConfig{.kind = CheckKind::icmp});
   EXPECT_EQ(check(8), (HealthcheckConfig{.kind = CheckKind::ping, .port = 8080})) << "gobetween ignores the others";
   EXPECT_EQ(check(9).probe.starts_with, "PONG\xAA\n");
