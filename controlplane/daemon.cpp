@@ -8,12 +8,10 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <set>
 #include <utility>
 
 #include "controlplane/config/document.h"
 #include "controlplane/config/host_routes.h"
-#include "controlplane/health/tcp_ping.h"
 #include "controlplane/link/monotonic.h"
 #include "controlplane/state/restart_notices.h"
 
@@ -56,7 +54,7 @@ Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config 
       segment_path_(config.dataplane.segment),
       config_(config),
       started_with_(std::move(config)),
-      health_(executor, std::make_unique<TcpPing>(), [this](const BackendKey&) { publish_soon(); }),
+      health_(executor, make_probes(executor), [this](const BackendKey&) { publish_soon(); }),
       link_(executor, segment_path_, std::move(lock)),
       sample_timer_(executor),
       turns_(executor),
@@ -99,14 +97,14 @@ void Daemon::publish_soon() {
 
 void Daemon::reconcile_checks() {
   std::vector<CheckTarget> targets;
-  std::set<BackendKey> known;
   const auto add = [&](const config::Config& config) {
     for (const config::ServiceConfig& service : config.services) {
+      if (!service.healthcheck.enabled()) continue;
+      const auto check = std::make_shared<const config::HealthcheckConfig>(service.healthcheck);
       for (const config::BackendConfig& backend : service.backends) {
         BackendKey key(service.name, backend.endpoint);
-        if (!known.insert(key).second) continue;
         const bool paused = overrides_.find(key).admin == Admin::disabled;
-        targets.push_back({std::move(key), service.healthcheck, paused});
+        targets.push_back({std::move(key), check, paused});
       }
     }
   };

@@ -61,6 +61,7 @@ int run(const Options& options) {
   log_to_stderr(options.verbose);
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGCHLD, SIG_DFL);  // ignored, as somebody may have started us, it would take exit statuses from checks
 
   config::LoadResult loaded = config::load_changed_config(options.file);
   if (!loaded.config) {

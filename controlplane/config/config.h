@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/config/healthcheck.h"
 #include "millrace/addr.h"
 #include "millrace/messages.h"
 
@@ -116,16 +117,6 @@ struct BackendConfig {
   uint32_t connections_max = 0;                        // max_connections=; 0: no limit
   std::string host;                                    // sni=: by host_matching; empty: any name
   bool operator==(const BackendConfig&) const = default;
-};
-
-struct HealthcheckConfig {
-  bool enabled = false;  // kind = "none" or no table: backends count as up
-  uint32_t interval_ms = 2000;
-  uint32_t timeout_ms = 1000;
-  uint16_t fails = 1;
-  uint16_t passes = 1;
-  bool initial_healthy = true;  // initial_status = "healthy" | "unhealthy"
-  bool operator==(const HealthcheckConfig&) const = default;
 };
 
 // [servers.NAME.access] in order; null: none. Shared by every copy of a configuration, they may be many.

@@ -1,7 +1,6 @@
 #include "controlplane/config/list_file.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "controlplane/config/text_file.h"
 
@@ -22,14 +21,10 @@ std::string_view strip(std::string_view line) {
 
 void read_list_file(const Text& path, ErrorList& errors, std::string_view item,
                     const std::function<std::optional<LineProblem>(std::string_view)>& take) {
-  // Neither a pipe nor a device: nothing that might never end.
-  std::error_code error;
-  if (std::filesystem::exists(path.text, error) && !std::filesystem::is_regular_file(path.text, error))
-    return errors.add(path.origin, quote(path.text) + " is not a file",
-                      "name a file with one " + std::string(item) + " a line");
-  const TextFile file = read_text_file(path.text);
+  const TextFile file = read_regular_file(path.text);
   if (!file.text)
-    return errors.add(path.origin, quote(path.text) + " " + file.problem, "name a file that both processes may read");
+    return errors.add(path.origin, quote(path.text) + " " + file.problem,
+                      "name a file with one " + std::string(item) + " a line, which both processes may read");
   unsigned wrong = 0;
   uint32_t number = 0;
   for (std::string_view rest = *file.text; !rest.empty() && wrong < kFileErrorsMax;) {

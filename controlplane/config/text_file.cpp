@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 namespace millrace::config {
@@ -22,6 +23,13 @@ TextFile read_text_file(const std::string& path) {
   if (!file.is_open() || file.bad() || (text.empty() && errno != 0))
     return {std::nullopt, std::string("cannot be read: ") + std::strerror(errno)};
   return {std::move(text), {}};
+}
+
+TextFile read_regular_file(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error))
+    return {std::nullopt, "is not a file"};
+  return read_text_file(path);
 }
 
 }  // namespace millrace::config

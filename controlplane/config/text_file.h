@@ -14,5 +14,7 @@ struct TextFile {
 };
 
 TextFile read_text_file(const std::string& path);
+// The same, but neither of a pipe nor of a device: nothing that might never end.
+TextFile read_regular_file(const std::string& path);
 
 }  // namespace millrace::config

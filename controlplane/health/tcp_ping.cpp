@@ -1,54 +1,36 @@
 #include "controlplane/health/tcp_ping.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <netinet/tcp.h>
+
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
+
+#include "controlplane/health/deadline.h"
+#include "controlplane/health/probe_errors.h"
+#include "controlplane/health/probe_socket.h"
 
 namespace millrace::control {
-namespace {
 
 namespace asio = boost::asio;
-using boost::system::error_code;
-using namespace asio::experimental::awaitable_operators;
 
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
-
-asio::ip::tcp::endpoint to_asio(const Endpoint& endpoint) {
-  if (endpoint.addr.is_ipv4()) return {asio::ip::address_v4(endpoint.addr.ipv4().host()), endpoint.port.host()};
-  return {asio::ip::address_v6(endpoint.addr.bytes), endpoint.port.host()};
-}
-
-// Errors of this host, which must not take a backend down.
-bool is_local(const error_code& error) {
-  namespace errc = boost::system::errc;
-  return error == errc::too_many_files_open || error == errc::too_many_files_open_in_system ||
-         error == errc::no_buffer_space || error == errc::not_enough_memory || error == errc::address_not_available ||
-         error == errc::address_family_not_supported;
-}
-
-ProbeResult judge(const error_code& error) {
-  if (!error) return {ProbeOutcome::passed, {}};
-  return {is_local(error) ? ProbeOutcome::not_run : ProbeOutcome::failed, error.message()};
-}
-
-}  // namespace
+// Keeps the kernel from acknowledging the SYN-ACK at once (tcp(7), TCP_QUICKACK).
+using QuickAck = asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_QUICKACK>;
 
 asio::awaitable<ProbeResult> TcpPing::run(Endpoint endpoint, std::chrono::milliseconds timeout) {
   const auto executor = co_await asio::this_coro::executor;
-  const asio::ip::tcp::endpoint target = to_asio(endpoint);
+  const asio::ip::tcp::endpoint target = to_tcp(endpoint);
   asio::ip::tcp::socket socket(executor);
-  error_code error;
-  socket.open(target.protocol(), error);
-  if (error) co_return judge(error);
+  boost::system::error_code error = open_probe_socket(socket, target);
+  if (!error) socket.set_option(QuickAck(false), error);
+  if (error) co_return failed_by(error);
 
-  asio::steady_timer deadline(executor, timeout);
-  const auto first = co_await (socket.async_connect(target, kQuietly) || deadline.async_wait(kQuietly));
-  if (first.index() == 1)
-    co_return ProbeResult{ProbeOutcome::failed, "no answer within " + std::to_string(timeout.count()) + " ms"};
-  co_return judge(std::get<0>(std::get<0>(first)));
+  const Deadline deadline(executor, timeout, [&socket] {
+    boost::system::error_code ignored;
+    socket.close(ignored);
+  });
+  std::tie(error) = co_await socket.async_connect(target, kQuietly);
+  if (deadline.passed()) co_return timed_out(timeout);
+  if (error) co_return failed_by(error);
+  co_return ProbeResult{ProbeOutcome::passed, "accepts connections"};
 }
 
 }  // namespace millrace::control

@@ -1,5 +1,6 @@
 // tcp_ping.h: kind = "ping": the backend is well when it accepts a TCP connection. Goes over the kernel.
-// Tests:  tests/unit/control/health_test.cpp
+// The handshake is not completed: once the backend's SYN-ACK is here a RST goes out instead of the ACK, so that its
+// application has nothing to accept.      Tests: tests/unit/control/health_test.cpp
 #pragma once
 
 #include "controlplane/health/probe.h"

@@ -2,8 +2,10 @@
 // Holds:  stable over reloads, unlike ordinals, so health and overrides hang on it.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "millrace/addr.h"
@@ -21,6 +23,17 @@ struct BackendKey {
 
   Endpoint endpoint() const { return Endpoint{addr, Be16::from_host(port)}; }
   auto operator<=>(const BackendKey&) const = default;
+};
+
+// Of unordered maps.
+struct BackendKeyHash {
+  size_t operator()(const BackendKey& key) const {
+    constexpr uint64_t kOdd = 0x9e37'79b9'7f4a'7c15;  // 2^64 by the golden ratio: spreads addresses that differ little
+    const std::array<uint64_t, 2> words = key.addr.words();
+    uint64_t hash = std::hash<std::string>()(key.service);
+    for (const uint64_t word : {words[0], words[1], uint64_t{key.port}}) hash = (hash ^ word) * kOdd;
+    return hash ^ hash >> 32;
+  }
 };
 
 // "web/10.0.0.1:80", for log lines.

@@ -30,7 +30,7 @@ void give_pool(DesiredBackend& backend, uint16_t pool) {
 }
 
 Health backend_health(const BackendKey& key, const config::HealthcheckConfig& check, const HealthTable& health) {
-  if (!check.enabled) return Health::up;
+  if (!check.enabled()) return Health::up;
   const auto found = health.find(key);
   return found == health.end() ? initial_health(check) : found->second;
 }
@@ -38,7 +38,7 @@ Health backend_health(const BackendKey& key, const config::HealthcheckConfig& ch
 }  // namespace
 
 Health initial_health(const config::HealthcheckConfig& check) {
-  return !check.enabled || check.initial_healthy ? Health::up : Health::down;
+  return !check.enabled() || check.initial_healthy ? Health::up : Health::down;
 }
 
 DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides, const HealthTable& health,

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "controlplane/config/config.h"
@@ -53,7 +53,7 @@ struct DesiredState {
 };
 
 // Last word of the checks; a backend that is not in it counts by its initial status.
-using HealthTable = std::map<BackendKey, Health>;
+using HealthTable = std::unordered_map<BackendKey, Health, BackendKeyHash>;
 
 // `sources`: towards backends of automatic pools.
 DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides, const HealthTable& health,

@@ -95,7 +95,7 @@ TEST(Docs_configuration, explains_every_key_and_links_every_example) {
   std::ifstream doc(std::string(MR_SOURCE_DIR) + "/docs/configuration.md");
   const std::string text((std::istreambuf_iterator<char>(doc)), std::istreambuf_iterator<char>());
   unsigned count = 0;
-  for (const char* name : {"every_key.toml", "proxied.toml"}) {
+  for (const char* name : {"every_key.toml", "proxied.toml", "healthchecks.toml"}) {
     std::ifstream keys(std::string(MR_SOURCE_DIR) + "/tests/config/good/" + name);
     for (std::string line; std::getline(keys, line);) {
       const size_t equals = line.find(" = ");

@@ -46,7 +46,7 @@ TEST(Load_config, minimal_has_every_default) {
   EXPECT_EQ(web.client_idle_timeout_ms, 7'440'000u) << "RFC 5382 REQ-5";
   EXPECT_EQ(web.backend_idle_timeout_ms, 7'440'000u);
   EXPECT_EQ(web.connect_timeout_ms, 0u);
-  EXPECT_FALSE(web.healthcheck.enabled);
+  EXPECT_FALSE(web.healthcheck.enabled());
   EXPECT_EQ(web.backends, std::vector<BackendConfig>{{.endpoint = endpoint("10.0.0.1:80")}});
   EXPECT_TRUE(config.api.enabled);
   EXPECT_EQ(config.api.socket, "/run/millrace.sock");
@@ -134,7 +134,8 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(zeta.connect_timeout_ms, 500u);
   EXPECT_EQ(zeta.connections_max, 0u) << "0 overrides [defaults]";
   EXPECT_EQ(zeta.slow_start_ms, 60'000u);
-  EXPECT_EQ(zeta.healthcheck, (HealthcheckConfig{true, 5000, 5000, 3, 4, false})) << "timeout 0 is the interval";
+  EXPECT_EQ(zeta.healthcheck, (HealthcheckConfig{CheckKind::ping, 5000, 5000, 3, 4, false}))
+      << "timeout 0 is the interval";
   EXPECT_EQ(zeta.backends, (std::vector<BackendConfig>{{endpoint("10.0.0.1:80"), 5, 1, ProxyProtocol::none, 100},
                                                        {endpoint("10.0.0.2:80"), 256, 255},
                                                        {endpoint("[fd00::1]:80"), 0, 0}}));
@@ -151,7 +152,39 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(alpha.client_idle_timeout_ms, 300'000u) << "from [defaults]";
   EXPECT_EQ(alpha.backend_idle_timeout_ms, 360'000u);
   EXPECT_EQ(alpha.connect_timeout_ms, 7000u);
-  EXPECT_FALSE(alpha.healthcheck.enabled);
+  EXPECT_FALSE(alpha.healthcheck.enabled());
+}
+
+TEST(Load_config, every_key_of_health_checks_arrives) {
+  using namespace std::string_literals;
+  const Config config = load_good("healthchecks.toml");
+  ASSERT_EQ(config.services.size(), 10u);
+  const auto check = [&](size_t i) -> const HealthcheckConfig& { return config.services[i].healthcheck; };
+  HealthcheckConfig redis{.kind = CheckKind::probe, .interval_ms = 5000, .timeout_ms = 2000, .port = 6379};
+  redis.probe = {.send = "PING\r\n\0\377\""s, .starts_with = "+PONG\r\n", .answer_bytes = 7};
+  EXPECT_EQ(check(0), redis);
+  EXPECT_EQ(check(1).probe.protocol, ProbeProtocol::udp);
+  EXPECT_EQ(check(1).probe.send, "\0\1"s);
+  EXPECT_EQ(check(1).probe.answer_bytes, kAnswerBytesMax);
+  EXPECT_TRUE(check(1).probe.matches.matches("\0\1x"s));
+  EXPECT_EQ(check(2).probe.send, "a1 NOOP\r\n");
+  EXPECT_EQ(check(2).tls, (CheckTls{true, false, "", "imap.example.com", {"imap", "x"}}));
+  EXPECT_EQ(check(3).exec, (ExecCheck{{"/usr/local/bin/check", "--fast"}, "1", "0"}));
+  EXPECT_EQ(check(4).kind, CheckKind::http);
+  EXPECT_EQ(check(4).tls, CheckTls{.enabled = true}) << "https";
+  EXPECT_EQ(check(4).http.path, "/health?full=1");
+  EXPECT_EQ(check(4).http.host, "www.example.com");
+  EXPECT_EQ(check(4).http.expect, (std::vector<StatusRange>{{200, 200}, {204, 299}}));
+  EXPECT_EQ(check(4).http.body_contains, "\"ok\"");
+  EXPECT_TRUE(check(4).http.body_matches.matches("{\"queue\":  17}"));
+  EXPECT_EQ(check(5), (HealthcheckConfig{.kind = CheckKind::http,
+                                         .http = {.method = "HEAD", .expect = {StatusRange{404, 404}}}}));
+  EXPECT_EQ(check(6),
+            (HealthcheckConfig{.kind = CheckKind::grpc, .grpc_service = "shop.v1.Cart", .tls = {.enabled = true}}));
+  EXPECT_EQ(check(7), HealthcheckConfig{.kind = CheckKind::icmp});
+  EXPECT_EQ(check(8), (HealthcheckConfig{.kind = CheckKind::ping, .port = 8080})) << "gobetween ignores the others";
+  EXPECT_EQ(check(9).probe.starts_with, "PONG\xAA\n");
+  EXPECT_EQ(check(9).timeout_ms, 2000u) << "0: the interval";
 }
 
 TEST(Load_config, every_key_of_proxied_services_arrives) {

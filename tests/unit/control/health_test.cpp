@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -9,7 +10,8 @@
 
 #include "controlplane/health/check_state.h"
 #include "controlplane/health/health_monitor.h"
-#include "controlplane/health/tcp_ping.h"
+#include "tests/unit/control/log_capture.h"
+#include "tests/unit/control/probe_peers.h"
 #include "tests/unit/control/sample_config.h"
 
 namespace millrace::control {
@@ -60,27 +62,12 @@ struct Blackhole : Listener {
   }
 };
 
-struct Asked {
-  ProbeResult result;
-  milliseconds took{};
-};
-
 Asked ping(const Endpoint& target, milliseconds timeout) {
-  asio::io_context loop;
-  Asked asked;
-  TcpPing probe;
-  const auto start = std::chrono::steady_clock::now();
-  asio::co_spawn(loop, probe.run(target, timeout), [&](std::exception_ptr error, ProbeResult result) {
-    EXPECT_FALSE(error);
-    asked.result = std::move(result);
-  });
-  loop.run();
-  asked.took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - start);
-  return asked;
+  return ask({.kind = config::CheckKind::ping}, target, timeout);
 }
 
 TEST(CheckState_take, counts_in_a_row) {
-  const config::HealthcheckConfig config{.enabled = true, .fails = 3, .passes = 2};
+  const config::HealthcheckConfig config{.kind = config::CheckKind::ping, .fails = 3, .passes = 2};
   CheckState state;
   EXPECT_FALSE(state.take({kFail, "refused"}, config));
   EXPECT_FALSE(state.take({kFail, "refused"}, config));
@@ -98,7 +85,7 @@ TEST(CheckState_take, counts_in_a_row) {
 }
 
 TEST(CheckState_take, what_did_not_run_says_nothing) {
-  const config::HealthcheckConfig config{.enabled = true, .fails = 2};
+  const config::HealthcheckConfig config{.kind = config::CheckKind::ping, .fails = 2};
   CheckState state;
   state.take({kFail, "refused"}, config);
   EXPECT_FALSE(state.take({ProbeOutcome::not_run, "too many open files"}, config));
@@ -138,15 +125,20 @@ TEST(TcpPing_run, ipv6) {
   EXPECT_EQ(ping(at, milliseconds(2000)).result.outcome, kPass);
 }
 
+std::shared_ptr<const config::HealthcheckConfig> shared(config::HealthcheckConfig check) {
+  return std::make_shared<const config::HealthcheckConfig>(std::move(check));
+}
+
 struct Monitored {
   asio::io_context loop;
   std::vector<BackendKey> changes;
-  HealthMonitor monitor{loop.get_executor(), std::make_unique<TcpPing>(),
+  HealthMonitor monitor{loop.get_executor(), make_probes(loop.get_executor()),
                         [this](const BackendKey& key) { changes.push_back(key); }};
 
-  static config::HealthcheckConfig quick() {
-    return {.enabled = true, .interval_ms = 20, .timeout_ms = 200, .fails = 2, .passes = 2};
+  static config::HealthcheckConfig quick_config() {
+    return {.kind = config::CheckKind::ping, .interval_ms = 20, .timeout_ms = 200, .fails = 2, .passes = 2};
   }
+  static std::shared_ptr<const config::HealthcheckConfig> quick() { return shared(quick_config()); }
   bool until(const std::function<bool()>& is_so) { return turn_until(loop, nullptr, is_so); }
 };
 
@@ -172,9 +164,9 @@ TEST(HealthMonitor, initial_status_holds_until_the_first_word) {
   Monitored m;
   Listener listener;
   const BackendKey key("web", listener.at);
-  config::HealthcheckConfig check = Monitored::quick();
+  config::HealthcheckConfig check = Monitored::quick_config();
   check.initial_healthy = false;
-  m.monitor.reconcile({{key, check}});
+  m.monitor.reconcile({{key, shared(check)}});
   EXPECT_EQ(m.monitor.table().at(key), Health::down);
   EXPECT_TRUE(m.until([&] { return m.monitor.table().at(key) == Health::up; }));
 }
@@ -184,9 +176,9 @@ TEST(HealthMonitor_reconcile, health_stays_under_new_settings) {
   const BackendKey key("web", closed_port());
   m.monitor.reconcile({{key, Monitored::quick()}});
   ASSERT_TRUE(m.until([&] { return m.monitor.table().at(key) == Health::down; }));
-  config::HealthcheckConfig slower = Monitored::quick();
+  config::HealthcheckConfig slower = Monitored::quick_config();
   slower.interval_ms = 30;
-  m.monitor.reconcile({{key, slower}});
+  m.monitor.reconcile({{key, shared(slower)}});
   EXPECT_EQ(m.monitor.table().at(key), Health::down);
   m.monitor.reconcile({});
   EXPECT_TRUE(m.monitor.table().empty());
@@ -202,6 +194,80 @@ TEST(HealthMonitor_reconcile, paused_is_not_asked) {
   EXPECT_EQ(m.monitor.table().at(paused), Health::up);
   m.monitor.reconcile({{paused, Monitored::quick()}});
   EXPECT_TRUE(m.until([&] { return m.monitor.table().at(paused) == Health::down; }));
+}
+
+TEST(HealthMonitor_reconcile, of_two_targets_for_one_backend_the_first_counts) {
+  Monitored m;
+  Listener listener;
+  const BackendKey key("web", closed_port());
+  config::HealthcheckConfig elsewhere = Monitored::quick_config();
+  elsewhere.port = listener.at.port.host();
+  m.monitor.reconcile({{key, shared(elsewhere)}, {key, Monitored::quick()}});
+  ASSERT_TRUE(m.until([&] { return m.monitor.find(key)->check_count >= 5; }));
+  EXPECT_EQ(m.monitor.table().at(key), Health::up) << "asked at the port of the check, not at the backend's";
+}
+
+TEST(HealthMonitor, each_change_is_one_line_with_what_happened) {
+  std::atomic<bool> sick = false;
+  ScriptedServer server([&sick](ScriptedServer::Socket& socket, const std::stop_token& stop) {
+    answers(sick ? "HTTP/1.1 503 Sorry\r\n\r\n" : "HTTP/1.1 204 \r\n\r\n")(socket, stop);
+  });
+  Monitored m;
+  const LogCapture log;
+  const BackendKey key("web", server.at());
+  config::HealthcheckConfig check = Monitored::quick_config();
+  check.kind = config::CheckKind::http;
+  m.monitor.reconcile({{key, shared(check)}});
+  ASSERT_TRUE(m.until([&] { return m.monitor.find(key)->check_count >= 3; }));
+  EXPECT_EQ(log.text(), "");
+  sick = true;
+  ASSERT_TRUE(m.until([&] { return m.changes.size() == 1; }));
+  sick = false;
+  ASSERT_TRUE(m.until([&] { return m.changes.size() == 2; }));
+  EXPECT_EQ(log.text(), "[warning] backend " + format_key(key) +
+                            " is down: answered 503, not 200-399 (2 failed in a row)\n" + "[info] backend " +
+                            format_key(key) + " is up: answered 204 (2 passed in a row)\n");
+  EXPECT_EQ(m.monitor.find(key)->cause, "");
+}
+
+TEST(HealthMonitor, what_cannot_be_asked_is_said_once) {
+  Monitored m;
+  const LogCapture log;
+  const BackendKey key("web", closed_port());
+  config::HealthcheckConfig check = Monitored::quick_config();
+  check.kind = config::CheckKind::exec;
+  check.exec.command = {"/nonexistent/check"};
+  m.monitor.reconcile({{key, shared(check)}});
+  m.until([&] { return log.says("cannot be checked"); });
+  m.loop.restart();
+  m.loop.run_for(milliseconds(150));
+  EXPECT_EQ(log.text(),
+            "[warning] backend " + format_key(key) +
+                " cannot be checked: cannot run /nonexistent/check: No such file or directory (it stays up)\n");
+  EXPECT_EQ(m.monitor.table().at(key), Health::up);
+}
+
+// A probe that counts.
+struct CountingProbe : Probe {
+  unsigned count = 0;
+  asio::awaitable<ProbeResult> run(Endpoint, milliseconds) override {
+    ++count;
+    co_return ProbeResult{ProbeOutcome::passed, "counted"};
+  }
+};
+
+TEST(HealthMonitor, first_checks_of_many_are_spread) {
+  asio::io_context loop;
+  const auto probe = std::make_shared<CountingProbe>();
+  HealthMonitor monitor(
+      loop.get_executor(), [&](const config::HealthcheckConfig&) { return probe; }, [](const BackendKey&) {});
+  const auto check = shared({.kind = config::CheckKind::ping, .interval_ms = 2000});
+  std::vector<CheckTarget> targets;
+  for (uint16_t i = 0; i < 10'000; ++i) targets.push_back({BackendKey("web", loopback(i)), check});
+  monitor.reconcile(targets);
+  loop.run_for(milliseconds(500));
+  EXPECT_GT(probe->count, 1000u) << "of 2,500 that are due";
+  EXPECT_LT(probe->count, 4000u);
 }
 
 }  // namespace

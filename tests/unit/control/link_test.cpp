@@ -90,7 +90,7 @@ TEST_F(DataplaneLink_, a_dead_dataplane_is_not_joined) {
 TEST_F(DataplaneLink_, health_goes_as_one_small_message) {
   settle();
   const HealthTable down = {{BackendKey("web", endpoint("10.0.0.2:80")), Health::down}};
-  config.services[0].healthcheck.enabled = true;
+  config.services[0].healthcheck.kind = config::CheckKind::ping;
   link.set_desired(std::make_shared<const DesiredState>(compute_desired_state(config, {}, down)));
   // No turn of the link is needed: the message is already on the ring.
   fake->turn();

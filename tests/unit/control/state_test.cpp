@@ -71,7 +71,7 @@ TEST(compute_desired_state, health_counts_only_with_a_check) {
   config::Config config = sample_config();
   const HealthTable down = {{BackendKey("web", endpoint("10.0.0.1:80")), Health::down}};
   EXPECT_EQ(desired(config, {}, down).services[0].backends[0].health, Health::up);
-  config.services[0].healthcheck.enabled = true;
+  config.services[0].healthcheck.kind = config::CheckKind::ping;
   EXPECT_EQ(desired(config, {}, down).services[0].backends[0].health, Health::down);
   config.services[0].healthcheck.initial_healthy = false;
   EXPECT_EQ(desired(config).services[0].backends[0].health, Health::down);

@@ -1,0 +1,25 @@
+// probe_errors.h: what the errors of sockets say about a backend, and in which words.
+// Thread: any.
+#pragma once
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/error_code.hpp>
+#include <chrono>
+
+#include "controlplane/health/probe.h"
+
+namespace millrace::control {
+
+// Errors as values.
+inline constexpr auto kQuietly = boost::asio::as_tuple(boost::asio::use_awaitable);
+
+boost::asio::ip::address to_asio(const IpAddr& addr);
+
+// Errors of this host do not take a backend down: not_run. All others: failed.
+ProbeResult failed_by(const boost::system::error_code& error);
+// "no answer within 150 ms"
+ProbeResult timed_out(std::chrono::milliseconds timeout);
+
+}  // namespace millrace::control
