@@ -1,5 +1,7 @@
 #include "controlplane/health/probe_socket.h"
 
+#include <sys/socket.h>
+
 #include "controlplane/health/probe_errors.h"
 
 namespace millrace::control {
@@ -11,7 +13,10 @@ asio::ip::tcp::endpoint to_tcp(const Endpoint& endpoint) { return {to_asio(endpo
 boost::system::error_code open_probe_socket(asio::ip::tcp::socket& socket, const asio::ip::tcp::endpoint& target) {
   boost::system::error_code error;
   socket.open(target.protocol(), error);
-  if (!error) socket.set_option(asio::socket_base::linger(true, 0), error);
+  if (error) return error;
+  // Not by set_option: Asio takes back in a socket's destructor the linger option that it was told of.
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  setsockopt(socket.native_handle(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   return error;
 }
 

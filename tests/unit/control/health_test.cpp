@@ -98,6 +98,16 @@ TEST(TcpPing_run, accepted) {
   EXPECT_EQ(ping(listener.at, milliseconds(2000)).result.outcome, kPass);
 }
 
+TEST(TcpPing_run, leaves_nothing_to_accept) {
+  Listener listener;
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ping(listener.at, milliseconds(2000)).result.outcome, kPass);
+  std::this_thread::sleep_for(milliseconds(100));
+  listener.acceptor.non_blocking(true);
+  boost::system::error_code error;
+  listener.acceptor.accept(error);
+  EXPECT_EQ(error, asio::error::would_block);
+}
+
 TEST(TcpPing_run, refused) {
   const Asked asked = ping(closed_port(), milliseconds(2000));
   EXPECT_EQ(asked.result.outcome, kFail);
