@@ -85,6 +85,23 @@ Json backend_row(const Daemon& daemon, const LiveSlots& slots, const std::string
   return view;
 }
 
+// Times of seconds since 1970; what never happened is not there.
+Json discovery_row(const config::DiscoveryConfig& discovery, const DiscoveryStatus* status) {
+  Json view = {{"kind", discovery_kind_name(discovery)}};
+  if (status == nullptr) return view;
+  view["found"] = status->found;
+  view["asked"] = status->asked;
+  view["failed"] = status->failed;
+  view["unbelieved"] = status->unbelieved;
+  if (status->asked_at != 0) view["asked_at"] = status->asked_at;
+  if (status->answered_at != 0) view["answered_at"] = status->answered_at;
+  if (status->failed_at == 0) return view;
+  view["failed_at"] = status->failed_at;
+  view["failing"] = status->fails_in_row != 0;
+  view["failure"] = status->failure;
+  return view;
+}
+
 Json service_row(const LiveSlots& slots, const DesiredService& service, const config::ServiceConfig* config) {
   const auto up = std::ranges::count_if(service.backends, &DesiredBackend::eligible);
   Json view;
@@ -169,7 +186,9 @@ Json services_view(const Daemon& daemon) {
   for (const DesiredService& service : daemon.desired().services) {
     const auto& services = daemon.config().services;
     const auto config = std::ranges::find(services, service.name, &config::ServiceConfig::name);
-    rows.push_back(service_row(slots, service, config == services.end() ? nullptr : &*config));
+    const bool known = config != services.end();
+    rows.push_back(service_row(slots, service, known ? &*config : nullptr));
+    if (known) rows.back()["discovery"] = discovery_row(config->discovery, daemon.discovery().find(service.name));
   }
   return {{"services", std::move(rows)}};
 }
