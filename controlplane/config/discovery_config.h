@@ -33,7 +33,46 @@ struct FileDiscovery {
   bool operator==(const FileDiscovery&) const = default;
 };
 
-using DiscoverySource = std::variant<std::monostate, ExecDiscovery, FileDiscovery>;
+// json_endpoint: a list of JSON objects by HTTP.
+struct JsonDiscovery {
+  std::string endpoint;  // a URL
+  JsonPatterns patterns;
+  std::string ca_path;  // who vouches for an https server; empty: those whom the host trusts
+  bool operator==(const JsonDiscovery&) const = default;
+};
+
+// plaintext_endpoint: lines by HTTP.
+struct PlaintextDiscovery {
+  std::string endpoint;  // a URL
+  std::string pattern;   // a regular expression with groups host, port …; empty: lines of a static_list
+  std::string ca_path;
+  bool operator==(const PlaintextDiscovery&) const = default;
+};
+
+// Whom to ask by DNS.
+struct DnsServer {
+  std::string host;  // an address or a name; empty: this host's own servers
+  uint16_t port = 53;
+  bool tcp = false;
+  bool operator==(const DnsServer&) const = default;
+};
+
+struct SrvDiscovery {
+  DnsServer server;
+  std::string name;
+  bool operator==(const SrvDiscovery&) const = default;
+};
+
+// Every address of a name, with one port.
+struct DnsDiscovery {
+  DnsServer server;
+  std::string name;
+  uint16_t port = 0;
+  bool operator==(const DnsDiscovery&) const = default;
+};
+
+using DiscoverySource = std::variant<std::monostate, ExecDiscovery, FileDiscovery, JsonDiscovery, PlaintextDiscovery,
+                                     SrvDiscovery, DnsDiscovery>;
 
 enum class FailPolicy : uint8_t {
   keep_last,  // what was found last stays

@@ -1,15 +1,18 @@
 // discovery_table.cpp: [servers.NAME.discovery]: a static_list, or where else the backends come from.
+#include <algorithm>
 #include <utility>
 
 #include "controlplane/config/backend_line.h"
+#include "controlplane/config/line_pattern.h"
 #include "controlplane/config/tables.h"
+#include "controlplane/config/url.h"
 #include "millrace/limits.h"
 
 namespace millrace::config {
 
 namespace {
 
-enum class Kind { fixed, exec, file };
+enum class Kind { fixed, exec, file, json, plaintext, srv, dns };
 
 constexpr uint32_t kIntervalMinMs = 100;
 constexpr uint32_t kTimeoutMinMs = 10;
@@ -76,6 +79,85 @@ FileDiscovery read_file(TableReader& table) {
   return {table.read_path("file_path").value_or("")};
 }
 
+// A key that must be there; "" after reporting.
+std::string read_needed(TableReader& table, std::string_view key, std::string_view example) {
+  if (!table.has(key)) table.report_missing(key, "write " + std::string(key) + " = \"" + std::string(example) + "\"");
+  const std::optional<Text> text = table.read_text(key);
+  if (text && text->text.empty())
+    table.errors().add(text->origin, "is empty", "write one, like " + std::string(example));
+  return text ? text->text : "";
+}
+
+std::string read_url(TableReader& table, std::string_view key) {
+  const std::string text = read_needed(table, key, "http://registry.example.com/backends");
+  if (text.empty()) return text;
+  Parsed<Url> url = parse_url(text);
+  if (!url.value) table.errors().add(table.origin_of(key), std::move(url.problem), std::move(url.remedy));
+  return text;
+}
+
+JsonDiscovery read_json(TableReader& table) {
+  JsonDiscovery json{.endpoint = read_url(table, "json_endpoint")};
+  const std::pair<const char*, std::string*> patterns[] = {
+      {"json_host_pattern", &json.patterns.host},     {"json_port_pattern", &json.patterns.port},
+      {"json_weight_pattern", &json.patterns.weight}, {"json_priority_pattern", &json.patterns.priority},
+      {"json_sni_pattern", &json.patterns.sni},       {"json_max_connections_pattern", &json.patterns.max_connections}};
+  for (const auto& [key, pattern] : patterns)
+    if (std::optional<Text> text = table.read_text(key); text && !text->text.empty()) *pattern = std::move(text->text);
+  json.ca_path = table.read_path("json_tls_cacert_path").value_or("");
+  return json;
+}
+
+PlaintextDiscovery read_plaintext(TableReader& table) {
+  PlaintextDiscovery plaintext{.endpoint = read_url(table, "plaintext_endpoint")};
+  if (const std::optional<Text> pattern = table.read_text("plaintext_regex_pattern")) {
+    plaintext.pattern = pattern->text;
+    const std::string problem = pattern->text.empty() ? "" : LinePattern::check(pattern->text);
+    if (!problem.empty())
+      table.errors().add(pattern->origin, problem,
+                         "write an expression of PCRE2, such as ^(?P<host>\\S+):(?P<port>\\d+)$");
+  }
+  plaintext.ca_path = table.read_path("plaintext_tls_cacert_path").value_or("");
+  return plaintext;
+}
+
+// "192.0.2.53:53", "[2001:db8::53]:53" or "ns.example.com:53".
+void read_server(TableReader& table, std::string_view key, DnsServer& server) {
+  const std::optional<Text> text = table.read_text(key);
+  if (!text) return;
+  const size_t colon = std::min(text->text.rfind(':'), text->text.size());
+  const std::string port = text->text.substr(std::min(colon + 1, text->text.size()));
+  server.host = text->text.substr(0, colon);
+  if (server.host.size() > 2 && server.host.front() == '[' && server.host.back() == ']')
+    server.host = server.host.substr(1, server.host.size() - 2);
+  server.port = static_cast<uint16_t>(parse_decimal(port, 65535).value_or(0));
+  if (server.host.empty() || server.port == 0)
+    table.errors().add(text->origin, quote(text->text) + " is no server", "write HOST:PORT, such as \"192.0.2.53:53\"");
+}
+
+bool read_is_tcp(TableReader& table, std::string_view key) {
+  static constexpr Choice<bool> kProtocols[] = {{"udp", false}, {"tcp", true}};
+  return table.read_choice(key, kProtocols).value_or(false);
+}
+
+SrvDiscovery read_srv(TableReader& table) {
+  SrvDiscovery srv;
+  read_needed(table, "srv_lookup_server", "192.0.2.53:53");
+  read_server(table, "srv_lookup_server", srv.server);
+  srv.name = read_needed(table, "srv_lookup_pattern", "_http._tcp.example.com.");
+  srv.server.tcp = read_is_tcp(table, "srv_dns_protocol");
+  return srv;
+}
+
+DnsDiscovery read_dns(TableReader& table) {
+  DnsDiscovery dns{.name = read_needed(table, "dns_name", "web.example.com")};
+  if (!table.has("dns_port")) table.report_missing("dns_port", "write dns_port = 80");
+  dns.port = static_cast<uint16_t>(table.read_integer("dns_port", 1, 65535).value_or(0));
+  read_server(table, "dns_lookup_server", dns.server);
+  dns.server.tcp = read_is_tcp(table, "dns_protocol");
+  return dns;
+}
+
 DiscoverySource read_source(TableReader& table, Kind kind) {
   switch (kind) {
     case Kind::fixed:
@@ -84,13 +166,21 @@ DiscoverySource read_source(TableReader& table, Kind kind) {
       return read_exec(table);
     case Kind::file:
       return read_file(table);
+    case Kind::json:
+      return read_json(table);
+    case Kind::plaintext:
+      return read_plaintext(table);
+    case Kind::srv:
+      return read_srv(table);
+    case Kind::dns:
+      return read_dns(table);
   }
   return {};
 }
 
 // One error about the kind is enough; its own keys come and go with it.
 void ignore_unknown_kind(TableReader& table) {
-  for (const char* prefix : {"srv_", "docker_", "json_", "exec_", "plaintext_", "consul_", "lxd_", "file_"})
+  for (const char* prefix : {"srv_", "docker_", "json_", "exec_", "plaintext_", "consul_", "lxd_", "file_", "dns_"})
     table.ignore_prefix(prefix);
   for (const char* key : {"static_list", "interval", "timeout", "failpolicy", "min_backends"}) table.ignore(key);
 }
@@ -102,6 +192,10 @@ const char* discovery_kind_name(const DiscoveryConfig& discovery) {
     const char* operator()(const std::monostate&) { return "static"; }
     const char* operator()(const ExecDiscovery&) { return "exec"; }
     const char* operator()(const FileDiscovery&) { return "file"; }
+    const char* operator()(const JsonDiscovery&) { return "json"; }
+    const char* operator()(const PlaintextDiscovery&) { return "plaintext"; }
+    const char* operator()(const SrvDiscovery&) { return "srv"; }
+    const char* operator()(const DnsDiscovery&) { return "dns"; }
   };
   return std::visit(Name{}, discovery.source);
 }
@@ -111,10 +205,11 @@ void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOri
   static constexpr Choice<Kind> kKinds[] = {{"static", Kind::fixed},
                                             {"exec", Kind::exec},
                                             {"file", Kind::file},
-                                            {"srv", std::nullopt, kLater},
+                                            {"json", Kind::json},
+                                            {"plaintext", Kind::plaintext},
+                                            {"srv", Kind::srv},
+                                            {"dns", Kind::dns},
                                             {"docker", std::nullopt, kLater},
-                                            {"json", std::nullopt, kLater},
-                                            {"plaintext", std::nullopt, kLater},
                                             {"consul", std::nullopt, kLater},
                                             {"lxd", std::nullopt, kLater}};
   if (!table.has("kind")) table.report_missing("kind", "write kind = \"static\"");

@@ -18,6 +18,26 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
+template <typename ParseLine>
+Answer parse_each_line(std::string_view text, const ParseLine& parse_line) {
+  AnswerBuilder builder;
+  size_t number = 0;
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    const std::string_view line = trim(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    ++number;
+    if (line.empty() || line.front() == '#') continue;
+    const std::string place = fmt::format("line {}", number);
+    if (line.size() > kEntryBytesMax) {
+      if (!builder.add({fmt::format("has {} characters", line.size()), "write at most 1024"}, place)) break;
+    } else if (!builder.add(parse_line(line), place)) {
+      break;
+    }
+  }
+  return builder.take("lines");
+}
+
 }  // namespace
 
 bool AnswerBuilder::add(config::Parsed<config::BackendConfig> entry, std::string_view place) {
@@ -62,22 +82,20 @@ config::Parsed<config::BackendConfig> parse_parts(const BackendParts& parts) {
 }
 
 Answer parse_lines(std::string_view text) {
-  AnswerBuilder builder;
-  size_t number = 0;
-  while (!text.empty()) {
-    const size_t end = text.find('\n');
-    const std::string_view line = trim(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    ++number;
-    if (line.empty() || line.front() == '#') continue;
-    const std::string place = fmt::format("line {}", number);
-    if (line.size() > kEntryBytesMax) {
-      if (!builder.add({fmt::format("has {} characters", line.size()), "write at most 1024"}, place)) break;
-    } else if (!builder.add(config::parse_backend(line, ProxyProtocol::none), place)) {
-      break;
-    }
-  }
-  return builder.take("lines");
+  return parse_each_line(text, [](std::string_view line) { return config::parse_backend(line, ProxyProtocol::none); });
+}
+
+Answer parse_lines(std::string_view text, const config::LinePattern& pattern) {
+  return parse_each_line(text, [&](std::string_view line) -> config::Parsed<config::BackendConfig> {
+    auto parts = pattern.match(line);
+    if (!parts) return {config::quote(line) + " does not match plaintext_regex_pattern", "mend one of both"};
+    return parse_parts({.host = (*parts)["host"],
+                        .port = (*parts)["port"],
+                        .weight = (*parts)["weight"],
+                        .priority = (*parts)["priority"],
+                        .max_connections = (*parts)["max_connections"],
+                        .sni = (*parts)["sni"]});
+  });
 }
 
 }  // namespace millrace::control
