@@ -24,6 +24,9 @@ constexpr std::chrono::seconds kSampleEvery{1};
 constexpr unsigned kSamplesPerSources = 10;  // how often the host's addresses are asked for
 // How long a reload waits for the dataplane's word; a table build of the largest configuration takes a few seconds.
 constexpr std::chrono::seconds kApplyPatience{15};
+// How long a start waits for the first answers of discovery: a dataplane that runs already keeps its backends meanwhile.
+constexpr std::chrono::seconds kFirstAnswersPatience{3};
+constexpr std::chrono::milliseconds kFirstAnswersEvery{5};
 
 const char* admin_text(Admin admin) {
   switch (admin) {
@@ -54,6 +57,7 @@ Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config 
       segment_path_(config.dataplane.segment),
       config_(config),
       started_with_(std::move(config)),
+      discovery_(executor, make_source, [this] { take_found(); }),
       health_(executor, make_probes(executor), [this](const BackendKey&) { publish_soon(); }),
       link_(executor, segment_path_, std::move(lock)),
       sample_timer_(executor),
@@ -63,15 +67,43 @@ Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config 
 
 void Daemon::start() {
   if (const std::optional<std::string> notice = changes_notice(config_)) spdlog::warn("{}", *notice);
-  reconcile_checks();
-  find_new_sources();
-  publish();
+  discovery_.reconcile(config_);
+  if (discovery_.settled())
+    begin();
+  else
+    asio::co_spawn(executor_, await_first_answers(), asio::detached);
+}
+
+asio::awaitable<void> Daemon::await_first_answers() {
+  const auto deadline = std::chrono::steady_clock::now() + kFirstAnswersPatience;
+  asio::steady_timer timer(executor_);
+  while (!discovery_.settled() && std::chrono::steady_clock::now() < deadline) {
+    timer.expires_after(kFirstAnswersEvery);
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (stopped_) co_return;
+  }
+  begin();
+}
+
+void Daemon::begin() {
+  begun_ = true;
+  take_found();
   asio::co_spawn(executor_, link_.run(), asio::detached);
   asio::co_spawn(executor_, sample(), asio::detached);
 }
 
+void Daemon::take_found() {
+  found_pending_ = fallback_.has_value();
+  if (fallback_ || !begun_) return;
+  discovery_.fill(config_, config_);
+  reconcile_checks();
+  find_new_sources();
+  publish();
+}
+
 void Daemon::stop() {
   stopped_ = true;
+  discovery_.stop();
   health_.stop();
   link_.stop();
   sample_timer_.cancel();
@@ -156,6 +188,7 @@ asio::awaitable<ReloadReport> Daemon::put_in_force(config::LoadResult loaded) {
     for (const config::ConfigError& error : loaded.errors) report.errors.push_back(config::format_error(error));
     co_return report;
   }
+  discovery_.fill(*loaded.config, config_);
   fallback_ = std::exchange(config_, std::move(*loaded.config));
   reconcile_checks();
   find_new_sources();
@@ -174,8 +207,10 @@ asio::awaitable<ReloadReport> Daemon::put_in_force(config::LoadResult loaded) {
     link_.resend();
   }
   fallback_.reset();
+  if (report.accepted) discovery_.reconcile(config_);
   overrides_.retain(config_);
   reconcile_checks();
+  if (found_pending_) take_found();
   co_return report;
 }
 

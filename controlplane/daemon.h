@@ -1,6 +1,7 @@
 // daemon.h: millraced without its sockets: holds the configuration, lets health and overrides flow into the desired
 // state, and the desired state into the link.
-// Route:  reload | change_servers | on_change | override_backend > publish > compute_desired_state > DataplaneLink::set_desired
+// Route:  reload | change_servers | take_found | on_change | override_backend > publish > compute_desired_state >
+//         DataplaneLink::set_desired
 // Thread: the event loop.      Tests: tests/unit/control/daemon_test.cpp
 #pragma once
 
@@ -16,6 +17,7 @@
 
 #include "controlplane/config/config.h"
 #include "controlplane/config/server_changes.h"
+#include "controlplane/discovery/discovery_monitor.h"
 #include "controlplane/health/health_monitor.h"
 #include "controlplane/link/bandwidth.h"
 #include "controlplane/link/dataplane_link.h"
@@ -59,8 +61,10 @@ class Daemon {
   const boost::asio::any_io_executor& executor() const { return executor_; }
   const std::string& file() const { return file_; }
   const std::string& segment_path() const { return segment_path_; }
+  // The file's, with the backends that were found for services with a source.
   const config::Config& config() const { return config_; }
   const DesiredState& desired() const { return *desired_; }
+  const DiscoveryMonitor& discovery() const { return discovery_; }
   const HealthMonitor& health() const { return health_; }
   const DataplaneLink& link() const { return link_; }
   const RateSampler& rates() const { return rates_; }
@@ -70,6 +74,9 @@ class Daemon {
   uint64_t uptime_ms() const;
 
  private:
+  boost::asio::awaitable<void> await_first_answers();
+  void begin();
+  void take_found();
   uint64_t publish();
   void publish_soon();
   void reconcile_checks();
@@ -88,6 +95,7 @@ class Daemon {
   config::Config started_with_;
   SourceTable sources_;
   Overrides overrides_;
+  DiscoveryMonitor discovery_;
   HealthMonitor health_;
   DataplaneLink link_;
   RateSampler rates_;
@@ -98,6 +106,8 @@ class Daemon {
   std::shared_ptr<const DesiredState> desired_;
   std::optional<ReloadReport> last_reload_;
   unsigned samples_until_sources_ = 0;
+  bool begun_ = false;          // the first state was published
+  bool found_pending_ = false;  // something was found while another configuration was on its way
   bool publish_pending_ = false;
   bool stopped_ = false;
   uint64_t started_ms_;

@@ -85,6 +85,23 @@ Json backend_row(const Daemon& daemon, const LiveSlots& slots, const std::string
   return view;
 }
 
+// Times of seconds since 1970; what never happened is not there.
+Json discovery_row(const config::DiscoveryConfig& discovery, const DiscoveryStatus* status) {
+  Json view = {{"kind", discovery_kind_name(discovery)}};
+  if (status == nullptr) return view;
+  view["found"] = status->found;
+  view["asked"] = status->asked;
+  view["failed"] = status->failed;
+  view["unbelieved"] = status->unbelieved;
+  if (status->asked_at != 0) view["asked_at"] = status->asked_at;
+  if (status->answered_at != 0) view["answered_at"] = status->answered_at;
+  if (status->failed_at == 0) return view;
+  view["failed_at"] = status->failed_at;
+  view["failing"] = status->fails_in_row != 0;
+  view["failure"] = status->failure;
+  return view;
+}
+
 Json service_row(const Daemon& daemon, const LiveSlots& slots, const DesiredService& service) {
   const auto& services = daemon.config().services;
   const auto config = std::ranges::find(services, service.name, &config::ServiceConfig::name);
@@ -114,6 +131,8 @@ Json service_row(const Daemon& daemon, const LiveSlots& slots, const DesiredServ
                                                     {"source_packet_rate", service.source_packet_rate}};
   for (const auto& [name, rate] : rates)
     if (rate != 0) view[name] = rate;
+  if (config != services.end())
+    view["discovery"] = discovery_row(config->discovery, daemon.discovery().find(service.name));
   Json binds = Json::array();
   for (const Endpoint& bind : service.binds) binds.push_back(format_endpoint(bind));
   view["bind"] = std::move(binds);

@@ -61,6 +61,18 @@ uint64_t dropped_by(const std::vector<WorkerLive>& workers, const Segment& segme
 
 size_t blocked_prefix_count(const DesiredState& state) { return state.blocklist ? state.blocklist->size() : 0; }
 
+// Of services whose backends are not static.
+Json discovery_summary(const Daemon& daemon) {
+  size_t services = 0;
+  size_t failing = 0;
+  for (const config::ServiceConfig& service : daemon.config().services) {
+    const DiscoveryStatus* status = daemon.discovery().find(service.name);
+    services += status != nullptr ? 1 : 0;
+    failing += status != nullptr && status->fails_in_row != 0 ? 1 : 0;
+  }
+  return {{"services", services}, {"failing", failing}};
+}
+
 Json rate_row(const WorkerRate& rate) {
   return {{"rx_packets_per_s", rate.rx_packets},   {"tx_packets_per_s", rate.tx_packets},
           {"rx_bits_per_s", rate.rx_bits},         {"tx_bits_per_s", rate.tx_bits},
@@ -137,6 +149,7 @@ Json status_view(const Daemon& daemon) {
   if (daemon.last_reload()) view["last_reload"] = reload_view(*daemon.last_reload());
   view["services"] = {{"total", daemon.desired().services.size()}, {"up", services_up}};
   view["backends"] = {{"total", backends}, {"up", backends_up}};
+  view["discovery"] = discovery_summary(daemon);
   view["blocklist"] = {{"prefixes", blocked_prefix_count(daemon.desired())}};
   if (segment) add_live(view, daemon, *segment);
   return view;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/config/discovery_config.h"
 #include "controlplane/config/healthcheck.h"
 #include "millrace/addr.h"
 #include "millrace/messages.h"
@@ -134,7 +135,8 @@ struct ServiceConfig : ServiceSettings {
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
   AccessRules access_rules;
   HealthcheckConfig healthcheck;
-  std::vector<BackendConfig> backends;
+  DiscoveryConfig discovery;
+  std::vector<BackendConfig> backends;  // of a static_list; otherwise none after a load, later what was found
 
   bool may_proxy() const { return millrace::may_proxy(mode, syn_proxy); }
   bool takes_source() const { return mode != Mode::nat && mode != Mode::dsr; }  // of a pool

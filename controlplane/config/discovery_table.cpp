@@ -1,87 +1,24 @@
-// discovery_table.cpp: [servers.NAME.discovery] and the backends of a static_list.
-#include <set>
-#include <type_traits>
+// discovery_table.cpp: [servers.NAME.discovery]: a static_list, or where else the backends come from.
+#include <algorithm>
 #include <utility>
 
+#include "controlplane/config/backend_line.h"
+#include "controlplane/config/line_pattern.h"
 #include "controlplane/config/tables.h"
+#include "controlplane/config/url.h"
 #include "millrace/limits.h"
 
 namespace millrace::config {
 
 namespace {
 
-enum class Kind { fixed };
+enum class Kind { fixed, exec, file, json, plaintext, srv, dns };
 
-bool apply_proxy_protocol(std::string_view value, const Text& text, BackendConfig& backend, ErrorList& errors) {
-  if (value == "none" || value == "1" || value == "2") {
-    backend.proxy_protocol = value == "1" ? ProxyProtocol::v1 : value == "2" ? ProxyProtocol::v2 : ProxyProtocol::none;
-    return true;
-  }
-  errors.add(text.origin, quote(value) + " is no version of the PROXY protocol",
-             "write proxy_protocol=1, proxy_protocol=2 or proxy_protocol=none");
-  return false;
-}
-
-// Applies "weight=5", "priority=1", "max_connections=100", "proxy_protocol=2" or "sni=www.example.com"; false after reporting.
-bool apply_option(std::string_view word, const Text& text, BackendConfig& backend, ErrorList& errors) {
-  const size_t equals = word.find('=');
-  const std::string_view name = word.substr(0, equals);
-  const std::string_view value = equals == std::string_view::npos ? "" : word.substr(equals + 1);
-  const auto number = [&](uint32_t max, auto& field) {
-    const std::optional<uint64_t> parsed = parse_decimal(value, max);
-    if (parsed) {
-      field = static_cast<std::remove_reference_t<decltype(field)>>(*parsed);
-      return true;
-    }
-    errors.add(text.origin, quote(word) + " is out of range",
-               "write " + std::string(name) + "=N with N from 0 to " + std::to_string(max));
-    return false;
-  };
-  if (name == "weight") return number(kWeightMax, backend.weight);
-  if (name == "priority") return number(kPriorityMax, backend.priority);
-  if (name == "max_connections") return number(UINT32_MAX, backend.connections_max);
-  if (name == "proxy_protocol") return apply_proxy_protocol(value, text, backend, errors);
-  if (name == "sni") {
-    backend.host = value;
-    if (value.empty()) errors.add(text.origin, quote(word) + " names no server", "write sni=www.example.com");
-    return !value.empty();
-  }
-  const std::string_view nearest =
-      nearest_word(name, {"weight", "priority", "max_connections", "sni", "proxy_protocol"});
-  errors.add(text.origin, quote(word) + " is no option of a backend",
-             nearest.empty() ? "write weight=N, priority=N, max_connections=N, sni=NAME or proxy_protocol=VERSION"
-                             : "did you mean " + std::string(nearest) + "?");
-  return false;
-}
-
-// Reports and returns nullopt when the line is no backend.
-std::optional<BackendConfig> read_backend(const Text& text, ProxyProtocol proxy_protocol, ErrorList& errors) {
-  const std::vector<std::string_view> words = split_words(text.text);
-  if (words.empty()) {
-    errors.add(text.origin, "is empty", "write a backend, such as \"10.0.0.1:80 weight=5\"");
-    return std::nullopt;
-  }
-  Parsed<Endpoint> endpoint = parse_target_endpoint(words[0]);
-  if (!endpoint.value) {
-    errors.add(text.origin, std::move(endpoint.problem), std::move(endpoint.remedy));
-    return std::nullopt;
-  }
-  if (const std::string_view unfit = unicast_problem(endpoint.value->addr); !unfit.empty()) {
-    errors.add(text.origin, quote(words[0]) + " " + std::string(unfit),
-               "write the address that the machine has on the backends' network");
-    return std::nullopt;
-  }
-  BackendConfig backend{.endpoint = *endpoint.value, .proxy_protocol = proxy_protocol};
-  std::set<std::string_view> given;
-  for (const std::string_view word : std::vector(words.begin() + 1, words.end())) {
-    if (!apply_option(word, text, backend, errors)) return std::nullopt;
-    if (!given.insert(word.substr(0, word.find('='))).second) {
-      errors.add(text.origin, quote(word) + " is given twice", "write each option once");
-      return std::nullopt;
-    }
-  }
-  return backend;
-}
+constexpr uint32_t kIntervalMinMs = 100;
+constexpr uint32_t kTimeoutMinMs = 10;
+constexpr uint32_t kTimeoutMaxMs = 5 * 60 * kSecondMs;
+constexpr uint32_t kTimeoutMs = 5 * kSecondMs;
+constexpr size_t kCommandWordMax = 64;
 
 void read_static_list(TableReader& table, ServiceConfig& service, ServiceOrigins& origins) {
   const std::vector<Text> texts = table.read_texts(
@@ -93,35 +30,199 @@ void read_static_list(TableReader& table, ServiceConfig& service, ServiceOrigins
     return;
   }
   for (const Text& text : texts) {
-    if (const std::optional<BackendConfig> backend = read_backend(text, service.proxy_protocol, table.errors())) {
-      service.backends.push_back(*backend);
+    Parsed<BackendConfig> backend = parse_backend(text.text, service.proxy_protocol);
+    if (backend.value) {
+      service.backends.push_back(*backend.value);
       origins.backends.push_back(text.origin);
     } else {
+      table.errors().add(text.origin, std::move(backend.problem), std::move(backend.remedy));
       origins.backends_complete = false;
     }
   }
 }
 
+void read_static(TableReader& table, ServiceConfig& service, ServiceOrigins& origins) {
+  read_static_list(table, service, origins);
+  constexpr char kProblem[] = "has no meaning for a static list, which never changes by itself";
+  for (const char* key : {"interval", "timeout", "failpolicy", "min_backends"})
+    table.refuse(key, kProblem, "remove it");
+}
+
+// What every kind but static has.
+void read_asking(TableReader& table, DiscoveryConfig& discovery) {
+  static constexpr Choice<FailPolicy> kPolicies[] = {{"keeplast", FailPolicy::keep_last},
+                                                     {"setempty", FailPolicy::set_empty}};
+  discovery.interval_ms = table.read_duration_ms("interval", kIntervalMinMs, kWeekMs, true).value_or(0);
+  discovery.timeout_ms = table.read_duration_ms("timeout", kTimeoutMinMs, kTimeoutMaxMs, true).value_or(0);
+  if (discovery.timeout_ms == 0) discovery.timeout_ms = kTimeoutMs;
+  discovery.fail_policy = table.read_choice("failpolicy", kPolicies).value_or(FailPolicy::keep_last);
+  discovery.min_backends =
+      static_cast<uint16_t>(table.read_integer("min_backends", 0, kBackendPerServiceMax).value_or(0));
+}
+
+ExecDiscovery read_exec(TableReader& table) {
+  bool complete = true;
+  ExecDiscovery exec;
+  for (Text& word :
+       table.read_texts("exec_command", "write exec_command = [\"/usr/local/bin/backends\", \"web\"]", complete))
+    exec.command.push_back(std::move(word.text));
+  if (exec.command.size() > kCommandWordMax)
+    table.errors().add(table.origin_of("exec_command"), "has " + std::to_string(exec.command.size()) + " words",
+                       "write at most " + std::to_string(kCommandWordMax) + ", or a script");
+  if (complete && !exec.command.empty() && exec.command.front().empty())
+    table.errors().add(table.origin_of("exec_command"), "names no program", "write the program's path first");
+  return exec;
+}
+
+FileDiscovery read_file(TableReader& table) {
+  if (!table.has("file_path")) table.report_missing("file_path", "write file_path = \"/etc/millrace/web.backends\"");
+  return {table.read_path("file_path").value_or("")};
+}
+
+// A key that must be there; "" after reporting.
+std::string read_needed(TableReader& table, std::string_view key, std::string_view example) {
+  if (!table.has(key)) table.report_missing(key, "write " + std::string(key) + " = \"" + std::string(example) + "\"");
+  const std::optional<Text> text = table.read_text(key);
+  if (text && text->text.empty())
+    table.errors().add(text->origin, "is empty", "write one, like " + std::string(example));
+  return text ? text->text : "";
+}
+
+std::string read_url(TableReader& table, std::string_view key) {
+  const std::string text = read_needed(table, key, "http://registry.example.com/backends");
+  if (text.empty()) return text;
+  Parsed<Url> url = parse_url(text);
+  if (!url.value) table.errors().add(table.origin_of(key), std::move(url.problem), std::move(url.remedy));
+  return text;
+}
+
+JsonDiscovery read_json(TableReader& table) {
+  JsonDiscovery json{.endpoint = read_url(table, "json_endpoint")};
+  const std::pair<const char*, std::string*> patterns[] = {
+      {"json_host_pattern", &json.patterns.host},     {"json_port_pattern", &json.patterns.port},
+      {"json_weight_pattern", &json.patterns.weight}, {"json_priority_pattern", &json.patterns.priority},
+      {"json_sni_pattern", &json.patterns.sni},       {"json_max_connections_pattern", &json.patterns.max_connections}};
+  for (const auto& [key, pattern] : patterns)
+    if (std::optional<Text> text = table.read_text(key); text && !text->text.empty()) *pattern = std::move(text->text);
+  json.ca_path = table.read_path("json_tls_cacert_path").value_or("");
+  return json;
+}
+
+PlaintextDiscovery read_plaintext(TableReader& table) {
+  PlaintextDiscovery plaintext{.endpoint = read_url(table, "plaintext_endpoint")};
+  if (const std::optional<Text> pattern = table.read_text("plaintext_regex_pattern")) {
+    plaintext.pattern = pattern->text;
+    const std::string problem = pattern->text.empty() ? "" : LinePattern::check(pattern->text);
+    if (!problem.empty())
+      table.errors().add(pattern->origin, problem,
+                         "write an expression of PCRE2, such as ^(?P<host>\\S+):(?P<port>\\d+)$");
+  }
+  plaintext.ca_path = table.read_path("plaintext_tls_cacert_path").value_or("");
+  return plaintext;
+}
+
+// "192.0.2.53:53", "[2001:db8::53]:53" or "ns.example.com:53".
+void read_server(TableReader& table, std::string_view key, DnsServer& server) {
+  const std::optional<Text> text = table.read_text(key);
+  if (!text) return;
+  const size_t colon = std::min(text->text.rfind(':'), text->text.size());
+  const std::string port = text->text.substr(std::min(colon + 1, text->text.size()));
+  server.host = text->text.substr(0, colon);
+  if (server.host.size() > 2 && server.host.front() == '[' && server.host.back() == ']')
+    server.host = server.host.substr(1, server.host.size() - 2);
+  server.port = static_cast<uint16_t>(parse_decimal(port, 65535).value_or(0));
+  if (server.host.empty() || server.port == 0)
+    table.errors().add(text->origin, quote(text->text) + " is no server", "write HOST:PORT, such as \"192.0.2.53:53\"");
+}
+
+bool read_is_tcp(TableReader& table, std::string_view key) {
+  static constexpr Choice<bool> kProtocols[] = {{"udp", false}, {"tcp", true}};
+  return table.read_choice(key, kProtocols).value_or(false);
+}
+
+SrvDiscovery read_srv(TableReader& table) {
+  SrvDiscovery srv;
+  read_needed(table, "srv_lookup_server", "192.0.2.53:53");
+  read_server(table, "srv_lookup_server", srv.server);
+  srv.name = read_needed(table, "srv_lookup_pattern", "_http._tcp.example.com.");
+  srv.server.tcp = read_is_tcp(table, "srv_dns_protocol");
+  return srv;
+}
+
+DnsDiscovery read_dns(TableReader& table) {
+  DnsDiscovery dns{.name = read_needed(table, "dns_name", "web.example.com")};
+  if (!table.has("dns_port")) table.report_missing("dns_port", "write dns_port = 80");
+  dns.port = static_cast<uint16_t>(table.read_integer("dns_port", 1, 65535).value_or(0));
+  read_server(table, "dns_lookup_server", dns.server);
+  dns.server.tcp = read_is_tcp(table, "dns_protocol");
+  return dns;
+}
+
+DiscoverySource read_source(TableReader& table, Kind kind) {
+  switch (kind) {
+    case Kind::fixed:
+      break;
+    case Kind::exec:
+      return read_exec(table);
+    case Kind::file:
+      return read_file(table);
+    case Kind::json:
+      return read_json(table);
+    case Kind::plaintext:
+      return read_plaintext(table);
+    case Kind::srv:
+      return read_srv(table);
+    case Kind::dns:
+      return read_dns(table);
+  }
+  return {};
+}
+
+// One error about the kind is enough; its own keys come and go with it.
+void ignore_unknown_kind(TableReader& table) {
+  for (const char* prefix : {"srv_", "docker_", "json_", "exec_", "plaintext_", "consul_", "lxd_", "file_", "dns_"})
+    table.ignore_prefix(prefix);
+  for (const char* key : {"static_list", "interval", "timeout", "failpolicy", "min_backends"}) table.ignore(key);
+}
+
 }  // namespace
 
+const char* discovery_kind_name(const DiscoveryConfig& discovery) {
+  struct Name {
+    const char* operator()(const std::monostate&) { return "static"; }
+    const char* operator()(const ExecDiscovery&) { return "exec"; }
+    const char* operator()(const FileDiscovery&) { return "file"; }
+    const char* operator()(const JsonDiscovery&) { return "json"; }
+    const char* operator()(const PlaintextDiscovery&) { return "plaintext"; }
+    const char* operator()(const SrvDiscovery&) { return "srv"; }
+    const char* operator()(const DnsDiscovery&) { return "dns"; }
+  };
+  return std::visit(Name{}, discovery.source);
+}
+
 void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins) {
-  static constexpr char kLater[] = "use kind = \"static\" with a static_list";
-  static constexpr Choice<Kind> kKinds[] = {{"static", Kind::fixed},          {"srv", std::nullopt, kLater},
-                                            {"docker", std::nullopt, kLater}, {"json", std::nullopt, kLater},
-                                            {"exec", std::nullopt, kLater},   {"plaintext", std::nullopt, kLater},
-                                            {"consul", std::nullopt, kLater}, {"lxd", std::nullopt, kLater}};
+  static constexpr char kLater[] = "use kind = \"exec\" with a script that asks, or kind = \"static\"";
+  static constexpr Choice<Kind> kKinds[] = {{"static", Kind::fixed},
+                                            {"exec", Kind::exec},
+                                            {"file", Kind::file},
+                                            {"json", Kind::json},
+                                            {"plaintext", Kind::plaintext},
+                                            {"srv", Kind::srv},
+                                            {"dns", Kind::dns},
+                                            {"docker", std::nullopt, kLater},
+                                            {"consul", std::nullopt, kLater},
+                                            {"lxd", std::nullopt, kLater}};
   if (!table.has("kind")) table.report_missing("kind", "write kind = \"static\"");
   const std::optional<Kind> kind = table.read_choice("kind", kKinds);
   if (table.has("kind") && !kind) {
-    // One error about the kind is enough; its own keys come and go with it.
     origins.backends_complete = false;
-    for (const char* prefix : {"srv_", "docker_", "json_", "exec_", "plaintext_", "consul_", "lxd_"})
-      table.ignore_prefix(prefix);
-    for (const char* key : {"static_list", "interval", "timeout", "failpolicy"}) table.ignore(key);
+    ignore_unknown_kind(table);
+  } else if (kind.value_or(Kind::fixed) == Kind::fixed) {
+    read_static(table, service, origins);
   } else {
-    read_static_list(table, service, origins);
-    constexpr char kProblem[] = "has no meaning for a static list, which never changes by itself";
-    for (const char* key : {"interval", "timeout", "failpolicy"}) table.refuse(key, kProblem, "remove it");
+    origins.backends_complete = false;  // nothing follows from what is not known yet
+    read_asking(table, service.discovery);
+    service.discovery.source = read_source(table, *kind);
   }
   table.finish();
 }

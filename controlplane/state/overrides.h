@@ -1,5 +1,6 @@
 // overrides.h: what an operator said about a backend by millctl, over what the file says.
-// Holds:  lives in memory, survives a reload as long as the backend stays in the file, ends with the process.
+// Holds:  lives in memory, survives a reload as long as the backend stays in the configuration, ends with the process.
+//         One that discovery loses and finds again between two reloads has it still.
 // Thread: the event loop.      Tests: tests/unit/control/state_test.cpp
 #pragma once
 

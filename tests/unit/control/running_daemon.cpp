@@ -96,6 +96,16 @@ bool RunningDaemon::until(const std::function<bool()>& is_so) {
   return so;
 }
 
+ReloadReport RunningDaemon::reload() {
+  std::optional<ReloadReport> report;
+  with([&] {
+    boost::asio::co_spawn(loop_, daemon->reload(),
+                          [&](std::exception_ptr, std::optional<ReloadReport> result) { report = std::move(result); });
+  });
+  if (!until([&] { return report.has_value(); })) throw std::runtime_error("the reload did not end");
+  return *report;
+}
+
 void RunningDaemon::start_dataplane() {
   with([&] { fake = std::make_unique<FakeDataplane>(dir.path("segment")); });
   if (!until([&] { return daemon->link().status().sync == SyncState::applied; }))

@@ -30,6 +30,8 @@ class RunningDaemon {
   void with(const std::function<void()>& act);
   // with(), until it is so or 20 s have passed.
   bool until(const std::function<bool()>& is_so);
+  // Reads the file again; the report of that.
+  ReloadReport reload();
   // Starts a dataplane and waits until it has the configuration.
   void start_dataplane();
 

@@ -1,0 +1,97 @@
+// discovery_config.h: where a service's backends come from, as a value: [servers.NAME.discovery].
+// Holds:  kind = "static" has no source, its backends stand in ServiceConfig; with every other kind ServiceConfig's
+//         backends are those that were found last.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace millrace::config {
+
+// exec_command: prints lines, a backend each.
+struct ExecDiscovery {
+  std::vector<std::string> command;  // program and arguments, at least the program
+  bool operator==(const ExecDiscovery&) const = default;
+};
+
+// Of JSON objects: where their values stand. Keys divided by dots, [N] for an element of a list: "net.[0].addr".
+struct JsonPatterns {
+  std::string host = "host";
+  std::string port = "port";
+  std::string weight = "weight";
+  std::string priority = "priority";
+  std::string max_connections = "max_connections";
+  std::string sni = "sni";
+  bool operator==(const JsonPatterns&) const = default;
+};
+
+// file_path: lines, or a list of JSON objects where its name ends in .json.
+struct FileDiscovery {
+  std::string path;  // absolute
+  bool operator==(const FileDiscovery&) const = default;
+};
+
+// json_endpoint: a list of JSON objects by HTTP.
+struct JsonDiscovery {
+  std::string endpoint;  // a URL
+  JsonPatterns patterns;
+  std::string ca_path;  // who vouches for an https server; empty: those whom the host trusts
+  bool operator==(const JsonDiscovery&) const = default;
+};
+
+// plaintext_endpoint: lines by HTTP.
+struct PlaintextDiscovery {
+  std::string endpoint;  // a URL
+  std::string pattern;   // a regular expression with groups host, port …; empty: lines of a static_list
+  std::string ca_path;
+  bool operator==(const PlaintextDiscovery&) const = default;
+};
+
+// Whom to ask by DNS.
+struct DnsServer {
+  std::string host;  // an address or a name; empty: this host's own servers
+  uint16_t port = 53;
+  bool tcp = false;
+  bool operator==(const DnsServer&) const = default;
+};
+
+struct SrvDiscovery {
+  DnsServer server;
+  std::string name;
+  bool operator==(const SrvDiscovery&) const = default;
+};
+
+// Every address of a name, with one port.
+struct DnsDiscovery {
+  DnsServer server;
+  std::string name;
+  uint16_t port = 0;
+  bool operator==(const DnsDiscovery&) const = default;
+};
+
+using DiscoverySource = std::variant<std::monostate, ExecDiscovery, FileDiscovery, JsonDiscovery, PlaintextDiscovery,
+                                     SrvDiscovery, DnsDiscovery>;
+
+enum class FailPolicy : uint8_t {
+  keep_last,  // what was found last stays
+  set_empty,  // the service has no backends until there is an answer again
+};
+
+struct DiscoveryConfig {
+  DiscoverySource source;    // monostate: static
+  uint32_t interval_ms = 0;  // between answers; 0: one answer is enough, until the next reload
+  uint32_t timeout_ms = 0;   // of one question
+  FailPolicy fail_policy = FailPolicy::keep_last;
+  // An answer with fewer backends than this, and with fewer than are in force, is not believed; 0: every answer is.
+  uint16_t min_backends = 0;
+
+  bool is_static() const { return std::holds_alternative<std::monostate>(source); }
+  bool operator==(const DiscoveryConfig&) const = default;
+};
+
+// As in the file: "exec".
+const char* discovery_kind_name(const DiscoveryConfig& discovery);
+
+}  // namespace millrace::config

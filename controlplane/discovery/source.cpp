@@ -1,0 +1,37 @@
+#include "controlplane/discovery/source.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "controlplane/discovery/dns_source.h"
+#include "controlplane/discovery/exec_source.h"
+#include "controlplane/discovery/file_source.h"
+#include "controlplane/discovery/http_source.h"
+
+namespace millrace::control {
+
+namespace asio = boost::asio;
+
+asio::awaitable<void> Source::await_change(std::chrono::steady_clock::time_point deadline) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, deadline);
+  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+std::unique_ptr<Source> make_source(const config::DiscoveryConfig& discovery) {
+  struct Maker {
+    std::unique_ptr<Source> operator()(const std::monostate&) { return nullptr; }
+    std::unique_ptr<Source> operator()(const config::ExecDiscovery& exec) { return std::make_unique<ExecSource>(exec); }
+    std::unique_ptr<Source> operator()(const config::FileDiscovery& file) { return std::make_unique<FileSource>(file); }
+    std::unique_ptr<Source> operator()(const config::JsonDiscovery& json) { return std::make_unique<JsonSource>(json); }
+    std::unique_ptr<Source> operator()(const config::PlaintextDiscovery& plaintext) {
+      return std::make_unique<PlaintextSource>(plaintext);
+    }
+    std::unique_ptr<Source> operator()(const config::SrvDiscovery& srv) { return std::make_unique<SrvSource>(srv); }
+    std::unique_ptr<Source> operator()(const config::DnsDiscovery& dns) { return std::make_unique<DnsSource>(dns); }
+  };
+  return std::visit(Maker{}, discovery.source);
+}
+
+}  // namespace millrace::control
