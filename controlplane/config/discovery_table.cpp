@@ -43,9 +43,9 @@ void read_static_list(TableReader& table, ServiceConfig& service, ServiceOrigins
 
 void read_static(TableReader& table, ServiceConfig& service, ServiceOrigins& origins) {
   read_static_list(table, service, origins);
-  constexpr char kProblem[] = "has no meaning for a static list, which never changes by itself";
-  for (const char* key : {"interval", "timeout", "failpolicy", "min_backends"})
-    table.refuse(key, kProblem, "remove it");
+  // gobetween's files have these beside every kind.
+  for (const char* key : {"interval", "timeout", "failpolicy"}) table.ignore(key);
+  table.refuse("min_backends", "has no meaning for a static list, which never changes by itself", "remove it");
 }
 
 // What every kind but static has.

@@ -122,8 +122,7 @@ constexpr Variant kVariants[] = {
     {"srv", "servers.sample.discovery",
      "kind = \"srv\"\ninterval = \"10s\"\nsrv_lookup_server = \"192.0.2.53:53\"\nsrv_lookup_pattern = "
      "\"some.service.\"\n"
-     "srv_dns_protocol = \"udp\"\n",
-     "is not available yet"},
+     "srv_dns_protocol = \"udp\"\n"},
     {"docker", "servers.sample.discovery",
      "kind = \"docker\"\ninterval = \"10s\"\ndocker_endpoint = \"http://192.0.2.1:2375\"\n"
      "docker_container_private_port = 80\ndocker_container_label = \"proxied=true\"\n",
@@ -131,21 +130,17 @@ constexpr Variant kVariants[] = {
     {"json", "servers.sample.discovery",
      "kind = \"json\"\ninterval = \"10s\"\njson_endpoint = \"http://some.url.com\"\njson_host_pattern = \"host\"\n"
      "json_port_pattern = \"port\"\njson_weight_pattern = \"weight\"\njson_priority_pattern = \"priority\"\n"
-     "json_sni_pattern = \"sni\"\njson_max_connections_pattern = \"0\"\n",
-     "is not available yet"},
+     "json_sni_pattern = \"sni\"\njson_max_connections_pattern = \"0\"\n"},
     {"json_by_itself", "servers.sample.discovery",
-     "kind = \"json\"\ninterval = \"10s\"\njson_endpoint = \"http://some.url.com\"\n", "is not available yet"},
+     "kind = \"json\"\ninterval = \"10s\"\njson_endpoint = \"http://some.url.com\"\n"},
     {"exec", "servers.sample.discovery",
-     "kind = \"exec\"\ninterval = \"10s\"\nexec_command = [\"/path/to/script\", \"arg1\", \"arg2\"]\n",
-     "is not available yet"},
+     "kind = \"exec\"\ninterval = \"10s\"\nexec_command = [\"/path/to/script\", \"arg1\", \"arg2\"]\n"},
     {"plaintext", "servers.sample.discovery",
      "kind = \"plaintext\"\ninterval = \"10s\"\nplaintext_endpoint = \"http://some.url.com\"\nplaintext_regex_pattern "
-     "= \"\"\n",
-     "is not available yet"},
+     "= \"\"\n"},
     {"plaintext_setempty", "servers.sample.discovery",
      "kind = \"plaintext\"\nfailpolicy = \"setempty\"\ninterval = \"10s\"\ntimeout = \"5s\"\n"
-     "plaintext_endpoint = \"http://some.url.com\"\n",
-     "is not available yet"},
+     "plaintext_endpoint = \"http://some.url.com\"\n"},
     {"consul", "servers.sample.discovery",
      "kind = \"consul\"\ninterval = \"10s\"\nconsul_host = \"192.0.2.1:8500\"\nconsul_service_name = \"myservice\"\n"
      "consul_service_tag = \"\"\nconsul_service_passing_only = true\nconsul_service_datacenter = \"\"\n"
