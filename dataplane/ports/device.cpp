@@ -4,13 +4,18 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_interrupts.h>
 #include <rte_mbuf.h>
 #include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <limits>
 #include <stdexcept>
+#include <thread>
 
 namespace millrace {
 
@@ -25,12 +30,49 @@ void close_dpdk_port(uint16_t dpdk_port) {
   rte_eth_dev_close(dpdk_port);
 }
 
+std::atomic<unsigned> round_count;
+
+// In DPDK's interrupt thread.
+void count_round(void* handle) {
+  eventfd_t ignored = 0;
+  eventfd_read(rte_intr_fd_get(static_cast<rte_intr_handle*>(handle)), &ignored);
+  round_count.fetch_add(1, std::memory_order_release);
+}
+
+bool wake_interrupts(int fd) {
+  const unsigned before = round_count.load(std::memory_order_acquire);
+  if (eventfd_write(fd, 1) != 0) return false;
+  for (int ms = 0; ms < 1000; ++ms) {
+    if (round_count.load(std::memory_order_acquire) != before) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+// Until DPDK's interrupt thread has dealt with everything that had happened before. When it hears of the second event,
+// the round of the first, which saw all of that, is over. (An alarm would do the same and crash in rte_eal_cleanup, which
+// frees what the thread still looks at.)
+void wait_for_interrupts() {
+  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  rte_intr_handle* handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+  if (handle != nullptr && rte_intr_fd_set(handle, fd) == 0 && rte_intr_type_set(handle, RTE_INTR_HANDLE_EXT) == 0 &&
+      rte_intr_callback_register(handle, count_round, handle) == 0) {
+    if (wake_interrupts(fd)) wake_interrupts(fd);
+    rte_intr_callback_unregister_sync(handle, count_round, handle);
+  }
+  rte_intr_instance_free(handle);
+  close(fd);
+}
+
 }  // namespace
 
 void unplug(Device& device) {
   close_dpdk_port(device.exception_port);
   close_dpdk_port(device.dpdk_port);
   close_dpdk_port(device.inner_port);
+  // The peer of a memif may be a port of ours (in tests). The interrupt thread takes it down now, and it must not be
+  // closed meanwhile: DPDK would free its parts twice.
+  if (device.kind == DeviceKind::memif) wait_for_interrupts();
   device.emulated.reset();
   for (const uint16_t dpdk_port : device.given_up) close_dpdk_port(dpdk_port);
   device.given_up.clear();

@@ -3,9 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <net/if.h>
+#include <rte_log.h>
 #include <rte_ring.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -82,6 +85,25 @@ TEST_F(OpenPorts, Memif_ServerAndClientExchangeFrames) {
   };
   EXPECT_TRUE(exchange(ports[1], ports[0], "over"));
   EXPECT_TRUE(exchange(ports[0], ports[1], "back"));
+}
+
+// DPDK takes the second end down by itself when the first closes.
+TEST_F(OpenPorts, Memif_BothEndsOfOneProcess_AreFreedOnce) {
+  char* said = nullptr;
+  size_t bytes = 0;
+  FILE* log = open_memstream(&said, &bytes);
+  rte_openlog_stream(log);
+  const std::string path = testing::TempDir() + "millrace-ends-" + std::to_string(getpid()) + ".sock";
+  for (int i = 0; i < 10; ++i) {
+    open({wanted("memif", path), wanted("memif", path + ",client")});
+    for (int tries = 0; tries < 200 && !transmit(ports[1], marked_frame("connected")); ++tries)
+      receive(ports[0], is_marked(""), 5);
+    close();
+  }
+  rte_openlog_stream(nullptr);
+  std::fclose(log);
+  EXPECT_STREQ(said, "");
+  std::free(said);
 }
 
 TEST_F(OpenPorts, BadTestPorts_AreRefusedWithTheRightForm) {
