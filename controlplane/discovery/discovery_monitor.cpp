@@ -7,6 +7,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
@@ -89,9 +90,10 @@ struct DiscoveryMonitor::Watch {
   bool stopped = false;
   asio::cancellation_signal cancel;
 
-  void end() {
-    stopped = true;
-    cancel.emit(asio::cancellation_type::terminal);
+  // In the loop: a signal from outside it would be on its way there when its coroutine has ended, and itself with it.
+  static void end(const asio::any_io_executor& executor, const std::shared_ptr<Watch>& watch) {
+    watch->stopped = true;
+    asio::dispatch(executor, [watch] { watch->cancel.emit(asio::cancellation_type::terminal); });
   }
 };
 
@@ -105,7 +107,7 @@ DiscoveryMonitor::DiscoveryMonitor(asio::any_io_executor executor, SourceMaker m
 DiscoveryMonitor::~DiscoveryMonitor() { stop(); }
 
 void DiscoveryMonitor::stop() {
-  for (auto& [service, watch] : watches_) watch->end();
+  for (const auto& [service, watch] : watches_) Watch::end(executor_, watch);
   watches_.clear();
   change_timer_.cancel();
   change_pending_ = false;
@@ -134,9 +136,9 @@ void DiscoveryMonitor::reconcile(const config::Config& config) {
     next.emplace(service.name, watch);
     start(watch);
   }
-  for (auto& [name, watch] : watches_) {
+  for (const auto& [name, watch] : watches_) {
     const auto kept = next.find(name);
-    if (kept == next.end() || kept->second != watch) watch->end();
+    if (kept == next.end() || kept->second != watch) Watch::end(executor_, watch);
   }
   watches_ = std::move(next);
   std::erase_if(refused_, [&](const auto& entry) { return !watches_.contains(entry.first); });

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "controlplane/health/exec_probe.h"
 #include "tests/unit/control/probe_peers.h"
@@ -36,13 +37,20 @@ Asked run(const config::HealthcheckConfig& check, milliseconds timeout = std::ch
 
 bool has_no_child() { return waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD; }
 
-TEST(ExecProbe_run, address_and_port_are_the_last_arguments) {
+// Without the children that other tests' loops killed and had no time to wait for.
+struct ExecProbe_run : testing::Test {
+  ExecProbe_run() {
+    for (int i = 0; i < 1000 && !has_no_child(); ++i) std::this_thread::sleep_for(milliseconds(1));
+  }
+};
+
+TEST_F(ExecProbe_run, address_and_port_are_the_last_arguments) {
   expect_end(run(script("echo $0 $1", "127.0.0.1 8080")), ProbeOutcome::passed,
              R"(its command printed "127.0.0.1 8080\x0a")");
   EXPECT_TRUE(has_no_child());
 }
 
-TEST(ExecProbe_run, outputs_decide_as_in_gobetween) {
+TEST_F(ExecProbe_run, outputs_decide_as_in_gobetween) {
   expect_end(run(script("printf 1", "1", "0")), ProbeOutcome::passed, R"(its command printed "1")");
   expect_end(run(script("printf 0", "1", "0")), ProbeOutcome::failed, R"(its command printed "0")");
   expect_end(run(script("printf maybe", "1", "0")), ProbeOutcome::not_run,
@@ -50,7 +58,7 @@ TEST(ExecProbe_run, outputs_decide_as_in_gobetween) {
   expect_end(run(script("printf 1; exit 3", "1", "0")), ProbeOutcome::failed, "its command ended with exit status 3");
 }
 
-TEST(ExecProbe_run, one_output_or_none) {
+TEST_F(ExecProbe_run, one_output_or_none) {
   EXPECT_EQ(run(script("printf x", "1")).result.outcome, ProbeOutcome::failed);
   EXPECT_EQ(run(script("printf x", "", "0")).result.outcome, ProbeOutcome::passed);
   expect_end(run(script("exit 0")), ProbeOutcome::passed, "its command succeeded");
@@ -58,14 +66,14 @@ TEST(ExecProbe_run, one_output_or_none) {
   expect_end(run(script("kill -SEGV $$")), ProbeOutcome::failed, "its command ended with signal 11");
 }
 
-TEST(ExecProbe_run, no_such_command_says_nothing_about_the_backend) {
+TEST_F(ExecProbe_run, no_such_command_says_nothing_about_the_backend) {
   config::HealthcheckConfig check = script("");
   check.exec.command = {"/nonexistent/check"};
   expect_end(run(check), ProbeOutcome::not_run, "cannot run /nonexistent/check: No such file or directory");
   EXPECT_TRUE(has_no_child());
 }
 
-TEST(ExecProbe_run, the_whole_group_is_killed_at_the_timeout) {
+TEST_F(ExecProbe_run, the_whole_group_is_killed_at_the_timeout) {
   const std::filesystem::path file =
       std::filesystem::temp_directory_path() / ("millrace_exec." + std::to_string(getpid()));
   const Asked asked =
@@ -87,13 +95,13 @@ TEST(ExecProbe_run, the_whole_group_is_killed_at_the_timeout) {
   EXPECT_TRUE(has_no_child()) << "no zombie";
 }
 
-TEST(ExecProbe_run, a_child_left_behind_does_not_hold_the_answer_up) {
+TEST_F(ExecProbe_run, a_child_left_behind_does_not_hold_the_answer_up) {
   const Asked asked = run(script("sleep 60 & printf 1", "1", "0"));
   expect_end(asked, ProbeOutcome::passed, R"(its command printed "1")");
   EXPECT_LT(asked.took, milliseconds(3000));
 }
 
-TEST(ExecProbe_run, output_is_bounded) {
+TEST_F(ExecProbe_run, output_is_bounded) {
   const Asked endless = run(script("yes", "1", "0"), milliseconds(300));
   expect_end(endless, ProbeOutcome::failed, "its command still ran after 300 ms");
   const Asked much = run(script("head -c 1000000 /dev/zero", "1", "0"));
@@ -104,7 +112,7 @@ TEST(ExecProbe_run, output_is_bounded) {
   EXPECT_TRUE(has_no_child());
 }
 
-TEST(ExecProbe_run, inherits_nothing_of_ours) {
+TEST_F(ExecProbe_run, inherits_nothing_of_ours) {
   const int descriptor = dup(STDERR_FILENO);
   std::signal(SIGPIPE, SIG_IGN);
   // ls itself opens 3.
@@ -114,7 +122,7 @@ TEST(ExecProbe_run, inherits_nothing_of_ours) {
   close(descriptor);
 }
 
-TEST(ExecProbe_run, so_many_at_once) {
+TEST_F(ExecProbe_run, so_many_at_once) {
   boost::asio::io_context loop;
   const ProbeMaker make = make_probes(loop.get_executor());
   const std::shared_ptr<Probe> probe = make(script("sleep 0.5"));
