@@ -1,6 +1,6 @@
-// tcp_listener.h: a TCP port of the host's own, for metrics.
+// tcp_listener.h: a TCP port of the host's own, for the API and for metrics.
 // Fails:  with one sentence that names the address and what to do.
-// Thread: the event loop.      Tests: tests/unit/control/metrics_test.cpp
+// Thread: the event loop.      Tests: tests/unit/control/{api_tcp,metrics}_test.cpp
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
