@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // What the rest of the program relies on without looking again.
   for (const ServiceConfig& service : result.config->services) {
     const bool pooled = service.mode != millrace::Mode::nat && service.mode != millrace::Mode::dsr;
-    if (service.name.empty() || service.binds.empty() || service.backends.empty() || service.pool.empty() == pooled ||
+    const bool lacks_backends = service.backends.empty() && service.discovery.is_static();
+    if (service.name.empty() || service.binds.empty() || lacks_backends || service.pool.empty() == pooled ||
         service.client_idle_timeout_ms == 0 || service.backend_idle_timeout_ms == 0 || !proxying_holds(service) ||
         (service.may_proxy() && !result.config->dataplane.proxy))
       std::abort();
