@@ -71,8 +71,40 @@ struct DnsDiscovery {
   bool operator==(const DnsDiscovery&) const = default;
 };
 
-using DiscoverySource = std::variant<std::monostate, ExecDiscovery, FileDiscovery, JsonDiscovery, PlaintextDiscovery,
-                                     SrvDiscovery, DnsDiscovery>;
+// zookeeper_path: its children are backends.
+struct ZookeeperDiscovery {
+  std::vector<std::string> servers;  // "host:port", at least one; hosts of IPv6 in brackets
+  std::string path;                  // absolute, without a slash at its end
+  std::string auth;                  // "user:password" of the scheme digest; empty: none
+  bool operator==(const ZookeeperDiscovery&) const = default;
+};
+
+// etcd_prefix: the keys below it are backends.
+struct EtcdDiscovery {
+  std::vector<std::string> endpoints;  // URLs, at least one, tried in turn
+  std::string prefix;                  // not empty
+  std::string username;                // empty: etcd asks for none
+  std::string password;
+  std::string ca_path;           // who vouches for https endpoints; empty: those whom the host trusts
+  std::string certificate_path;  // what this side shows to them; empty: nothing
+  std::string key_path;
+  bool operator==(const EtcdDiscovery&) const = default;
+};
+
+// kubernetes_service: the endpoints of its EndpointSlices are backends.
+struct KubernetesDiscovery {
+  std::string api_url;         // empty: the API of the cluster in which this host is a pod
+  std::string namespace_name;  // empty: that of the pod
+  std::string service;
+  std::string port;        // a name or a number; empty: the only one
+  std::string token_path;  // read anew when it changes; empty: that of the pod if api_url is empty, too, else none
+  std::string ca_path;     // likewise; those whom the host trusts where it is the last
+  bool operator==(const KubernetesDiscovery&) const = default;
+};
+
+using DiscoverySource =
+    std::variant<std::monostate, ExecDiscovery, FileDiscovery, JsonDiscovery, PlaintextDiscovery, SrvDiscovery,
+                 DnsDiscovery, ZookeeperDiscovery, EtcdDiscovery, KubernetesDiscovery>;
 
 enum class FailPolicy : uint8_t {
   keep_last,  // what was found last stays
@@ -88,6 +120,11 @@ struct DiscoveryConfig {
   uint16_t min_backends = 0;
 
   bool is_static() const { return std::holds_alternative<std::monostate>(source); }
+  // The source itself tells of every change, so that it need not be asked for them.
+  bool is_watched() const {
+    return std::holds_alternative<ZookeeperDiscovery>(source) || std::holds_alternative<EtcdDiscovery>(source) ||
+           std::holds_alternative<KubernetesDiscovery>(source);
+  }
   bool operator==(const DiscoveryConfig&) const = default;
 };
 

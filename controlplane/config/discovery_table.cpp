@@ -196,6 +196,9 @@ const char* discovery_kind_name(const DiscoveryConfig& discovery) {
     const char* operator()(const PlaintextDiscovery&) { return "plaintext"; }
     const char* operator()(const SrvDiscovery&) { return "srv"; }
     const char* operator()(const DnsDiscovery&) { return "dns"; }
+    const char* operator()(const ZookeeperDiscovery&) { return "zookeeper"; }
+    const char* operator()(const EtcdDiscovery&) { return "etcd"; }
+    const char* operator()(const KubernetesDiscovery&) { return "kubernetes"; }
   };
   return std::visit(Name{}, discovery.source);
 }

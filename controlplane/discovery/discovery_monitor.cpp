@@ -119,7 +119,8 @@ void DiscoveryMonitor::reconcile(const config::Config& config) {
     if (service.discovery.is_static()) continue;
     const auto known = watches_.find(service.name);
     const std::shared_ptr<Watch> running = known == watches_.end() ? nullptr : known->second;
-    if (running && running->config == service.discovery && service.discovery.interval_ms != 0) {
+    const bool goes_on = service.discovery.interval_ms != 0 || service.discovery.is_watched();
+    if (running && running->config == service.discovery && goes_on) {
       next.emplace(service.name, running);
       continue;
     }

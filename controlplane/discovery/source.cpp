@@ -30,6 +30,10 @@ std::unique_ptr<Source> make_source(const config::DiscoveryConfig& discovery) {
     }
     std::unique_ptr<Source> operator()(const config::SrvDiscovery& srv) { return std::make_unique<SrvSource>(srv); }
     std::unique_ptr<Source> operator()(const config::DnsDiscovery& dns) { return std::make_unique<DnsSource>(dns); }
+    // No file can name these yet.
+    std::unique_ptr<Source> operator()(const config::ZookeeperDiscovery&) { return nullptr; }
+    std::unique_ptr<Source> operator()(const config::EtcdDiscovery&) { return nullptr; }
+    std::unique_ptr<Source> operator()(const config::KubernetesDiscovery&) { return nullptr; }
   };
   return std::visit(Maker{}, discovery.source);
 }
