@@ -80,7 +80,8 @@ int run(const Options& options) {
   std::unique_ptr<UnixListener> listener;
   std::unique_ptr<TcpListener> api_listener;
   std::unique_ptr<TcpListener> metrics_listener;
-  HttpOptions over_tcp{std::make_shared<const Authority>(api), nullptr, api.cors};
+  HttpOptions over_tcp{std::make_shared<const Authority>(api), nullptr, api.cors,
+                       [](const ApiRequest& request) { return api_routes().writes(request); }};
   if (api.enabled) listener = UnixListener::open(loop.get_executor(), api.socket, problem);
   if (api.bind && problem.empty())
     api_listener = TcpListener::open(loop.get_executor(), *api.bind, "[api] bind", problem);

@@ -32,7 +32,7 @@ Authority::Authority(const config::ApiConfig& config) : cors_(config.cors) {
     keys_.push_back({digest_of("Bearer " + token.token), token.may_write});
 }
 
-std::optional<ApiReply> Authority::refuse(const ApiRequest& request) const {
+std::optional<ApiReply> Authority::refuse(const ApiRequest& request, bool writes) const {
   // A browser names the page that asks wherever the answer could do harm.
   if (!request.origin.empty() && !cors_)
     return error_reply(403, "pages of other origins may not use this API", "[api] cors = true allows it");
@@ -46,8 +46,7 @@ std::optional<ApiReply> Authority::refuse(const ApiRequest& request) const {
     may_write |= same && key.may_write;
   }
   if (!known) return error_reply(401, "this needs a login or a token", "send one of [api.basic_auth] or [[api.token]]");
-  if (request.method != "GET" && !may_write)
-    return error_reply(403, "this token may only read", "use one with role = \"write\"");
+  if (writes && !may_write) return error_reply(403, "this token may only read", "use one with role = \"write\"");
   return std::nullopt;
 }
 

@@ -17,8 +17,9 @@ class Authority {
  public:
   explicit Authority(const config::ApiConfig& config);
 
-  // 401 for who is not known, 403 for who may only read, or who comes from a page of another origin without CORS.
-  std::optional<ApiReply> refuse(const ApiRequest& request) const;
+  // 401 for who is not known, 403 for who may only read where the request `writes`, or who comes from a page of another
+  // origin without CORS.
+  std::optional<ApiReply> refuse(const ApiRequest& request, bool writes) const;
 
  private:
   using Digest = std::array<unsigned char, 32>;

@@ -13,9 +13,11 @@ ApiReply known(Json body, const std::string& name) {
   return error_reply(404, fmt::format("there is no server '{}'", name), "GET /servers lists them");
 }
 
-ApiReply get_dump(const Daemon& daemon, const Target& target) {
-  const auto asked = target.query.find("format");
-  const std::string format = asked == target.query.end() ? "toml" : asked->second;
+}  // namespace
+
+ApiReply get_dump(Daemon& daemon, const Call& call) {
+  const std::string* asked = call.parameter("format");
+  const std::string format = asked == nullptr ? "toml" : *asked;
   const std::shared_ptr<const config::Document> document = daemon.config().document;
   if (!document) return error_reply(404, "this configuration was not read from a text", "ask /v1/services");
   const toml::table root = config::without_secrets(document->root);
@@ -26,29 +28,22 @@ ApiReply get_dump(const Daemon& daemon, const Target& target) {
   return reply;
 }
 
-ApiReply ping() {
+ApiReply get_ping(Daemon&, const Call&) {
   ApiReply reply;
   reply.text = "OK";
   return reply;
 }
 
-}  // namespace
+ApiReply get_info(Daemon& daemon, const Call&) { return {200, gobetween_info(daemon), {}}; }
 
-std::optional<ApiReply> route_gobetween(const Daemon& daemon, const Target& target, const ApiRequest& request) {
-  const std::vector<std::string>& path = target.path;
-  const bool is_root = path.empty() || (path.size() == 1 && path[0].empty());
-  const bool is_servers = !path.empty() && path[0] == "servers" && path.size() <= 3;
-  const bool is_server = is_servers && path.size() == 2;
-  const bool is_stats = is_servers && path.size() == 3 && path[2] == "stats";
-  const bool is_ping = path.size() == 1 && path[0] == "ping";
-  const bool is_dump = path.size() == 1 && path[0] == "dump";
-  if (!is_root && !is_ping && !is_dump && !(is_servers && (path.size() < 3 || is_stats))) return std::nullopt;
-  if (request.method != "GET") return method_reply(request.method, is_server ? "GET, POST, DELETE" : "GET");
-  if (is_root) return ApiReply{200, gobetween_info(daemon), {}};
-  if (is_ping) return ping();
-  if (is_dump) return get_dump(daemon, target);
-  if (path.size() == 1) return ApiReply{200, gobetween_servers(daemon), {}};
-  return known(is_stats ? gobetween_stats(daemon, path[1]) : gobetween_server(daemon, path[1]), path[1]);
+ApiReply get_servers(Daemon& daemon, const Call&) { return {200, gobetween_servers(daemon), {}}; }
+
+ApiReply get_server(Daemon& daemon, const Call& call) {
+  return known(gobetween_server(daemon, call.part("name")), call.part("name"));
+}
+
+ApiReply get_server_stats(Daemon& daemon, const Call& call) {
+  return known(gobetween_stats(daemon, call.part("name")), call.part("name"));
 }
 
 }  // namespace millrace::control

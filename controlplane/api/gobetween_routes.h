@@ -1,17 +1,17 @@
-// gobetween_routes.h: the paths of gobetween's API: /, /ping, /dump, /servers. Where it answers 200 with null for what it does
-// not know, we answer 404.
+// gobetween_routes.h: what is read by gobetween's paths: /, /ping, /dump, /servers. Where it answers 200 with null for what it
+// does not know, we answer 404. What changes servers is in server_routes.h.
 // Thread: the event loop.      Tests: tests/unit/control/gobetween_test.cpp
 #pragma once
 
-#include <optional>
-
-#include "controlplane/api/reply.h"
-#include "controlplane/api/target.h"
-#include "controlplane/daemon.h"
+#include "controlplane/api/route.h"
 
 namespace millrace::control {
 
-// nullopt: the path is none of gobetween's.
-std::optional<ApiReply> route_gobetween(const Daemon& daemon, const Target& target, const ApiRequest& request);
+ApiReply get_info(Daemon& daemon, const Call& call);
+ApiReply get_ping(Daemon& daemon, const Call& call);
+ApiReply get_dump(Daemon& daemon, const Call& call);
+ApiReply get_servers(Daemon& daemon, const Call& call);
+ApiReply get_server(Daemon& daemon, const Call& call);
+ApiReply get_server_stats(Daemon& daemon, const Call& call);
 
 }  // namespace millrace::control

@@ -109,7 +109,11 @@ class Session {
     ApiRequest asked{std::string(request.method_string()), std::string(request.target()), std::move(request.body()),
                      std::string(request[http::field::authorization]), std::string(request[http::field::origin])};
     below().expires_never();
-    std::optional<ApiReply> reply = options_.authority ? options_.authority->refuse(asked) : std::nullopt;
+    std::optional<ApiReply> reply;
+    if (options_.authority) {
+      const bool writes = options_.writes ? options_.writes(asked) : asked.method != "GET";
+      reply = options_.authority->refuse(asked, writes);
+    }
     if (!reply && options_.cors && asked.method == "OPTIONS") reply = ApiReply{204, {}, {}, ""};
     if (!reply) reply = co_await answer(handler_, std::move(asked));
     co_return co_await write(*reply, request.version(), request.keep_alive());

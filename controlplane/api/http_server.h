@@ -30,6 +30,7 @@ struct HttpOptions {
   std::shared_ptr<const Authority> authority;        // null: everybody may do everything
   std::shared_ptr<boost::asio::ssl::context> tls{};  // null: plain
   bool cors = false;
+  std::function<bool(const ApiRequest&)> writes{};  // whether a request may change something; null: unless it is a GET
 };
 
 // TLS 1.2 and 1.3 with the server's files. Null and a sentence in `problem` when they cannot be used.

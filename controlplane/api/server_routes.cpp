@@ -98,24 +98,29 @@ ApiReply as_gobetween(ApiReply reply) {
   return {200, nullptr, {}};
 }
 
-asio::awaitable<std::optional<ApiReply>> route_gobetweens(Daemon& daemon, const std::string& name,
-                                                          const ApiRequest& request) {
-  if (request.method != "POST" && request.method != "DELETE") co_return std::nullopt;
+}  // namespace
+
+asio::awaitable<ApiReply> post_server(Daemon& daemon, const Call& call) {
+  const std::string& name = call.part("name");
   const Turns::Turn turn = co_await daemon.turns().take();
-  ApiReply reply;
-  if (request.method == "DELETE") {
-    reply = co_await remove(daemon, name);
-    co_return as_gobetween(std::move(reply));
-  }
   if (daemon.config().document->has_server(name))
     co_return error_reply(409, fmt::format("there is a server '{}' already", name),
                           fmt::format("DELETE it first, or PUT /v1/services/{}", name));
-  Wanted wanted = read_server(request.body);
-  reply = co_await put(daemon, name, std::move(wanted));
+  Wanted wanted = read_server(call.request.body);
+  ApiReply reply = co_await put(daemon, name, std::move(wanted));
   co_return as_gobetween(std::move(reply));
 }
 
-ApiReply get_service(const Daemon& daemon, const std::string& name) {
+asio::awaitable<ApiReply> delete_server(Daemon& daemon, const Call& call) {
+  const Turns::Turn turn = co_await daemon.turns().take();
+  ApiReply reply = co_await remove(daemon, call.part("name"));
+  co_return as_gobetween(std::move(reply));
+}
+
+ApiReply get_services(Daemon& daemon, const Call&) { return {200, services_view(daemon), {}}; }
+
+ApiReply get_service(Daemon& daemon, const Call& call) {
+  const std::string& name = call.part("service");
   Json view = service_view(daemon, name);
   if (view.is_null()) return no_server(name);
   const config::Document& document = *daemon.config().document;
@@ -124,19 +129,23 @@ ApiReply get_service(const Daemon& daemon, const std::string& name) {
   return {200, std::move(view), {}};
 }
 
-asio::awaitable<ApiReply> route_service(Daemon& daemon, const std::string& name, const ApiRequest& request) {
-  if (request.method == "GET") co_return get_service(daemon, name);
+asio::awaitable<ApiReply> put_service(Daemon& daemon, const Call& call) {
   const Turns::Turn turn = co_await daemon.turns().take();
-  if (request.method == "PUT") {
-    Wanted wanted = read_server(request.body);
-    co_return co_await put(daemon, name, std::move(wanted));
-  }
-  if (request.method == "PATCH") co_return co_await patch(daemon, name, request.body);
-  if (request.method == "DELETE") co_return co_await remove(daemon, name);
-  co_return method_reply(request.method, "GET, PUT, PATCH, DELETE");
+  Wanted wanted = read_server(call.request.body);
+  co_return co_await put(daemon, call.part("service"), std::move(wanted));
 }
 
-ApiReply get_changes(const Daemon& daemon) {
+asio::awaitable<ApiReply> patch_service(Daemon& daemon, const Call& call) {
+  const Turns::Turn turn = co_await daemon.turns().take();
+  co_return co_await patch(daemon, call.part("service"), call.request.body);
+}
+
+asio::awaitable<ApiReply> delete_service(Daemon& daemon, const Call& call) {
+  const Turns::Turn turn = co_await daemon.turns().take();
+  co_return co_await remove(daemon, call.part("service"));
+}
+
+ApiReply get_changes(Daemon& daemon, const Call&) {
   Json changed = Json::array();
   Json removed = Json::array();
   for (const auto& [name, server] : daemon.config().document->changes.servers)
@@ -147,25 +156,11 @@ ApiReply get_changes(const Daemon& daemon) {
       {}};
 }
 
-asio::awaitable<ApiReply> route_changes(Daemon& daemon, const ApiRequest& request) {
-  if (request.method == "GET") co_return get_changes(daemon);
-  if (request.method != "DELETE") co_return method_reply(request.method, "GET, DELETE");
+asio::awaitable<ApiReply> delete_changes(Daemon& daemon, const Call&) {
   const Turns::Turn turn = co_await daemon.turns().take();
   config::ServerChanges none;
   std::string what = "servers are those of the file again";
   co_return co_await apply(daemon, std::move(none), std::move(what));
-}
-
-}  // namespace
-
-asio::awaitable<std::optional<ApiReply>> route_servers(Daemon& daemon, const Target& target,
-                                                       const ApiRequest& request) {
-  const std::vector<std::string>& path = target.path;
-  if (path.size() == 2 && path[0] == "servers") co_return co_await route_gobetweens(daemon, path[1], request);
-  if (path.size() == 2 && path[0] == "v1" && path[1] == "changes") co_return co_await route_changes(daemon, request);
-  if (path.size() == 3 && path[0] == "v1" && path[1] == "services")
-    co_return co_await route_service(daemon, path[2], request);
-  co_return std::nullopt;
 }
 
 }  // namespace millrace::control

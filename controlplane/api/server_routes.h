@@ -6,16 +6,21 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <optional>
 
-#include "controlplane/api/reply.h"
-#include "controlplane/api/target.h"
-#include "controlplane/daemon.h"
+#include "controlplane/api/route.h"
 
 namespace millrace::control {
 
-// nullopt: a path or a method of others.
-boost::asio::awaitable<std::optional<ApiReply>> route_servers(Daemon& daemon, const Target& target,
-                                                              const ApiRequest& request);
+boost::asio::awaitable<ApiReply> post_server(Daemon& daemon, const Call& call);
+boost::asio::awaitable<ApiReply> delete_server(Daemon& daemon, const Call& call);
+
+ApiReply get_services(Daemon& daemon, const Call& call);
+ApiReply get_service(Daemon& daemon, const Call& call);
+boost::asio::awaitable<ApiReply> put_service(Daemon& daemon, const Call& call);
+boost::asio::awaitable<ApiReply> patch_service(Daemon& daemon, const Call& call);
+boost::asio::awaitable<ApiReply> delete_service(Daemon& daemon, const Call& call);
+
+ApiReply get_changes(Daemon& daemon, const Call& call);
+boost::asio::awaitable<ApiReply> delete_changes(Daemon& daemon, const Call& call);
 
 }  // namespace millrace::control
