@@ -8,7 +8,7 @@ namespace {
 // The URL was checked when the file was read.
 HttpRequest request_for(const std::string& endpoint, const std::string& ca_path) {
   return {.url = config::parse_url(endpoint).value.value_or(config::Url{}),
-          .ca_path = ca_path,
+          .tls = {.ca_path = ca_path},
           .body_bytes_max = kAnswerBytesMax};
 }
 
