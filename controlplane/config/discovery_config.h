@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "controlplane/config/client_tls.h"
+
 namespace millrace::config {
 
 // exec_command: prints lines, a backend each.
@@ -102,9 +104,58 @@ struct KubernetesDiscovery {
   bool operator==(const KubernetesDiscovery&) const = default;
 };
 
-using DiscoverySource =
-    std::variant<std::monostate, ExecDiscovery, FileDiscovery, JsonDiscovery, PlaintextDiscovery, SrvDiscovery,
-                 DnsDiscovery, ZookeeperDiscovery, EtcdDiscovery, KubernetesDiscovery>;
+// consul_*: the instances of a service, as Consul's health API knows them.
+struct ConsulDiscovery {
+  std::string endpoint;  // a URL, with the user and password of basic authentication
+  ClientTls tls;
+  std::string service;
+  std::vector<std::string> tags;  // an instance has all of them
+  bool passing_only = false;
+  std::string datacenter;  // empty: the agent's own
+  std::string acl_token;
+  bool operator==(const ConsulDiscovery&) const = default;
+};
+
+// Where an API of this host or another one is: a UNIX socket, or a URL.
+struct ApiEndpoint {
+  std::string unix_path;
+  std::string url;
+  ClientTls tls;
+  bool operator==(const ApiEndpoint&) const = default;
+};
+
+// docker_*: the ports that running containers publish.
+struct DockerDiscovery {
+  ApiEndpoint endpoint;
+  std::string label;  // "name" or "name=value"; empty: every container
+  uint16_t private_port = 0;
+  bool udp = false;          // as the service
+  std::string host_env_var;  // a variable of the container that names its address; empty: none
+  bool operator==(const DockerDiscovery&) const = default;
+};
+
+// lxd_*: running containers by their addresses.
+struct LxdDiscovery {
+  // Over https: tls.cert_path and tls.key_path always; tls.pin_path is where the server's certificate stands, if it does.
+  ApiEndpoint endpoint;
+  bool generate_client_cert = false;  // where there is none at tls.cert_path
+  bool accept_server_cert = false;    // where there is none at tls.pin_path: the first that the server shows
+  std::string remote_password;        // with it a server that does not know this client begins to trust it
+  std::string label_key;              // empty: every container
+  std::string label_value;            // empty: every value
+  uint16_t port = 0;                  // 0: only by port_key
+  // Keys of a container's configuration; empty: none.
+  std::string port_key;
+  std::string interface_key;
+  std::string sni_key;
+  std::string interface;  // without interface_key, or where a container has no such key
+  bool ipv6 = false;
+  bool operator==(const LxdDiscovery&) const = default;
+};
+
+using DiscoverySource = std::variant<std::monostate, ExecDiscovery, FileDiscovery, JsonDiscovery, PlaintextDiscovery,
+                                     SrvDiscovery, DnsDiscovery, ZookeeperDiscovery, EtcdDiscovery, KubernetesDiscovery,
+                                     ConsulDiscovery, DockerDiscovery, LxdDiscovery>;
 
 enum class FailPolicy : uint8_t {
   keep_last,  // what was found last stays

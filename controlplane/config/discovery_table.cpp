@@ -199,6 +199,9 @@ const char* discovery_kind_name(const DiscoveryConfig& discovery) {
     const char* operator()(const ZookeeperDiscovery&) { return "zookeeper"; }
     const char* operator()(const EtcdDiscovery&) { return "etcd"; }
     const char* operator()(const KubernetesDiscovery&) { return "kubernetes"; }
+    const char* operator()(const ConsulDiscovery&) { return "consul"; }
+    const char* operator()(const DockerDiscovery&) { return "docker"; }
+    const char* operator()(const LxdDiscovery&) { return "lxd"; }
   };
   return std::visit(Name{}, discovery.source);
 }

@@ -34,6 +34,9 @@ std::unique_ptr<Source> make_source(const config::DiscoveryConfig& discovery) {
     std::unique_ptr<Source> operator()(const config::ZookeeperDiscovery&) { return nullptr; }
     std::unique_ptr<Source> operator()(const config::EtcdDiscovery&) { return nullptr; }
     std::unique_ptr<Source> operator()(const config::KubernetesDiscovery&) { return nullptr; }
+    std::unique_ptr<Source> operator()(const config::ConsulDiscovery&) { return nullptr; }
+    std::unique_ptr<Source> operator()(const config::DockerDiscovery&) { return nullptr; }
+    std::unique_ptr<Source> operator()(const config::LxdDiscovery&) { return nullptr; }
   };
   return std::visit(Maker{}, discovery.source);
 }
