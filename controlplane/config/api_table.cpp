@@ -94,6 +94,8 @@ void read_api_table(TableReader& table, ApiConfig& api) {
   api.enabled = table.read_bool("enabled").value_or(api.enabled);
   api.socket = table.read_path("socket").value_or(api.socket);
   api.changes_file = table.read_path("changes_file").value_or(api.changes_file);
+  api.history_dir = table.read_path("history_dir").value_or(api.history_dir);
+  api.watch_file = table.read_bool("watch_file").value_or(api.watch_file);
   constexpr size_t kSocketPathMax = 107;  // sockaddr_un.sun_path and its NUL
   if (api.socket.size() > kSocketPathMax)
     table.errors().add(table.origin_of("socket"), "the path has " + std::to_string(api.socket.size()) + " bytes",

@@ -148,6 +148,8 @@ struct ApiConfig {
   bool enabled = true;                        // false: no socket, millctl cannot connect
   std::string socket = "/run/millrace.sock";  // REST for millctl
   std::string changes_file;                   // keeps what REST changed; by default FILE.changes
+  std::string history_dir;                    // keeps what was in force; by default FILE.history
+  bool watch_file = false;                    // reloads when the file changes
 
   struct BasicAuth {
     std::string login;

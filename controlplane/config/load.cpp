@@ -1,5 +1,6 @@
 // load.cpp: from a file in TOML or JSON to a checked Config.
 // Route:  load_config > parse_config > replace_variables > read_toml | read_json > read_*_table > validate_draft
+#include <cctype>
 #include <cstdlib>
 
 #include "controlplane/config/document.h"
@@ -15,6 +16,18 @@ namespace {
 
 LoadResult refuse_file(const std::string& path, std::string problem, std::string remedy) {
   return {std::nullopt, {{path, 0, 0, "", std::move(problem), std::move(remedy)}}};
+}
+
+// Where what belongs to a configuration is kept: beside its file. One from elsewhere ("consul://host/key") has a place of its
+// own where daemons keep things.
+std::string kept_at(const std::string& name, const char* suffix) {
+  if (name.find("://") == std::string::npos) return name + suffix;
+  std::string flat;
+  for (const char c : name) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_';
+    if (plain || !flat.ends_with('-')) flat.push_back(plain ? c : '-');
+  }
+  return "/var/lib/millrace/" + flat + suffix;
 }
 
 void read_root(TableReader& root, Draft& draft) {
@@ -84,7 +97,8 @@ LoadResult parse_config(const std::string& text, const std::string& name, const 
   ErrorList errors(name);
   Draft draft;
   draft.config.file = name;
-  draft.config.api.changes_file = name + ".changes";
+  draft.config.api.changes_file = kept_at(name, ".changes");
+  draft.config.api.history_dir = kept_at(name, ".history");
   const std::string whole = replace_variables(
       text, [](const std::string& variable) { return std::getenv(variable.c_str()); }, errors);
   if (!errors.empty()) return {std::nullopt, errors.take()};
