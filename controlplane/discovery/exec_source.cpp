@@ -6,7 +6,8 @@
 namespace millrace::control {
 
 boost::asio::awaitable<Answer> ExecSource::ask(std::chrono::milliseconds timeout) {
-  const ChildResult result = co_await run_child(config_.command, timeout, kAnswerBytesMax);
+  const ChildLimits limits{.timeout = timeout, .output_bytes_max = kAnswerBytesMax};
+  const ChildResult result = co_await run_child(config_.command, limits);
   if (!result.succeeded()) co_return Answer::failed(config_.command.front() + ": " + describe(result, timeout));
   co_return parse_lines(result.output);
 }

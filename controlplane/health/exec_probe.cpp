@@ -2,16 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/this_coro.hpp>
-
 #include "controlplane/config/error_text.h"
-#include "controlplane/health/child_process.h"
-#include "controlplane/health/deadline.h"
 
 namespace millrace::control {
 namespace {
-
-namespace asio = boost::asio;
 
 class Counted {
  public:
@@ -33,35 +27,34 @@ bool is_output(std::string_view printed, std::string_view expected) {
 
 }  // namespace
 
-ProbeResult ExecProbe::judge(const ChildProcess& child) const {
-  if (!child.succeeded()) return {ProbeOutcome::failed, "its command ended with " + child.ending()};
+ProbeResult ExecProbe::judge(const ChildResult& child, std::chrono::milliseconds timeout) const {
+  if (!child.succeeded()) {
+    const bool ran = child.end != ChildResult::End::not_started;
+    return {ran ? ProbeOutcome::failed : ProbeOutcome::not_run,
+            check_.command.front() + ": " + describe(child, timeout)};
+  }
   if (check_.positive_output.empty() && check_.negative_output.empty())
     return {ProbeOutcome::passed, "its command succeeded"};
-  std::string cause = fmt::format("its command printed {}", config::quote(child.output()));
-  if (child.output_cut()) return {ProbeOutcome::not_run, cause + " and much more"};
-  if (is_output(child.output(), check_.positive_output)) return {ProbeOutcome::passed, std::move(cause)};
-  if (is_output(child.output(), check_.negative_output)) return {ProbeOutcome::failed, std::move(cause)};
+  std::string cause = fmt::format("its command printed {}", config::quote(child.output));
+  if (child.output_cut) return {ProbeOutcome::not_run, cause + " and much more"};
+  if (is_output(child.output, check_.positive_output)) return {ProbeOutcome::passed, std::move(cause)};
+  if (is_output(child.output, check_.negative_output)) return {ProbeOutcome::failed, std::move(cause)};
   // Of the two that it may print only one is known.
   if (check_.negative_output.empty()) return {ProbeOutcome::failed, std::move(cause)};
   if (check_.positive_output.empty()) return {ProbeOutcome::passed, std::move(cause)};
   return {ProbeOutcome::not_run, cause + ", which is neither of the expected outputs"};
 }
 
-asio::awaitable<ProbeResult> ExecProbe::run(Endpoint endpoint, std::chrono::milliseconds timeout) {
+boost::asio::awaitable<ProbeResult> ExecProbe::run(Endpoint endpoint, std::chrono::milliseconds timeout) {
   if (*running_ >= kCommandsMax)
     co_return ProbeResult{ProbeOutcome::not_run, fmt::format("{} commands of health checks run already", *running_)};
-  const auto executor = co_await asio::this_coro::executor;
   std::vector<std::string> command = check_.command;
   command.push_back(format_ip(endpoint.addr));
   command.push_back(std::to_string(endpoint.port.host()));
   const Counted counted(*running_);
-  std::string problem;
-  const std::shared_ptr<ChildProcess> child = ChildProcess::start(executor, command, problem);
-  if (!child) co_return ProbeResult{ProbeOutcome::not_run, std::move(problem)};
-  const Deadline deadline(executor, timeout, [&child] { child->stop_waiting(); });
-  if (co_await ChildProcess::wait(child)) co_return judge(*child);
-  ChildProcess::kill(child);
-  co_return ProbeResult{ProbeOutcome::failed, fmt::format("its command still ran after {} ms", timeout.count())};
+  const ChildLimits limits{.timeout = timeout, .output_bytes_max = kOutputBytesMax, .cut_output = true};
+  const ChildResult child = co_await run_child(std::move(command), limits);
+  co_return judge(child, timeout);
 }
 
 }  // namespace millrace::control

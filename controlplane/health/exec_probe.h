@@ -1,16 +1,16 @@
 // exec_probe.h: kind = "exec": runs a command with the backend's address and port as its last arguments.
-// Bound:  kCommandsMax at once for all backends; what comes on top is not run.
+// Bound:  kCommandsMax at once for all backends, what comes on top is not run; kOutputBytesMax of what one prints.
 // Tests:  tests/unit/control/health_exec_test.cpp
 #pragma once
 
 #include "controlplane/health/probe.h"
+#include "controlplane/process/child_process.h"
 
 namespace millrace::control {
 
-class ChildProcess;
-
 // Each is a process of this host.
 inline constexpr unsigned kCommandsMax = 256;
+inline constexpr size_t kOutputBytesMax = 4096;
 
 class ExecProbe final : public Probe {
  public:
@@ -20,7 +20,7 @@ class ExecProbe final : public Probe {
   boost::asio::awaitable<ProbeResult> run(Endpoint endpoint, std::chrono::milliseconds timeout) override;
 
  private:
-  ProbeResult judge(const ChildProcess& child) const;
+  ProbeResult judge(const ChildResult& child, std::chrono::milliseconds timeout) const;
 
   config::ExecCheck check_;
   std::shared_ptr<unsigned> running_;

@@ -22,6 +22,8 @@
 #include <cstring>
 #include <utility>
 
+#include "controlplane/config/error_text.h"
+
 // The header of glibc 2.36 does not say so itself.
 extern "C" {
 #include <sys/pidfd.h>
@@ -35,6 +37,7 @@ using namespace asio::experimental::awaitable_operators;
 
 constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr size_t kReadBytes = 16 * 1024;
+constexpr size_t kPipeBytes = 64 * 1024;  // as Linux makes them
 
 struct Pipe {
   int read = -1;
@@ -132,29 +135,31 @@ int start(Child& child, const std::vector<std::string>& argv) {
   return 0;
 }
 
-// Takes what is there. False: no more will come, or `max_bytes` are there and more came.
-bool read_ready(asio::posix::stream_descriptor& from, std::string& text, size_t max_bytes, bool& too_long) {
+// Takes what a pipe holds; more may come meanwhile. False: no more will come, or more than `bytes_max` came and `cut` does
+// not allow that.
+bool read_ready(asio::posix::stream_descriptor& from, std::string& text, size_t bytes_max, bool cut, bool& too_long) {
   std::array<char, kReadBytes> part;
-  while (true) {
+  for (size_t taken = 0; taken < kPipeBytes;) {
     boost::system::error_code error;
     const size_t bytes = from.read_some(asio::buffer(part), error);
     if (error == asio::error::would_block) return true;
     if (error) return false;
-    const size_t room = max_bytes - text.size();
+    taken += bytes;
+    const size_t room = bytes_max - text.size();
     text.append(part.data(), std::min(bytes, room));
-    if (bytes > room) {
-      too_long = true;
-      return false;
-    }
+    too_long = too_long || bytes > room;
+    if (too_long && !cut) return false;
   }
+  return true;
 }
 
-asio::awaitable<void> read_output(Child& child, ChildResult& result, size_t max_bytes) {
+asio::awaitable<void> read_output(Child& child, ChildResult& result, const ChildLimits& limits) {
   while (!child.ended) {
     const auto [error] = co_await child.out.async_wait(asio::posix::stream_descriptor::wait_read, kQuietly);
-    if (error || !read_ready(child.out, result.output, max_bytes, child.too_long)) break;
+    if (error || !read_ready(child.out, result.output, limits.output_bytes_max, limits.cut_output, child.too_long))
+      break;
   }
-  if (child.too_long && !child.ended) child.kill_group();
+  if (child.too_long && !limits.cut_output && !child.ended) child.kill_group();
 }
 
 // What is behind the first bytes is read too, so that the program never waits for us, and forgotten.
@@ -167,13 +172,13 @@ asio::awaitable<void> read_complaint(Child& child, ChildResult& result) {
   }
 }
 
-asio::awaitable<void> await_exit(Child& child, ChildResult& result, size_t max_bytes) {
+asio::awaitable<void> await_exit(Child& child, ChildResult& result, const ChildLimits& limits) {
   const auto [error] = co_await child.exit.async_wait(asio::posix::stream_descriptor::wait_read, kQuietly);
   if (error) co_return;
   child.reap();
-  if (!child.too_long) read_ready(child.out, result.output, max_bytes, child.too_long);
-  bool cut = false;
-  read_ready(child.err, result.complaint, kComplaintBytesMax, cut);
+  read_ready(child.out, result.output, limits.output_bytes_max, limits.cut_output, child.too_long);
+  bool complaint_cut = false;
+  read_ready(child.err, result.complaint, kComplaintBytesMax, true, complaint_cut);
   // What left the group may hold the pipes open.
   child.out.cancel();
   child.err.cancel();
@@ -185,11 +190,12 @@ asio::awaitable<void> reap_later(pid_t pid, asio::posix::stream_descriptor exit)
   waitpid(pid, nullptr, WNOHANG);
 }
 
-void judge(const Child& child, ChildResult& result) {
+void judge(const Child& child, ChildResult& result, const ChildLimits& limits) {
   using End = ChildResult::End;
+  result.output_cut = child.too_long;
   if (child.timed_out)
     result.end = End::timed_out;
-  else if (child.too_long)
+  else if (child.too_long && !limits.cut_output)
     result.end = End::output_too_long;
   else
     result.end = WIFEXITED(child.status) ? End::exited : End::killed;
@@ -201,7 +207,7 @@ void judge(const Child& child, ChildResult& result) {
 
 std::string describe(const ChildResult& result, std::chrono::milliseconds timeout) {
   using End = ChildResult::End;
-  const std::string more = result.complaint.empty() ? "" : ": " + result.complaint;
+  const std::string more = result.complaint.empty() ? "" : ": " + config::escape(result.complaint);
   switch (result.end) {
     case End::exited:
       return fmt::format("exit status {}{}", result.code, more);
@@ -217,8 +223,7 @@ std::string describe(const ChildResult& result, std::chrono::milliseconds timeou
   return "unknown";
 }
 
-asio::awaitable<ChildResult> run_child(std::vector<std::string> argv, std::chrono::milliseconds timeout,
-                                       size_t max_output_bytes) {
+asio::awaitable<ChildResult> run_child(std::vector<std::string> argv, ChildLimits limits) {
   const auto executor = co_await asio::this_coro::executor;
   ChildResult result;
   Child child(executor);
@@ -226,17 +231,17 @@ asio::awaitable<ChildResult> run_child(std::vector<std::string> argv, std::chron
     result.code = error;
     co_return result;
   }
-  asio::steady_timer deadline(executor, timeout);
-  const auto first = co_await ((read_output(child, result, max_output_bytes) && read_complaint(child, result) &&
-                                await_exit(child, result, max_output_bytes)) ||
-                               deadline.async_wait(kQuietly));
+  asio::steady_timer deadline(executor, limits.timeout);
+  const auto first = co_await (
+      (read_output(child, result, limits) && read_complaint(child, result) && await_exit(child, result, limits)) ||
+      deadline.async_wait(kQuietly));
   if (first.index() == 1 && !child.ended) {
     child.timed_out = true;
     child.kill_group();
     child.ended = true;
     asio::co_spawn(executor, reap_later(child.pid, std::move(child.exit)), asio::detached);
   }
-  judge(child, result);
+  judge(child, result, limits);
   co_return result;
 }
 

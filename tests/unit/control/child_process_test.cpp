@@ -27,7 +27,7 @@ Ran run(std::vector<std::string> argv, milliseconds timeout = milliseconds(5000)
   asio::io_context loop;
   Ran ran;
   const auto start = std::chrono::steady_clock::now();
-  asio::co_spawn(loop, run_child(std::move(argv), timeout, max_bytes),
+  asio::co_spawn(loop, run_child(std::move(argv), {.timeout = timeout, .output_bytes_max = max_bytes}),
                  [&](std::exception_ptr error, ChildResult result) {
                    EXPECT_FALSE(error);
                    ran.result = std::move(result);
@@ -152,7 +152,8 @@ TEST(run_child, broken_pipes_end_the_program_although_millraced_ignores_them) {
 TEST(run_child, loop_that_ends_takes_the_program_along) {
   {
     asio::io_context loop;
-    asio::co_spawn(loop, run_child({"sleep", "600"}, milliseconds(60'000), 10), [](auto...) {});
+    asio::co_spawn(loop, run_child({"sleep", "600"}, {.timeout = milliseconds(60'000), .output_bytes_max = 10}),
+                   [](auto...) {});
     loop.poll();
     siginfo_t info{};
     EXPECT_EQ(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), 0) << "it runs";

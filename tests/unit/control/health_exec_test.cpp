@@ -55,21 +55,23 @@ TEST_F(ExecProbe_run, outputs_decide_as_in_gobetween) {
   expect_end(run(script("printf 0", "1", "0")), ProbeOutcome::failed, R"(its command printed "0")");
   expect_end(run(script("printf maybe", "1", "0")), ProbeOutcome::not_run,
              R"(its command printed "maybe", which is neither of the expected outputs)");
-  expect_end(run(script("printf 1; exit 3", "1", "0")), ProbeOutcome::failed, "its command ended with exit status 3");
+  expect_end(run(script("printf 1; exit 3", "1", "0")), ProbeOutcome::failed, "sh: exit status 3");
+  expect_end(run(script("printf 'no\\033[31m host' >&2; exit 3")), ProbeOutcome::failed,
+             R"(sh: exit status 3: no\x1b[31m host)");
 }
 
 TEST_F(ExecProbe_run, one_output_or_none) {
   EXPECT_EQ(run(script("printf x", "1")).result.outcome, ProbeOutcome::failed);
   EXPECT_EQ(run(script("printf x", "", "0")).result.outcome, ProbeOutcome::passed);
   expect_end(run(script("exit 0")), ProbeOutcome::passed, "its command succeeded");
-  expect_end(run(script("exit 1")), ProbeOutcome::failed, "its command ended with exit status 1");
-  expect_end(run(script("kill -SEGV $$")), ProbeOutcome::failed, "its command ended with signal 11");
+  expect_end(run(script("exit 1")), ProbeOutcome::failed, "sh: exit status 1");
+  expect_end(run(script("kill -SEGV $$")), ProbeOutcome::failed, "sh: ended by signal 11 (Segmentation fault)");
 }
 
 TEST_F(ExecProbe_run, no_such_command_says_nothing_about_the_backend) {
   config::HealthcheckConfig check = script("");
   check.exec.command = {"/nonexistent/check"};
-  expect_end(run(check), ProbeOutcome::not_run, "cannot run /nonexistent/check: No such file or directory");
+  expect_end(run(check), ProbeOutcome::not_run, "/nonexistent/check: not started: No such file or directory");
   EXPECT_TRUE(has_no_child());
 }
 
@@ -78,7 +80,7 @@ TEST_F(ExecProbe_run, the_whole_group_is_killed_at_the_timeout) {
       std::filesystem::temp_directory_path() / ("millrace_exec." + std::to_string(getpid()));
   const Asked asked =
       run(script("trap '' TERM; sleep 60 & echo $! > " + file.string() + "; sleep 60"), milliseconds(300));
-  expect_end(asked, ProbeOutcome::failed, "its command still ran after 300 ms");
+  expect_end(asked, ProbeOutcome::failed, "sh: no end within 300 ms");
   EXPECT_LT(asked.took, milliseconds(2000));
   pid_t grandchild = 0;
   std::ifstream(file) >> grandchild;
@@ -103,7 +105,7 @@ TEST_F(ExecProbe_run, a_child_left_behind_does_not_hold_the_answer_up) {
 
 TEST_F(ExecProbe_run, output_is_bounded) {
   const Asked endless = run(script("yes", "1", "0"), milliseconds(300));
-  expect_end(endless, ProbeOutcome::failed, "its command still ran after 300 ms");
+  expect_end(endless, ProbeOutcome::failed, "sh: no end within 300 ms");
   const Asked much = run(script("head -c 1000000 /dev/zero", "1", "0"));
   EXPECT_EQ(much.result.outcome, ProbeOutcome::not_run);
   EXPECT_THAT(much.result.cause, testing::EndsWith("and much more"));
@@ -118,7 +120,7 @@ TEST_F(ExecProbe_run, inherits_nothing_of_ours) {
   // ls itself opens 3.
   expect_end(run(script("ls /proc/self/fd | tr '\\n' ' '", "0 1 2 3 ")), ProbeOutcome::passed,
              R"(its command printed "0 1 2 3 ")");
-  expect_end(run(script("kill -PIPE $$")), ProbeOutcome::failed, "its command ended with signal 13");
+  expect_end(run(script("kill -PIPE $$")), ProbeOutcome::failed, "sh: ended by signal 13 (Broken pipe)");
   close(descriptor);
 }
 

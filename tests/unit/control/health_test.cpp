@@ -253,7 +253,7 @@ TEST(HealthMonitor, what_cannot_be_asked_is_said_once) {
   m.loop.run_for(milliseconds(150));
   EXPECT_EQ(log.text(),
             "[warning] backend " + format_key(key) +
-                " cannot be checked: cannot run /nonexistent/check: No such file or directory (it stays up)\n");
+                " cannot be checked: /nonexistent/check: not started: No such file or directory (it stays up)\n");
   EXPECT_EQ(m.monitor.table().at(key), Health::up);
 }
 
