@@ -2,6 +2,8 @@
 
 #include <re2/re2.h>
 
+#include <vector>
+
 namespace millrace::config {
 
 BytePattern::Compiled BytePattern::compile(std::string_view text) {
@@ -22,6 +24,23 @@ BytePattern::Compiled BytePattern::compile(std::string_view text) {
 
 bool BytePattern::matches(std::string_view bytes) const {
   return regexp_ != nullptr && RE2::PartialMatch(re2::StringPiece(bytes.data(), bytes.size()), *regexp_);
+}
+
+bool BytePattern::has_group(const std::string& name) const {
+  return regexp_ != nullptr && regexp_->NamedCapturingGroups().contains(name);
+}
+
+std::optional<std::map<std::string, std::string>> BytePattern::find_groups(std::string_view bytes) const {
+  if (regexp_ == nullptr) return std::nullopt;
+  std::vector<re2::StringPiece> groups(static_cast<size_t>(regexp_->NumberOfCapturingGroups()) + 1);
+  const re2::StringPiece text(bytes.data(), bytes.size());
+  if (!regexp_->Match(text, 0, text.size(), RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size())))
+    return std::nullopt;
+  std::map<std::string, std::string> parts;
+  for (const auto& [name, number] : regexp_->NamedCapturingGroups())
+    if (const re2::StringPiece& group = groups[static_cast<size_t>(number)]; group.data() != nullptr)
+      parts[name] = group.as_string();
+  return parts;
 }
 
 }  // namespace millrace::config

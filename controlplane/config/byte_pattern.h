@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +31,10 @@ class BytePattern {
   const std::string& text() const { return text_; }
   // Any part of `bytes`; '.' is every byte but a line feed, \xNN one byte. False for none.
   bool matches(std::string_view bytes) const;
+  // Whether it has a group (?P<name>...).
+  bool has_group(const std::string& name) const;
+  // The named groups that took part in the first match; nullopt: there is none.
+  std::optional<std::map<std::string, std::string>> find_groups(std::string_view bytes) const;
   bool operator==(const BytePattern& other) const { return text_ == other.text_; }
 
  private:

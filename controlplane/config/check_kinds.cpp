@@ -27,17 +27,6 @@ std::string read_bytes(TableReader& table, std::string_view key) {
   return std::move(bytes.value).value_or("");
 }
 
-BytePattern read_pattern(TableReader& table, std::string_view key) {
-  const std::optional<Text> text = table.read_text(key);
-  if (!text) return {};
-  BytePattern::Compiled compiled = BytePattern::compile(text->text);
-  if (!compiled.pattern)
-    table.errors().add(text->origin,
-                       quote(text->text) + " is not a regular expression: " + escape(compiled.problem).substr(0, 200),
-                       "write one in the syntax of RE2 (Go's), in single quotes: '^HTTP/1\\.[01] 200'");
-  return compiled.pattern;
-}
-
 // Without characters that would end a line of the request, or `unfit`.
 std::optional<std::string> read_header_text(TableReader& table, std::string_view key, std::string_view remedy) {
   std::optional<Text> text = table.read_text(key);
@@ -67,7 +56,8 @@ void read_probe_strategy(TableReader& table, ProbeCheck& probe) {
     return;
   }
   if (!table.has("probe_recv")) table.report_missing("probe_recv", "write the regular expression of a good answer");
-  probe.matches = read_pattern(table, "probe_recv");
+  if (const std::optional<Text> text = table.read_text("probe_recv"))
+    probe.matches = compile_pattern(*text, table.errors());
   probe.answer_bytes = static_cast<uint32_t>(length.value_or(0));
   if (!table.has("probe_recv_len") || length == 0u)
     table.errors().add(table.origin_of("probe_recv_len"), "must say how many bytes of an answer the regexp is for",
@@ -145,7 +135,8 @@ void read_http(TableReader& table, HealthcheckConfig& check) {
   http.host = read_header_text(table, "http_host", "write a name, such as \"www.example.com\"").value_or("");
   read_http_expect(table, http);
   if (const std::optional<Text> text = table.read_text("http_body_contains")) http.body_contains = text->text;
-  http.body_matches = read_pattern(table, "http_body_regexp");
+  if (const std::optional<Text> text = table.read_text("http_body_regexp"))
+    http.body_matches = compile_pattern(*text, table.errors());
   for (const char* key : {"http_body_contains", "http_body_regexp"})
     if (http.method == "HEAD" && table.has(key))
       table.errors().add(table.origin_of(key), "looks at a body, but an answer to HEAD has none",

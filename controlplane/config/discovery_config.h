@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "controlplane/config/byte_pattern.h"
 #include "controlplane/config/client_tls.h"
 
 namespace millrace::config {
@@ -46,7 +47,7 @@ struct JsonDiscovery {
 // plaintext_endpoint: lines by HTTP.
 struct PlaintextDiscovery {
   std::string endpoint;  // a URL
-  std::string pattern;   // a regular expression with groups host, port …; empty: lines of a static_list
+  BytePattern pattern;   // with groups host, port …; none: lines of a static_list
   std::string ca_path;
   bool operator==(const PlaintextDiscovery&) const = default;
 };

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "controlplane/config/backend_line.h"
-#include "controlplane/config/line_pattern.h"
 #include "controlplane/config/tables.h"
 #include "controlplane/config/url.h"
 #include "millrace/limits.h"
@@ -110,13 +109,12 @@ JsonDiscovery read_json(TableReader& table) {
 
 PlaintextDiscovery read_plaintext(TableReader& table) {
   PlaintextDiscovery plaintext{.endpoint = read_url(table, "plaintext_endpoint")};
-  if (const std::optional<Text> pattern = table.read_text("plaintext_regex_pattern")) {
-    plaintext.pattern = pattern->text;
-    const std::string problem = pattern->text.empty() ? "" : LinePattern::check(pattern->text);
-    if (!problem.empty())
-      table.errors().add(pattern->origin, problem,
-                         "write an expression of PCRE2, such as ^(?P<host>\\S+):(?P<port>\\d+)$");
-  }
+  const std::optional<Text> pattern = table.read_text("plaintext_regex_pattern");
+  if (pattern && !pattern->text.empty()) plaintext.pattern = compile_pattern(*pattern, table.errors());
+  for (const char* group : {"host", "port"})
+    if (plaintext.pattern && !plaintext.pattern.has_group(group))
+      table.errors().add(pattern->origin, quote(pattern->text) + " has no group (?P<" + group + ">...)",
+                         "write one such as '^(?P<host>\\S+):(?P<port>\\d+)$'");
   plaintext.ca_path = table.read_path("plaintext_tls_cacert_path").value_or("");
   return plaintext;
 }

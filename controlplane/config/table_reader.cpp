@@ -270,6 +270,15 @@ void TableReader::finish() {
   }
 }
 
+BytePattern compile_pattern(const Text& text, ErrorList& errors) {
+  BytePattern::Compiled compiled = BytePattern::compile(text.text);
+  if (!compiled.pattern)
+    errors.add(text.origin,
+               quote(text.text) + " is not a regular expression: " + escape(compiled.problem).substr(0, 200),
+               "write one in the syntax of RE2 (Go's), in single quotes: '^HTTP/1\\.[01] 200'");
+  return compiled.pattern;
+}
+
 bool check_name(const std::string& name, const Origin& origin, ErrorList& errors) {
   constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
   if (name.empty() || name.find_first_not_of(kAllowed) != std::string::npos) {

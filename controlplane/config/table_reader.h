@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/config/byte_pattern.h"
 #include "controlplane/config/error_text.h"
 #include "controlplane/config/values.h"
 
@@ -93,6 +94,9 @@ class TableReader {
   std::vector<std::string_view> refused_;  // not advertised, but no unknown keys either
   std::vector<std::string_view> ignored_prefixes_;
 };
+
+// Reports a text that is no pattern and returns none.
+BytePattern compile_pattern(const Text& text, ErrorList& errors);
 
 struct NamedTable {
   std::string name;

@@ -85,9 +85,9 @@ Answer parse_lines(std::string_view text) {
   return parse_each_line(text, [](std::string_view line) { return config::parse_backend(line, ProxyProtocol::none); });
 }
 
-Answer parse_lines(std::string_view text, const config::LinePattern& pattern) {
+Answer parse_lines(std::string_view text, const config::BytePattern& pattern) {
   return parse_each_line(text, [&](std::string_view line) -> config::Parsed<config::BackendConfig> {
-    auto parts = pattern.match(line);
+    auto parts = pattern.find_groups(line);
     if (!parts) return {config::quote(line) + " does not match plaintext_regex_pattern", "mend one of both"};
     return parse_parts({.host = (*parts)["host"],
                         .port = (*parts)["port"],

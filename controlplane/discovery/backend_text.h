@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "controlplane/config/line_pattern.h"
+#include "controlplane/config/byte_pattern.h"
 #include "controlplane/config/values.h"
 #include "controlplane/discovery/source.h"
 
@@ -48,7 +48,7 @@ config::Parsed<config::BackendConfig> parse_parts(const BackendParts& parts);
 // A line each, as in a static_list; empty ones and those that begin with '#' say nothing.
 Answer parse_lines(std::string_view text);
 // The same with an expression in place of that format: its groups are BackendParts by name.
-Answer parse_lines(std::string_view text, const config::LinePattern& pattern);
+Answer parse_lines(std::string_view text, const config::BytePattern& pattern);
 // A list of objects.
 Answer parse_json_list(std::string_view text, const config::JsonPatterns& patterns);
 

@@ -24,14 +24,12 @@ boost::asio::awaitable<Answer> JsonSource::ask(std::chrono::milliseconds) {
 }
 
 PlaintextSource::PlaintextSource(const config::PlaintextDiscovery& config)
-    : request_(request_for(config.endpoint, config.ca_path)) {
-  if (!config.pattern.empty()) pattern_.emplace(config.pattern);
-}
+    : request_(request_for(config.endpoint, config.ca_path)), pattern_(config.pattern) {}
 
 boost::asio::awaitable<Answer> PlaintextSource::ask(std::chrono::milliseconds) {
   HttpResponse response = co_await http_get(request_);
   if (!response.problem.empty()) co_return Answer::failed(std::move(response.problem));
-  co_return pattern_ ? parse_lines(response.body, *pattern_) : parse_lines(response.body);
+  co_return pattern_ ? parse_lines(response.body, pattern_) : parse_lines(response.body);
 }
 
 }  // namespace millrace::control

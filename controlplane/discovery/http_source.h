@@ -2,10 +2,7 @@
 // Tests:  tests/unit/control/http_client_test.cpp
 #pragma once
 
-#include <optional>
-
 #include "controlplane/client/http_client.h"
-#include "controlplane/config/line_pattern.h"
 #include "controlplane/discovery/source.h"
 
 namespace millrace::control {
@@ -27,7 +24,7 @@ class PlaintextSource final : public Source {
 
  private:
   HttpRequest request_;
-  std::optional<config::LinePattern> pattern_;  // none: lines of a static_list
+  config::BytePattern pattern_;  // none: lines of a static_list
 };
 
 }  // namespace millrace::control

@@ -33,7 +33,8 @@ bool holds(const std::optional<DnsMessage>& message, size_t bytes) {
 // The first byte says who reads the others.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
-  static const config::LinePattern pattern("^(?P<host>[^;]+);(?P<port>[0-9]+)(;(?P<weight>.*))?$");
+  static const config::BytePattern pattern =
+      config::BytePattern::compile("^(?P<host>[^;]+);(?P<port>[0-9]+)(;(?P<weight>.*))?$").pattern;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   bool sound = true;
   switch (data[0] % 4) {
