@@ -3,15 +3,18 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <map>
 #include <utility>
 
 #include "controlplane/config/document.h"
 #include "controlplane/config/host_routes.h"
+#include "controlplane/link/directory.h"
 #include "controlplane/link/monotonic.h"
 #include "controlplane/state/restart_notices.h"
 
@@ -67,16 +70,19 @@ Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config 
 
 void Daemon::start() {
   if (const std::optional<std::string> notice = changes_notice(config_)) spdlog::warn("{}", *notice);
+  const bool all_static = std::ranges::all_of(
+      config_.services, [](const config::ServiceConfig& service) { return service.discovery.is_static(); });
+  // In this order: the dataplane is joined, what it has is kept, and only then may an answer come.
+  asio::co_spawn(executor_, link_.run(), asio::detached);
+  if (!all_static) asio::co_spawn(executor_, await_first_answers(), asio::detached);
   discovery_.reconcile(config_);
-  if (discovery_.settled())
-    begin();
-  else
-    asio::co_spawn(executor_, await_first_answers(), asio::detached);
+  if (all_static) begin();
 }
 
 asio::awaitable<void> Daemon::await_first_answers() {
   const auto deadline = std::chrono::steady_clock::now() + kFirstAnswersPatience;
   asio::steady_timer timer(executor_);
+  keep_backends();
   while (!discovery_.settled() && std::chrono::steady_clock::now() < deadline) {
     timer.expires_after(kFirstAnswersEvery);
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -88,8 +94,35 @@ asio::awaitable<void> Daemon::await_first_answers() {
 void Daemon::begin() {
   begun_ = true;
   take_found();
-  asio::co_spawn(executor_, link_.run(), asio::detached);
   asio::co_spawn(executor_, sample(), asio::detached);
+}
+
+// What a dataplane that runs already has counts as found before: a registry that is down or half empty at our start takes
+// nothing from it. Only address, weight and priority are known; a service that tells its backends apart by server name
+// waits for its registry.
+void Daemon::keep_backends() {
+  const std::shared_ptr<const Segment> segment = link_.segment();
+  if (!segment) return;
+  std::map<ServiceSlot, std::string> discovered;
+  for (const ServiceRow& row : read_services(*segment)) {
+    const auto service = std::ranges::find(config_.services, row.name, &config::ServiceConfig::name);
+    if (service == config_.services.end() || service->host_matching != HostMatching::none) continue;
+    if (row.configured && discovery_.find(row.name) != nullptr) discovered.emplace(row.slot, row.name);
+  }
+  std::map<std::string, std::vector<config::BackendConfig>> kept;
+  for (const BackendRow& row : read_backends(*segment)) {
+    const auto service = discovered.find(row.service);
+    if (!row.configured || service == discovered.end()) continue;
+    config::BackendConfig& backend = kept[service->second].emplace_back();
+    backend.endpoint = row.endpoint;
+    backend.weight = row.weight;
+    backend.priority = row.priority;
+  }
+  for (auto& [service, backends] : kept) {
+    const size_t count = backends.size();
+    if (discovery_.keep(service, std::move(backends)))
+      spdlog::info("service {}: keeps the {} backends of the dataplane until its source answers", service, count);
+  }
 }
 
 void Daemon::take_found() {

@@ -76,6 +76,7 @@ class Daemon {
  private:
   boost::asio::awaitable<void> await_first_answers();
   void begin();
+  void keep_backends();
   void take_found();
   uint64_t publish();
   void publish_soon();

@@ -218,6 +218,15 @@ void DiscoveryMonitor::set_found(Watch& watch, Backends found) {
   change_soon();
 }
 
+bool DiscoveryMonitor::keep(const std::string& service, Backends backends) {
+  const auto found = watches_.find(service);
+  if (found == watches_.end() || found->second->found) return false;
+  std::ranges::stable_sort(backends, {}, place);
+  found->second->status.found = backends.size();
+  found->second->found = std::move(backends);
+  return true;
+}
+
 void DiscoveryMonitor::change_soon() {
   if (change_pending_) return;
   change_pending_ = true;

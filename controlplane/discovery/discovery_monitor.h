@@ -54,6 +54,9 @@ class DiscoveryMonitor {
 
   // Makes the running questions those of the services of `config`. One whose interval is 0 is asked anew.
   void reconcile(const config::Config& config);
+  // What a service without an answer yet has until there is one: as if its source had found it before. False: it
+  // has something already.
+  bool keep(const std::string& service, std::vector<config::BackendConfig> backends);
   // Ends every question.
   void stop();
 

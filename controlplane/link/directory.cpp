@@ -71,8 +71,13 @@ std::vector<BackendRow> read_backends(const Segment& segment) {
     if (directory[slot].in_use == 0) continue;
     BackendInfo info;
     if (!read_row(directory[slot], info) || info.in_use == 0 || info.in_use > 2) continue;
-    if (raw(info.service) >= kServiceMax || info.port.raw == 0) continue;
-    rows.push_back({BackendSlot{static_cast<uint16_t>(slot)}, info.in_use == 1, info.service, {info.addr, info.port}});
+    if (raw(info.service) >= kServiceMax || info.port.raw == 0 || info.weight > kWeightMax) continue;
+    rows.push_back({BackendSlot{static_cast<uint16_t>(slot)},
+                    info.in_use == 1,
+                    info.service,
+                    {info.addr, info.port},
+                    info.weight,
+                    info.priority});
   }
   return rows;
 }

@@ -25,6 +25,8 @@ struct BackendRow {
   bool configured = false;
   ServiceSlot service{};
   Endpoint endpoint;
+  uint16_t weight = 0;
+  uint16_t priority = 0;
 };
 
 // What the dataplane said of a port when it opened it.

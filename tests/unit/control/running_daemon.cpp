@@ -46,8 +46,13 @@ std::string sample_toml(const TempDir& dir, const std::string& more) {
          more;
 }
 
-RunningDaemon::RunningDaemon() {
-  write_file(file, sample_toml(dir));
+RunningDaemon::RunningDaemon(const std::string& more, const std::function<void(FakeDataplane&)>& prepare) {
+  write_file(file, sample_toml(dir, more));
+  if (prepare) {
+    fake = std::make_unique<FakeDataplane>(dir.path("segment"));
+    fake->turn();
+    prepare(*fake);
+  }
   config::LoadResult loaded = config::load_config(file);
   if (!loaded.config) throw std::runtime_error(config::format_error(loaded.errors.front()));
   std::string problem;

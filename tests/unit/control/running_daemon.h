@@ -21,7 +21,8 @@ void write_file(const std::string& path, const std::string& text);
 
 class RunningDaemon {
  public:
-  RunningDaemon();
+  // `more`: of the file. `prepare`: what a dataplane has that runs before the daemon; without it there is none yet.
+  explicit RunningDaemon(const std::string& more = "", const std::function<void(FakeDataplane&)>& prepare = {});
   ~RunningDaemon();
   RunningDaemon(const RunningDaemon&) = delete;
   RunningDaemon& operator=(const RunningDaemon&) = delete;
