@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace millrace::millctl {
 
-enum class Exit : int { done = 0, refused = 1, usage = 2, unreachable = 3 };
+// left_out: of import, which asks no millraced. bug: sysexits.h has it as EX_SOFTWARE.
+enum class Exit : int { done = 0, refused = 1, usage = 2, unreachable = 3, left_out = 3, bug = 70 };
 
 struct Options {
   std::string socket;
@@ -28,6 +30,11 @@ struct StageOptions {
   std::optional<uint32_t> interval_s;  // since the dataplane's start otherwise
 };
 
+struct ImportOptions {
+  std::vector<std::string> words;  // FILE, or what it is and FILE
+  std::vector<std::string> snat;   // addresses
+};
+
 Exit run_status(const Options& options);
 Exit run_services(const Options& options);
 Exit run_backends(const Options& options, const std::string& service);
@@ -45,5 +52,7 @@ Exit run_admin(const Options& options, const std::string& service, const std::st
 Exit run_weight(const Options& options, const std::string& service, const std::string& backend, uint32_t weight);
 // Needs no millraced.
 Exit run_check(const Options& options, const std::string& file);
+// Neither.
+Exit run_import(const Options& options, const ImportOptions& which);
 
 }  // namespace millrace::millctl

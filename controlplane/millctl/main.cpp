@@ -29,6 +29,7 @@ struct Arguments {
   Options options;
   ConnectionOptions connections;
   StageOptions stages;
+  ImportOptions import_options;
   std::string service;
   std::string backend;
   std::string file;
@@ -115,6 +116,26 @@ void add_changes(CLI::App& app, Arguments& a) {
   check->add_option("FILE", a.file, "the file")->required();
 }
 
+void add_import(CLI::App& app, Arguments& a) {
+  CLI::App* command =
+      add_command(app, a, "import", "Another balancer's file as ours on stdout; needs no millraced",
+                  "  millctl import /etc/keepalived/keepalived.conf >millrace.toml\n"
+                  "  ipvsadm-save -n | millctl import ipvsadm -\n"
+                  "  millctl import haproxy /etc/haproxy/haproxy.cfg\n"
+                  "\n"
+                  "Exit codes: 0 all of it, 1 cannot be read, 2 wrong arguments, 3 something was left out, 70 a bug.",
+                  [&a] { return run_import(a.options, a.import_options); });
+  command
+      ->add_option("FILE", a.import_options.words,
+                   "the file, - for stdin; before it, where that cannot be guessed: keepalived, ipvsadm or haproxy")
+      ->required()
+      ->expected(1, 2);
+  command
+      ->add_option("--snat", a.import_options.snat,
+                   "an address or range to reach backends from, which tunnels need; may be repeated")
+      ->allow_extra_args(false);
+}
+
 int run(int argc, char** argv) {
   Arguments arguments;
   arguments.options.socket = kDefaultSocket;
@@ -128,6 +149,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   add_views(app, arguments);
   add_changes(app, arguments);
+  add_import(app, arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
