@@ -21,13 +21,18 @@ void refuse_profiler(TableReader& root) {
 
 void refuse_global_tables(TableReader& root) {
   refuse_profiler(root);
-  root.refuse("acme", "TLS certificates are not handled yet", "remove the table; let the backends speak TLS");
+  root.refuse("acme", "certificates are not handled here, since TLS is not ended here",
+              "remove the table; docs/tls.md shows HAProxy with certificates behind a service");
 }
 
 void refuse_server_keys(TableReader& server) {
-  server.refuse("tls", "TLS is not ended here yet", "remove the table; with protocol = \"tcp\" the backends speak TLS");
-  server.refuse("backends_tls", "TLS towards backends comes with a later release",
-                "remove the table; with protocol = \"tcp\" clients and backends speak TLS with each other");
+  server.refuse(
+      "tls", "TLS is not ended here: it would cost more than all the rest, and need secrets",
+      "remove the table and write protocol = \"tcp\": docs/tls.md shows how backends end TLS, and how HAProxy "
+      "does behind the service");
+  server.refuse("backends_tls", "TLS towards backends is not done here",
+                "remove the table: with protocol = \"tcp\" clients and backends speak TLS with each other, and HAProxy "
+                "between them is in docs/tls.md");
 }
 
 }  // namespace millrace::config

@@ -39,7 +39,8 @@ void read_forwarding(TableReader& table, ServiceConfig& service, ServiceOrigins&
   static constexpr Choice<Proto> kProtocols[] = {
       {"tcp", Proto::tcp},
       {"udp", Proto::udp},
-      {"tls", std::nullopt, "with protocol = \"tcp\" TLS passes through and the backends end it"}};
+      {"tls", std::nullopt,
+       "with protocol = \"tcp\" TLS passes through and the backends end it, or HAProxy does: docs/tls.md"}};
   static constexpr Choice<Mode> kModes[] = {{"fullnat", Mode::fullnat},
                                             {"nat", Mode::nat},
                                             {"proxy", Mode::proxy},

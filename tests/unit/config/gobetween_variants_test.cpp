@@ -76,7 +76,7 @@ constexpr Variant kVariants[] = {
      "backend_idle_timeout = \"10m\"\nbackend_connection_timeout = \"5s\"\n"},
     {"protocol_tls", "servers.sample", "protocol = \"tls\"\nbind = \"0.0.0.0:3000\"\n", "the backends end it"},
     {"tls", "", "[servers.sample.tls]\ncert_path = \"/c\"\nkey_path = \"/k\"\nmin_version = \"tls1\"\n",
-     "the backends speak TLS"},
+     "docs/tls.md shows how backends end TLS"},
     {"backends_tls", "", "[servers.sample.backends_tls]\nignore_verify = false\nmin_version = \"tls1\"\n",
      "speak TLS with each other"},
     {"sni", "",
