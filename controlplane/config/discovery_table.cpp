@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "controlplane/config/backend_line.h"
+#include "controlplane/config/discovery_kinds.h"
 #include "controlplane/config/tables.h"
 #include "controlplane/config/url.h"
 #include "millrace/limits.h"
@@ -11,7 +12,7 @@ namespace millrace::config {
 
 namespace {
 
-enum class Kind { fixed, exec, file, json, plaintext, srv, dns };
+enum class Kind { fixed, exec, file, json, plaintext, srv, dns, consul, docker, lxd };
 
 constexpr uint32_t kIntervalMinMs = 100;
 constexpr uint32_t kTimeoutMinMs = 10;
@@ -78,7 +79,8 @@ FileDiscovery read_file(TableReader& table) {
   return {table.read_path("file_path").value_or("")};
 }
 
-// A key that must be there; "" after reporting.
+}  // namespace
+
 std::string read_needed(TableReader& table, std::string_view key, std::string_view example) {
   if (!table.has(key)) table.report_missing(key, "write " + std::string(key) + " = \"" + std::string(example) + "\"");
   const std::optional<Text> text = table.read_text(key);
@@ -86,6 +88,8 @@ std::string read_needed(TableReader& table, std::string_view key, std::string_vi
     table.errors().add(text->origin, "is empty", "write one, like " + std::string(example));
   return text ? text->text : "";
 }
+
+namespace {
 
 std::string read_url(TableReader& table, std::string_view key) {
   const std::string text = read_needed(table, key, "http://registry.example.com/backends");
@@ -172,6 +176,12 @@ DiscoverySource read_source(TableReader& table, Kind kind) {
       return read_srv(table);
     case Kind::dns:
       return read_dns(table);
+    case Kind::consul:
+      return read_consul(table);
+    case Kind::docker:
+      return read_docker(table);
+    case Kind::lxd:
+      return read_lxd(table);
   }
   return {};
 }
@@ -205,17 +215,10 @@ const char* discovery_kind_name(const DiscoveryConfig& discovery) {
 }
 
 void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins) {
-  static constexpr char kLater[] = "use kind = \"exec\" with a script that asks, or kind = \"static\"";
-  static constexpr Choice<Kind> kKinds[] = {{"static", Kind::fixed},
-                                            {"exec", Kind::exec},
-                                            {"file", Kind::file},
-                                            {"json", Kind::json},
-                                            {"plaintext", Kind::plaintext},
-                                            {"srv", Kind::srv},
-                                            {"dns", Kind::dns},
-                                            {"docker", std::nullopt, kLater},
-                                            {"consul", std::nullopt, kLater},
-                                            {"lxd", std::nullopt, kLater}};
+  static constexpr Choice<Kind> kKinds[] = {
+      {"static", Kind::fixed},        {"exec", Kind::exec}, {"file", Kind::file}, {"json", Kind::json},
+      {"plaintext", Kind::plaintext}, {"srv", Kind::srv},   {"dns", Kind::dns},   {"consul", Kind::consul},
+      {"docker", Kind::docker},       {"lxd", Kind::lxd}};
   if (!table.has("kind")) table.report_missing("kind", "write kind = \"static\"");
   const std::optional<Kind> kind = table.read_choice("kind", kKinds);
   if (table.has("kind") && !kind) {
@@ -227,6 +230,8 @@ void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOri
     origins.backends_complete = false;  // nothing follows from what is not known yet
     read_asking(table, service.discovery);
     service.discovery.source = read_source(table, *kind);
+    if (auto* docker = std::get_if<DockerDiscovery>(&service.discovery.source))
+      docker->udp = service.proto == Proto::udp;
   }
   table.finish();
 }

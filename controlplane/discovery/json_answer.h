@@ -15,4 +15,9 @@ std::optional<nlohmann::json> parse_json_answer(std::string_view text, std::stri
 // Of a string or a whole number; empty for everything else.
 std::string scalar_text(const nlohmann::json& value);
 
+// What an object says under `key`: null if it says nothing, or is no object.
+const nlohmann::json& member(const nlohmann::json& object, const char* key);
+// Likewise, as scalar_text.
+std::string member_text(const nlohmann::json& object, const char* key);
+
 }  // namespace millrace::control

@@ -1,4 +1,4 @@
-// json_list.cpp: parse_json_list: a list of objects, and the paths inside them.
+// json_list.cpp: parse_json_list: a list of objects, and the paths inside them; and what stands in JSON by name.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -72,6 +72,15 @@ std::string scalar_text(const Json& value) {
     return std::to_string(static_cast<int64_t>(value.get<double>()));
   return {};
 }
+
+const Json& member(const Json& object, const char* key) {
+  static const Json kNothing;
+  if (!object.is_object()) return kNothing;
+  const auto found = object.find(key);
+  return found == object.end() ? kNothing : *found;
+}
+
+std::string member_text(const Json& object, const char* key) { return scalar_text(member(object, key)); }
 
 Answer parse_json_list(std::string_view text, const config::JsonPatterns& patterns) {
   std::string problem;

@@ -5,10 +5,13 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "controlplane/discovery/consul_source.h"
 #include "controlplane/discovery/dns_source.h"
+#include "controlplane/discovery/docker_source.h"
 #include "controlplane/discovery/exec_source.h"
 #include "controlplane/discovery/file_source.h"
 #include "controlplane/discovery/http_source.h"
+#include "controlplane/discovery/lxd_source.h"
 
 namespace millrace::control {
 
@@ -34,9 +37,13 @@ std::unique_ptr<Source> make_source(const config::DiscoveryConfig& discovery) {
     std::unique_ptr<Source> operator()(const config::ZookeeperDiscovery&) { return nullptr; }
     std::unique_ptr<Source> operator()(const config::EtcdDiscovery&) { return nullptr; }
     std::unique_ptr<Source> operator()(const config::KubernetesDiscovery&) { return nullptr; }
-    std::unique_ptr<Source> operator()(const config::ConsulDiscovery&) { return nullptr; }
-    std::unique_ptr<Source> operator()(const config::DockerDiscovery&) { return nullptr; }
-    std::unique_ptr<Source> operator()(const config::LxdDiscovery&) { return nullptr; }
+    std::unique_ptr<Source> operator()(const config::ConsulDiscovery& consul) {
+      return std::make_unique<ConsulSource>(consul);
+    }
+    std::unique_ptr<Source> operator()(const config::DockerDiscovery& docker) {
+      return std::make_unique<DockerSource>(docker);
+    }
+    std::unique_ptr<Source> operator()(const config::LxdDiscovery& lxd) { return std::make_unique<LxdSource>(lxd); }
   };
   return std::visit(Maker{}, discovery.source);
 }

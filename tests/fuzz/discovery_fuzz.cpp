@@ -1,11 +1,12 @@
-// discovery_fuzz.cpp: what registries say: lines, expressions over lines, JSON lists, DNS messages. Either an answer whose
-// backends a service could have, or a sentence.
+// discovery_fuzz.cpp: what registries say: lines, expressions over lines, JSON lists, DNS messages, Consul, Docker, LXD. Either
+// an answer whose backends a service could have, or a sentence.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
 #include "controlplane/discovery/backend_text.h"
+#include "controlplane/discovery/registry_answer.h"
 #include "controlplane/dns/dns_message.h"
 #include "millrace/limits.h"
 
@@ -28,6 +29,16 @@ bool holds(const std::optional<DnsMessage>& message, size_t bytes) {
   return !message || message->answers.size() + message->additional.size() <= bytes;
 }
 
+Answer read_docker(std::string_view text) {
+  const PublishedPorts found = parse_docker_containers(text, {.private_port = 80});
+  if (!found.problem.empty()) return Answer::failed(found.problem);
+  std::string problem;
+  const std::string host = parse_docker_variable(text, "HOST", problem);
+  AnswerBuilder builder;
+  for (const PublishedPort& port : found.ports) builder.add(to_backend(port, host), port.container_name);
+  return builder.take("ports");
+}
+
 }  // namespace
 
 // The first byte says who reads the others.
@@ -37,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       config::BytePattern::compile("^(?P<host>[^;]+);(?P<port>[0-9]+)(;(?P<weight>.*))?$").pattern;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   bool sound = true;
-  switch (data[0] % 4) {
+  switch (data[0] % 7) {
     case 0:
       sound = holds(parse_lines(text));
       break;
@@ -46,6 +57,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 2:
       sound = holds(parse_json_list(text, {.host = "net.[0].addr", .port = "port"}));
+      break;
+    case 4:
+      sound = holds(parse_consul_health(text));
+      break;
+    case 5:
+      sound = holds(read_docker(text));
+      break;
+    case 6:
+      sound = holds(parse_lxd_instances(
+          text, {.port = 80, .port_key = "user.port", .interface_key = "user.interface", .interface = "eth0"}));
       break;
     default:
       sound = holds(parse_dns_message({data + 1, size - 1}), size);

@@ -125,8 +125,7 @@ constexpr Variant kVariants[] = {
      "srv_dns_protocol = \"udp\"\n"},
     {"docker", "servers.sample.discovery",
      "kind = \"docker\"\ninterval = \"10s\"\ndocker_endpoint = \"http://192.0.2.1:2375\"\n"
-     "docker_container_private_port = 80\ndocker_container_label = \"proxied=true\"\n",
-     "is not available yet"},
+     "docker_container_private_port = 80\ndocker_container_label = \"proxied=true\"\n"},
     {"json", "servers.sample.discovery",
      "kind = \"json\"\ninterval = \"10s\"\njson_endpoint = \"http://some.url.com\"\njson_host_pattern = \"host\"\n"
      "json_port_pattern = \"port\"\njson_weight_pattern = \"weight\"\njson_priority_pattern = \"priority\"\n"
@@ -144,17 +143,14 @@ constexpr Variant kVariants[] = {
     {"consul", "servers.sample.discovery",
      "kind = \"consul\"\ninterval = \"10s\"\nconsul_host = \"192.0.2.1:8500\"\nconsul_service_name = \"myservice\"\n"
      "consul_service_tag = \"\"\nconsul_service_passing_only = true\nconsul_service_datacenter = \"\"\n"
-     "consul_auth_username = \"\"\nconsul_auth_password = \"\"\nconsul_acl_token = \"\"\n",
-     "is not available yet"},
+     "consul_auth_username = \"\"\nconsul_auth_password = \"\"\nconsul_acl_token = \"\"\n"},
     {"consul_tls", "servers.sample.discovery",
      "kind = \"consul\"\ninterval = \"10s\"\nconsul_host = \"192.0.2.1:8500\"\nconsul_service_name = \"myservice\"\n"
      "consul_tls_enabled = true\nconsul_tls_cert_path = \"/c\"\nconsul_tls_key_path = \"/k\"\nconsul_tls_cacert_path = "
-     "\"/a\"\n",
-     "is not available yet"},
+     "\"/a\"\n"},
     {"lxd", "servers.sample.discovery",
      "kind = \"lxd\"\ninterval = \"10s\"\nlxd_server_address = \"unix:///var/lib/lxd/unix.socket\"\nlxd_container_port "
-     "= 80\n",
-     "is not available yet"},
+     "= 80\n"},
 };
 
 std::string file_of(const Variant& variant) {
