@@ -53,6 +53,12 @@ bool Draft::add_backend(DraftService& service, DraftBackend backend) {
   return true;
 }
 
+bool Draft::may_look_at(size_t count, uint32_t line) {
+  if (count > kLookMax - looked_at) return complain_full(line);
+  looked_at += count;
+  return true;
+}
+
 std::optional<IpAddr> read_address(std::string_view text, uint32_t line, Complaints& complaints) {
   std::string_view bare = text;
   if (bare.starts_with('[') && bare.ends_with(']')) bare = bare.substr(1, bare.size() - 2);

@@ -16,7 +16,8 @@
 
 namespace millrace::importing {
 
-inline constexpr size_t kDraftBindMax = 65'536;  // A group may be the address of any number of services.
+inline constexpr size_t kDraftBindMax = 65'536;      // A group may be the address of any number of services.
+inline constexpr size_t kLookMax = 4 * kBackendMax;  // A list of servers may belong to any number of services.
 
 struct DraftBind {
   uint32_t line = 0;
@@ -86,10 +87,13 @@ struct Draft {
   size_t binds = 0;
   size_t backends = 0;
   size_t access_rules = 0;
+  size_t looked_at = 0;  // servers, each time that somebody refers to them
 
   // False when there is no room; says so the first time.
   bool add_bind(DraftService& service, DraftBind bind);
   bool add_backend(DraftService& service, DraftBackend backend);
+  // Before `count` servers are looked at on behalf of another service.
+  bool may_look_at(size_t count, uint32_t line);
 
  private:
   bool full_ = false;

@@ -112,6 +112,7 @@ class FrontendReader {
   }
 
   void add_servers(const HaproxyProxy& backend, const std::string& host) {
+    if (!draft_.may_look_at(backend.servers.size(), proxy_.head.line)) return;
     const bool first = settings_of_ == nullptr;
     if (first) {
       settings_of_ = &backend;

@@ -77,6 +77,7 @@ Exit fail(const Options& options, Exit exit, const std::string& problem) {
 }  // namespace
 
 Exit run_import(const Options& options, const ImportOptions& which) {
+  if (which.words.size() > 2) return fail(options, Exit::usage, "one file at a time (write KIND FILE, or FILE)");
   const bool named = which.words.size() == 2;
   const std::string& file = which.words.back();
   const std::string name = file == "-" ? "stdin" : file;

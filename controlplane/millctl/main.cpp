@@ -129,7 +129,7 @@ void add_import(CLI::App& app, Arguments& a) {
       ->add_option("FILE", a.import_options.words,
                    "the file, - for stdin; before it, where that cannot be guessed: keepalived, ipvsadm or haproxy")
       ->required()
-      ->expected(1, 2);
+      ->expected(-1);
   command
       ->add_option("--snat", a.import_options.snat,
                    "an address or range to reach backends from, which tunnels need; may be repeated")

@@ -85,6 +85,7 @@ TEST_F(ImportCommand, WhatCannotBeRead_IsExit1) {
   EXPECT_THAT(err, HasSubstr("more than 1 MiB"));
   EXPECT_EQ(run("import nginx -"), 2);
   EXPECT_EQ(run("import"), 2);
+  EXPECT_EQ(run("import haproxy - -"), 2);
 }
 
 TEST_F(ImportCommand, Json_HasBothParts) {
