@@ -43,6 +43,10 @@ const char* admin_text(Admin admin) {
   return "unknown";
 }
 
+const char* admin_word(Admin admin) {
+  return admin == Admin::enabled ? "enabled" : admin == Admin::drain ? "drained" : "disabled";
+}
+
 // Who edits a file wants to know what of it does not count.
 std::optional<std::string> changes_notice(const config::Config& config) {
   std::vector<std::string> names;
@@ -61,7 +65,11 @@ Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config 
       config_(config),
       started_with_(std::move(config)),
       discovery_(executor, make_source, [this] { take_found(); }),
-      health_(executor, make_probes(executor), [this](const BackendKey&) { publish_soon(); }),
+      health_(executor, make_probes(executor),
+              [this](const BackendKey& key) {
+                tell_health(key);
+                publish_soon();
+              }),
       link_(executor, segment_path_, std::move(lock)),
       sample_timer_(executor),
       turns_(executor),
@@ -70,6 +78,8 @@ Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config 
 
 void Daemon::start() {
   if (const std::optional<std::string> notice = changes_notice(config_)) spdlog::warn("{}", *notice);
+  discovery_.record_in(events_);
+  link_.record_in(events_);
   const bool all_static = std::ranges::all_of(
       config_.services, [](const config::ServiceConfig& service) { return service.discovery.is_static(); });
   // In this order: the dataplane is joined, what it has is kept, and only then may an answer come.
@@ -178,11 +188,41 @@ void Daemon::reconcile_checks() {
   health_.reconcile(targets);
 }
 
+void Daemon::tell_health(const BackendKey& key) {
+  const CheckState* check = health_.find(key);
+  if (check == nullptr) return;
+  events_->add({.kind = "backend",
+                .what = check->health == Health::up ? "up" : "down",
+                .service = key.service,
+                .backend = format_endpoint(key.endpoint()),
+                .cause = check->cause});
+}
+
+void Daemon::tell_config(const char* what, const ReloadReport& report) {
+  const char* const done = report.accepted ? what : "refused";
+  events_->add({.kind = "config", .what = done, .cause = report.errors.empty() ? "" : report.errors.front()});
+}
+
 void Daemon::override_backend(const BackendKey& key, const Override& change) {
   overrides_.merge(key, change);
   if (change.admin) spdlog::info("backend {} is {} (by millctl)", format_key(key), admin_text(*change.admin));
   if (change.weight) spdlog::info("backend {} has weight {} (by millctl)", format_key(key), *change.weight);
+  Happening happening = {.kind = "backend",
+                         .what = "weight",
+                         .service = key.service,
+                         .backend = format_endpoint(key.endpoint()),
+                         .cause = "by the operator"};
+  if (change.weight) happening.count = *change.weight;
+  if (change.weight) events_->add(happening);
+  happening.count.reset();
+  if (change.admin) happening.what = admin_word(*change.admin);
+  if (change.admin) events_->add(happening);
   if (change.admin) reconcile_checks();
+  publish();
+}
+
+void Daemon::forget_weight(const BackendKey& key) {
+  overrides_.forget_weight(key);
   publish();
 }
 
@@ -198,6 +238,7 @@ asio::awaitable<std::optional<ReloadReport>> Daemon::reload() {
     spdlog::info("{} reloaded: {} services", file_, config_.services.size());
   else
     spdlog::error("{} not reloaded: the configuration before it stays in force", file_);
+  tell_config("reloaded", report);
   last_reload_ = report;
   co_return report;
 }
@@ -206,6 +247,7 @@ asio::awaitable<ReloadReport> Daemon::change_servers(config::ServerChanges chang
   const std::string text = config_.document->text;
   const std::string kept_in = config_.api.changes_file;
   ReloadReport report = co_await put_in_force(config::parse_config(text, file_, &changes));
+  tell_config("changed", report);
   if (!report.accepted) co_return report;
   std::string problem;
   if (config::write_changes(kept_in, changes, problem)) co_return report;

@@ -18,6 +18,7 @@
 #include "controlplane/config/config.h"
 #include "controlplane/config/server_changes.h"
 #include "controlplane/discovery/discovery_monitor.h"
+#include "controlplane/events/event_log.h"
 #include "controlplane/health/health_monitor.h"
 #include "controlplane/link/bandwidth.h"
 #include "controlplane/link/dataplane_link.h"
@@ -57,6 +58,8 @@ class Daemon {
 
   // What an operator says about a backend that the configuration has.
   void override_backend(const BackendKey& key, const Override& change);
+  // The weight that the configuration says counts again.
+  void forget_weight(const BackendKey& key);
 
   const boost::asio::any_io_executor& executor() const { return executor_; }
   const std::string& file() const { return file_; }
@@ -67,6 +70,8 @@ class Daemon {
   const DiscoveryMonitor& discovery() const { return discovery_; }
   const HealthMonitor& health() const { return health_; }
   const DataplaneLink& link() const { return link_; }
+  // Outlived by those who listen.
+  const std::shared_ptr<EventLog>& events() const { return events_; }
   const RateSampler& rates() const { return rates_; }
   const BandwidthSampler& bandwidth() const { return bandwidth_; }
   const SnatWatch& snat() const { return snat_; }
@@ -78,6 +83,8 @@ class Daemon {
   void begin();
   void keep_backends();
   void take_found();
+  void tell_health(const BackendKey& key);
+  void tell_config(const char* what, const ReloadReport& report);
   uint64_t publish();
   void publish_soon();
   void reconcile_checks();
@@ -96,6 +103,7 @@ class Daemon {
   config::Config started_with_;
   SourceTable sources_;
   Overrides overrides_;
+  std::shared_ptr<EventLog> events_ = std::make_shared<EventLog>();
   DiscoveryMonitor discovery_;
   HealthMonitor health_;
   DataplaneLink link_;

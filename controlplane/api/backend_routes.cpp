@@ -2,19 +2,29 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "controlplane/api/server_routes.h"
+#include "controlplane/api/static_list.h"
 #include "controlplane/api/unknown_name.h"
 #include "controlplane/api/views.h"
+#include "controlplane/config/document.h"
+#include "controlplane/discovery/json_answer.h"
 
 namespace millrace::control {
 namespace {
 
+namespace asio = boost::asio;
+
 // {"admin": "drain", "weight": 3}, one of both or both. Fills `change`, or says what is wrong.
 std::optional<ApiReply> read_change(const std::string& body, Override& change) {
   const char* const remedy = R"(send {"admin": "enabled" | "drain" | "disabled"} or {"weight": 0..256})";
-  const Json said = Json::parse(body, nullptr, false);
-  if (said.is_discarded() || !said.is_object() || said.empty())
+  std::string problem;
+  const std::optional<nlohmann::json> said = parse_json_answer(body, problem);
+  if (!said || !said->is_object() || said->empty())
     return error_reply(400, "the body is no JSON object with a change", remedy);
-  for (const auto& [key, value] : said.items()) {
+  for (const auto& [key, value] : said->items()) {
     if (key == "admin") {
       for (const Admin admin : {Admin::enabled, Admin::drain, Admin::disabled})
         if (value == admin_name(admin)) change.admin = admin;
@@ -28,6 +38,33 @@ std::optional<ApiReply> read_change(const std::string& body, Override& change) {
     }
   }
   return std::nullopt;
+}
+
+ApiReply not_an_endpoint(const std::string& text) {
+  return error_reply(400, fmt::format("'{}' is no backend", text), "write 10.0.0.1:80 or [fd00::1]:80");
+}
+
+ApiReply to_reply(const Refusal& refusal) { return error_reply(refusal.status, refusal.error, refusal.remedy); }
+
+// The server as it is written, when its backends are; otherwise what to do instead.
+std::optional<ApiReply> find_static(const Daemon& daemon, const std::string& name, toml::table& server) {
+  const config::Document& document = *daemon.config().document;
+  if (!document.has_server(name)) return unknown_service(daemon, name);
+  const auto& services = daemon.config().services;
+  const auto service = std::ranges::find(services, name, &config::ServiceConfig::name);
+  if (service != services.end() && !service->discovery.is_static())
+    return error_reply(
+        409,
+        fmt::format("service '{}' gets its backends by discovery {}", name, discovery_kind_name(service->discovery)),
+        R"(change what the source lists; POST {"admin": "drain"} keeps new connections away)");
+  server = *document.root["servers"][name].as_table();
+  return std::nullopt;
+}
+
+asio::awaitable<ApiReply> keep(Daemon& daemon, const std::string& name, toml::table server, std::string what) {
+  config::ServerChanges changes = daemon.config().document->changes;
+  changes.servers[name] = std::move(server);
+  co_return co_await apply_changes(daemon, std::move(changes), std::move(what));
 }
 
 }  // namespace
@@ -55,6 +92,52 @@ ApiReply post_backend(Daemon& daemon, const Call& call) {
   ApiReply reply{200, backend_view(daemon, key), {}};
   reply.body["dataplane"] = daemon.link().status().connected ? "sent" : "waiting";
   return reply;
+}
+
+asio::awaitable<ApiReply> post_new_backend(Daemon& daemon, const Call& call) {
+  const Turns::Turn turn = co_await daemon.turns().take();
+  const std::string& name = call.part("service");
+  toml::table server;
+  if (std::optional<ApiReply> refused = find_static(daemon, name, server)) co_return std::move(*refused);
+  BackendWish wish;
+  if (const Refusal refusal = read_backend_wish(call.request.body, true, wish); refusal.status != 0)
+    co_return to_reply(refusal);
+  if (const Refusal refusal = add_backend(server, wish); refusal.status != 0) co_return to_reply(refusal);
+  std::string what = fmt::format("backend {}/{} added", name, wish.endpoint);
+  ApiReply reply = co_await keep(daemon, name, std::move(server), std::move(what));
+  if (reply.status == 200) reply.status = 201;
+  co_return reply;
+}
+
+asio::awaitable<ApiReply> patch_backend(Daemon& daemon, const Call& call) {
+  const Turns::Turn turn = co_await daemon.turns().take();
+  const std::string& name = call.part("service");
+  toml::table server;
+  if (std::optional<ApiReply> refused = find_static(daemon, name, server)) co_return std::move(*refused);
+  const std::optional<Endpoint> endpoint = parse_endpoint(call.part("endpoint"));
+  if (!endpoint) co_return not_an_endpoint(call.part("endpoint"));
+  BackendWish wish;
+  if (const Refusal refusal = read_backend_wish(call.request.body, false, wish); refusal.status != 0)
+    co_return to_reply(refusal);
+  if (const Refusal refusal = change_backend(server, *endpoint, wish); refusal.status != 0) co_return to_reply(refusal);
+  const BackendKey key(name, *endpoint);
+  std::string what = fmt::format("backend {} changed", format_key(key));
+  ApiReply reply = co_await keep(daemon, name, std::move(server), std::move(what));
+  // What was said for the time being gives way to what is kept.
+  if (reply.status == 200 && wish.options.contains("weight")) daemon.forget_weight(key);
+  co_return reply;
+}
+
+asio::awaitable<ApiReply> delete_backend(Daemon& daemon, const Call& call) {
+  const Turns::Turn turn = co_await daemon.turns().take();
+  const std::string& name = call.part("service");
+  toml::table server;
+  if (std::optional<ApiReply> refused = find_static(daemon, name, server)) co_return std::move(*refused);
+  const std::optional<Endpoint> endpoint = parse_endpoint(call.part("endpoint"));
+  if (!endpoint) co_return not_an_endpoint(call.part("endpoint"));
+  if (const Refusal refusal = remove_backend(server, *endpoint); refusal.status != 0) co_return to_reply(refusal);
+  std::string what = fmt::format("backend {}/{} removed: its connections drain", name, format_endpoint(*endpoint));
+  co_return co_await keep(daemon, name, std::move(server), std::move(what));
 }
 
 }  // namespace millrace::control

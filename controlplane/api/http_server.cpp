@@ -8,6 +8,7 @@
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -15,6 +16,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
+#include <sstream>
 #include <type_traits>
 
 namespace millrace::control {
@@ -62,6 +64,19 @@ http::response<http::string_body> to_http(const ApiReply& reply, unsigned versio
   return response;
 }
 
+// Without a length: the end of the connection is the end of the body.
+std::string stream_head(const ReplyStream& body, bool cors) {
+  http::response<http::string_body> response(http::status::ok, 11);
+  response.set(http::field::server, "millraced/" MR_VERSION);
+  response.set(http::field::content_type, body.content_type());
+  response.set(http::field::cache_control, "no-store");
+  response.set(http::field::connection, "close");
+  if (cors) allow_cors(response);
+  std::ostringstream head;
+  head << response.base();
+  return head.str();
+}
+
 asio::awaitable<ApiReply> answer(const ApiHandler& handler, ApiRequest request) {
   try {
     co_return co_await handler(std::move(request));
@@ -106,8 +121,12 @@ class Session {
 
   // False: no other request follows.
   asio::awaitable<bool> serve_one(http::request<http::string_body>& request) {
-    ApiRequest asked{std::string(request.method_string()), std::string(request.target()), std::move(request.body()),
-                     std::string(request[http::field::authorization]), std::string(request[http::field::origin])};
+    ApiRequest asked{std::string(request.method_string()),
+                     std::string(request.target()),
+                     std::move(request.body()),
+                     std::string(request[http::field::authorization]),
+                     std::string(request[http::field::origin]),
+                     std::string(request["Last-Event-ID"])};
     below().expires_never();
     std::optional<ApiReply> reply;
     if (options_.authority) {
@@ -116,7 +135,23 @@ class Session {
     }
     if (!reply && options_.cors && asked.method == "OPTIONS") reply = ApiReply{204, {}, {}, ""};
     if (!reply) reply = co_await answer(handler_, std::move(asked));
+    if (reply->stream) co_return co_await stream(*reply);
     co_return co_await write(*reply, request.version(), request.keep_alive());
+  }
+  // Until the body or its reader ends. A reader that sends more, or closes, has ended; so it is seen at once.
+  asio::awaitable<bool> stream(const ApiReply& reply) {
+    const std::shared_ptr<ReplyStream> body = reply.stream;
+    below().socket().async_wait(asio::socket_base::wait_read, [body](const error_code&) { body->stop(); });
+    std::string piece = stream_head(*body, options_.cors);
+    while (!piece.empty()) {
+      below().expires_after(std::chrono::seconds(kStreamSecondsMax));
+      const auto [error, bytes] = co_await asio::async_write(stream_, asio::buffer(piece), kQuietly);
+      if (error == beast::error::timeout) body->cut_off();
+      if (error) break;
+      below().expires_never();
+      piece = co_await body->next();
+    }
+    co_return false;
   }
   asio::awaitable<bool> write(const ApiReply& reply, unsigned version, bool keep_alive) {
     http::response<http::string_body> response = to_http(reply, version, keep_alive, options_.cors);

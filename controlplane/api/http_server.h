@@ -22,6 +22,7 @@ inline constexpr unsigned kApiConnectionMax = 64;  // a descriptor and some 20 K
 inline constexpr uint32_t kApiHeaderBytesMax = 8 * 1024;
 inline constexpr uint64_t kApiBodyBytesMax = 1024 * 1024;  // a server with 20,000 backends
 inline constexpr unsigned kApiSecondsMax = 10;
+inline constexpr unsigned kStreamSecondsMax = 3;  // for a piece of a stream to be taken, once the socket is full
 
 using ApiHandler = std::function<boost::asio::awaitable<ApiReply>(ApiRequest)>;
 

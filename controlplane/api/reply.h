@@ -1,9 +1,12 @@
 // reply.h: an answer of the API before it becomes HTTP.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+
+#include "controlplane/api/reply_stream.h"
 
 namespace millrace::control {
 
@@ -13,13 +16,15 @@ struct ApiRequest {
   std::string body;
   std::string authorization;  // the header field
   std::string origin;         // likewise
+  std::string last_event_id{};
 };
 
 struct ApiReply {
   unsigned status = 200;
   nlohmann::ordered_json body;
-  std::string allow;                // of a 405: the methods that this path has
-  std::optional<std::string> text;  // instead of the body: metrics
+  std::string allow;                      // of a 405: the methods that this path has
+  std::optional<std::string> text;        // instead of the body: metrics
+  std::shared_ptr<ReplyStream> stream{};  // instead of both
 };
 
 // What went wrong and what would be right; both are sentences for people.

@@ -5,7 +5,9 @@
 #include "controlplane/api/backend_routes.h"
 #include "controlplane/api/config_routes.h"
 #include "controlplane/api/connection_routes.h"
+#include "controlplane/api/event_routes.h"
 #include "controlplane/api/gobetween_routes.h"
+#include "controlplane/api/openapi.h"
 #include "controlplane/api/server_routes.h"
 #include "controlplane/api/view_routes.h"
 
@@ -40,8 +42,12 @@ std::vector<Path> own_paths() {
         {"PUT", put_service, "Creates a service or replaces it."},
         {"PATCH", patch_service, "Changes the keys that the body names (RFC 7396)."},
         {"DELETE", delete_service, "Removes a service; its connections live on until they end."}}},
+      {"/v1/services/{service}/backends", {{"POST", post_new_backend, "Adds a backend to a static_list."}}},
       {"/v1/services/{service}/backends/{endpoint}",
-       {{"POST", post_backend, "Drains, disables or enables a backend, or gives it another weight."}}},
+       {{"POST", post_backend,
+         "Drains, disables or enables a backend, or gives it another weight, for the time being."},
+        {"PATCH", patch_backend, "Changes the options of a backend of a static_list."},
+        {"DELETE", delete_backend, "Removes a backend from a static_list; its connections live on until they end."}}},
       {"/v1/backends", {{"GET", get_backends, "Every backend with its health and counters.", {kOfService}}}},
       {"/v1/connections",
        {{"GET",
@@ -61,7 +67,14 @@ std::vector<Path> own_paths() {
       {"/v1/snat", {{"GET", get_snat, "How full each SNAT pool is, and when it will be."}}},
       {"/v1/steering", {{"GET", get_steering, "How packets reach the worker that owns them."}}},
       {"/v1/version", {{"GET", get_version, "Versions of millraced and of the segment's ABI."}}},
+      {"/v1/openapi.json", {{"GET", get_openapi, "This API, described as OpenAPI 3.0."}}},
       {"/v1/reload", {{"POST", post_reload, "Reads the configuration file again; a bad one changes nothing."}}},
+      {"/v1/events",
+       {{"GET",
+         get_events,
+         "What happens, as server-sent events, or what has happened, as a list.",
+         {{"after", "begin after the event of this id, 0: with all that are kept"},
+          {"follow", "0: a list; otherwise a stream"}}}}},
       {"/v1/changes",
        {{"GET", get_changes, "Which servers are not as the file has them."},
         {"DELETE", delete_changes, "Goes back to the servers of the file."}}},

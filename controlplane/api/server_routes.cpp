@@ -5,9 +5,9 @@
 
 #include <boost/asio/use_awaitable.hpp>
 
+#include "controlplane/api/server_body.h"
 #include "controlplane/api/views.h"
 #include "controlplane/config/document.h"
-#include "controlplane/config/json_text.h"
 
 namespace millrace::control {
 namespace {
@@ -16,47 +16,12 @@ namespace asio = boost::asio;
 
 // GCC 12 destroys some temporaries of a full expression with co_await twice: what is handed over has a name here.
 
-ApiReply no_server(const std::string& name) {
-  return error_reply(404, fmt::format("there is no server '{}'", name), "GET /servers lists them");
-}
-
-// What the server shall be, from the body of a request; or what is wrong with the body.
-struct Wanted {
-  std::optional<toml::table> server;
-  std::string problem;
-};
-
-Wanted read_server(const std::string& body) {
-  config::JsonText json = config::parse_json(body);
-  if (json.root) return {std::move(json.root), {}};
-  return {std::nullopt,
-          fmt::format("{} (line {}, column {})", json.problem, json.failed_at.line, json.failed_at.column)};
-}
-
-// RFC 7396: keys of the body replace the server's, null removes one.
-Wanted patch_server(const toml::table& server, const std::string& body) {
-  const Wanted readable = read_server(body);
-  if (!readable.server) return readable;
-  Json patched = config::to_json(server);
-  patched.merge_patch(Json::parse(body));
-  return read_server(patched.dump());
-}
-
 ApiReply refused(const std::string& what, const ReloadReport& report) {
   const bool by_dataplane = report.outcome == Outcome::rejected;
   ApiReply reply = error_reply(by_dataplane ? 409 : 400, fmt::format("{}: not possible; nothing was changed", what),
                                "mend what the errors name");
   reply.body["errors"] = report.errors;
   return reply;
-}
-
-asio::awaitable<ApiReply> apply(Daemon& daemon, config::ServerChanges changes, std::string what) {
-  const ReloadReport report = co_await daemon.change_servers(std::move(changes));
-  if (!report.accepted) co_return refused(what, report);
-  spdlog::info("{} (by REST)", what);
-  ApiReply reply;
-  reply.body = reload_view(report);
-  co_return reply;
 }
 
 asio::awaitable<ApiReply> put(Daemon& daemon, const std::string& name, Wanted wanted) {
@@ -68,26 +33,26 @@ asio::awaitable<ApiReply> put(Daemon& daemon, const std::string& name, Wanted wa
   config::ServerChanges changes = document.changes;
   changes.servers[name] = std::move(wanted.server);
   std::string what = fmt::format("server {} {}", name, is_new ? "added" : "replaced");
-  ApiReply reply = co_await apply(daemon, std::move(changes), std::move(what));
+  ApiReply reply = co_await apply_changes(daemon, std::move(changes), std::move(what));
   if (is_new && reply.status == 200) reply.status = 201;
   co_return reply;
 }
 
 asio::awaitable<ApiReply> remove(Daemon& daemon, const std::string& name) {
   const config::Document& document = *daemon.config().document;
-  if (!document.has_server(name)) co_return no_server(name);
+  if (!document.has_server(name)) co_return unknown_server(name);
   config::ServerChanges changes = document.changes;
   if (document.in_file.contains(name))
     changes.servers[name] = std::nullopt;
   else
     changes.servers.erase(name);
   std::string what = fmt::format("server {} removed: its connections drain", name);
-  co_return co_await apply(daemon, std::move(changes), std::move(what));
+  co_return co_await apply_changes(daemon, std::move(changes), std::move(what));
 }
 
 asio::awaitable<ApiReply> patch(Daemon& daemon, const std::string& name, const std::string& body) {
   const config::Document& document = *daemon.config().document;
-  if (!document.has_server(name)) co_return no_server(name);
+  if (!document.has_server(name)) co_return unknown_server(name);
   Wanted patched = patch_server(*document.root["servers"][name].as_table(), body);
   co_return co_await put(daemon, name, std::move(patched));
 }
@@ -99,6 +64,19 @@ ApiReply as_gobetween(ApiReply reply) {
 }
 
 }  // namespace
+
+ApiReply unknown_server(const std::string& name) {
+  return error_reply(404, fmt::format("there is no server '{}'", name), "GET /servers lists them");
+}
+
+asio::awaitable<ApiReply> apply_changes(Daemon& daemon, config::ServerChanges changes, std::string what) {
+  const ReloadReport report = co_await daemon.change_servers(std::move(changes));
+  if (!report.accepted) co_return refused(what, report);
+  spdlog::info("{} (by REST)", what);
+  ApiReply reply;
+  reply.body = reload_view(report);
+  co_return reply;
+}
 
 asio::awaitable<ApiReply> post_server(Daemon& daemon, const Call& call) {
   const std::string& name = call.part("name");
@@ -122,7 +100,7 @@ ApiReply get_services(Daemon& daemon, const Call&) { return {200, services_view(
 ApiReply get_service(Daemon& daemon, const Call& call) {
   const std::string& name = call.part("service");
   Json view = service_view(daemon, name);
-  if (view.is_null()) return no_server(name);
+  if (view.is_null()) return unknown_server(name);
   const config::Document& document = *daemon.config().document;
   view["origin"] = document.changes.servers.contains(name) ? "rest" : "file";
   view["config"] = config::to_json(config::without_secrets(*document.root["servers"][name].as_table()));
@@ -160,7 +138,7 @@ asio::awaitable<ApiReply> delete_changes(Daemon& daemon, const Call&) {
   const Turns::Turn turn = co_await daemon.turns().take();
   config::ServerChanges none;
   std::string what = "servers are those of the file again";
-  co_return co_await apply(daemon, std::move(none), std::move(what));
+  co_return co_await apply_changes(daemon, std::move(none), std::move(what));
 }
 
 }  // namespace millrace::control

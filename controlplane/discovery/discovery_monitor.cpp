@@ -170,8 +170,10 @@ void DiscoveryMonitor::take(Watch& watch, Answer answer) {
     if (!watch.left_out.contains(entry))
       spdlog::warn("service {}: left out by discovery {}: {}", watch.service, discovery_kind_name(watch.config), entry);
   watch.left_out = {answer.left_out.begin(), answer.left_out.end()};
-  if (watch.status.fails_in_row != 0)
+  if (watch.status.fails_in_row != 0) {
     spdlog::info("service {}: discovery {} answers again", watch.service, discovery_kind_name(watch.config));
+    tell("answering", watch, "");
+  }
   watch.status.fails_in_row = 0;
   watch.status.answered_at = std::time(nullptr);
 
@@ -183,9 +185,11 @@ void DiscoveryMonitor::take(Watch& watch, Answer answer) {
   const bool believed = found.size() >= watch.config.min_backends || found.size() >= in_force;
   if (!believed) {
     ++watch.status.unbelieved;
-    if (!watch.unbelieved)
+    if (!watch.unbelieved) {
       spdlog::warn("service {}: discovery {} says {} backends, fewer than min_backends {}: the {} of before stay",
                    watch.service, discovery_kind_name(watch.config), found.size(), watch.config.min_backends, in_force);
+      tell("unbelieved", watch, fmt::format("{} backends, fewer than min_backends", found.size()));
+    }
   }
   watch.unbelieved = !believed;
   if (believed) set_found(watch, std::move(found));
@@ -199,6 +203,7 @@ void DiscoveryMonitor::take_failure(Watch& watch, const std::string& problem) {
   watch.status.failure = problem;
   watch.lifetime.reset();
   const bool emptied = watch.config.fail_policy == config::FailPolicy::set_empty;
+  if (is_news) tell("failed", watch, problem);
   if (is_news)
     spdlog::warn("service {}: discovery {} failed: {} ({})", watch.service, discovery_kind_name(watch.config), problem,
                  emptied ? "it has no backends until there is an answer" : "what was found before stays");
@@ -209,8 +214,10 @@ void DiscoveryMonitor::set_found(Watch& watch, Backends found) {
   if (watch.found == found) return;
   const bool first = !watch.found;
   const std::string change = describe(Difference(watch.found.value_or(Backends{}), found));
-  if (!change.empty())
+  if (!change.empty()) {
     spdlog::info("service {}: {} by discovery {}", watch.service, change, discovery_kind_name(watch.config));
+    tell("changed", watch, change);
+  }
   if (found.empty() && !first)
     spdlog::warn("service {} has no backends left by discovery {}", watch.service, discovery_kind_name(watch.config));
   watch.status.found = found.size();
@@ -225,6 +232,10 @@ bool DiscoveryMonitor::keep(const std::string& service, Backends backends) {
   found->second->status.found = backends.size();
   found->second->found = std::move(backends);
   return true;
+}
+
+void DiscoveryMonitor::tell(const char* what, const Watch& watch, const std::string& cause) {
+  if (events_) events_->add({.kind = "discovery", .what = what, .service = watch.service, .cause = cause});
 }
 
 void DiscoveryMonitor::change_soon() {

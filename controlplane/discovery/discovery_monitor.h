@@ -24,6 +24,7 @@
 
 #include "controlplane/config/config.h"
 #include "controlplane/discovery/source.h"
+#include "controlplane/events/event_log.h"
 
 namespace millrace::control {
 
@@ -52,6 +53,9 @@ class DiscoveryMonitor {
   DiscoveryMonitor(const DiscoveryMonitor&) = delete;
   DiscoveryMonitor& operator=(const DiscoveryMonitor&) = delete;
 
+  // Tells it what is found and what fails, from now on.
+  void record_in(std::shared_ptr<EventLog> events) { events_ = std::move(events); }
+
   // Makes the running questions those of the services of `config`. One whose interval is 0 is asked anew.
   void reconcile(const config::Config& config);
   // What a service without an answer yet has until there is one: as if its source had found it before. False: it
@@ -78,6 +82,7 @@ class DiscoveryMonitor {
   void take_failure(Watch& watch, const std::string& problem);
   void set_found(Watch& watch, std::vector<config::BackendConfig> found);
   void log_refused(const std::string& service, const std::set<std::string>& refused);
+  void tell(const char* what, const Watch& watch, const std::string& cause);
   void change_soon();
   std::chrono::steady_clock::time_point next_question(const Watch& watch);
   std::chrono::milliseconds jittered(std::chrono::milliseconds pause);
@@ -85,6 +90,7 @@ class DiscoveryMonitor {
   boost::asio::any_io_executor executor_;
   SourceMaker make_;
   std::function<void()> on_change_;
+  std::shared_ptr<EventLog> events_;                       // null: nobody wants to know
   std::map<std::string, std::shared_ptr<Watch>> watches_;  // by service
   std::map<std::string, std::set<std::string>> refused_;   // by service: what is logged already
   boost::asio::steady_timer change_timer_;

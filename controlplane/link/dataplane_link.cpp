@@ -8,7 +8,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "controlplane/link/directory.h"
 #include "controlplane/link/monotonic.h"
 #include "controlplane/link/transaction.h"
 #include "controlplane/state/diff.h"
@@ -30,7 +29,6 @@ constexpr uint64_t kResendPauseMs = 1000;
 constexpr uint64_t kRefusedRetryMs = 30'000;
 // A peer that writes nonsense is joined again, but not in a tight loop.
 constexpr uint64_t kUnsoundPauseMs = 5000;
-constexpr uint64_t kWarnPauseMs = 10'000;
 constexpr unsigned kGenerationClashMax = 3;
 // Beyond any honest count; leaves room to count up from it.
 constexpr Generation kGenerationMax = Generation{1} << 62;
@@ -40,11 +38,6 @@ uint64_t age_ms(uint64_t now_ms, uint64_t then_ms) { return now_ms > then_ms ? n
 // A beat from the future is no beat.
 bool is_fresh(uint64_t now_ms, uint64_t beat_ms) {
   return beat_ms <= now_ms + kHeartbeatLateMs && age_ms(now_ms, beat_ms) <= kHeartbeatLateMs;
-}
-
-std::string service_name(const Segment& segment, ServiceSlot slot) {
-  const std::optional<ServiceRow> row = read_service(segment, slot);
-  return row ? row->name : "(unknown)";
 }
 
 }  // namespace
@@ -122,10 +115,12 @@ void DataplaneLink::try_join() {
   spdlog::info("dataplane (pid {}) joined: {} workers, {} connections, generation {} applied",
                peer_->segment->dataplane_pid(), peer_->segment->worker_count(), peer_->segment->connection_count(),
                applied);
+  tell({.kind = "dataplane", .what = "connected", .generation = applied});
 }
 
 void DataplaneLink::leave(const std::string& why, uint64_t pause_ms) {
   spdlog::warn("dataplane (pid {}) is gone: {}", peer_->segment->dataplane_pid(), why);
+  tell({.kind = "dataplane", .what = "lost", .cause = why});
   malformed_before_ += peer_->reader.malformed_count();
   peer_.reset();
   clients_refused_.clear();  // their slots were that dataplane's
@@ -161,6 +156,7 @@ bool DataplaneLink::check_life(uint64_t now_ms) {
   if (!fresh && !peer_->stalled)
     spdlog::warn("dataplane (pid {}) runs but its heartbeat is late", peer_->segment->dataplane_pid());
   if (fresh && peer_->stalled) spdlog::info("dataplane (pid {}) is answering again", peer_->segment->dataplane_pid());
+  if (fresh == peer_->stalled) tell({.kind = "dataplane", .what = fresh ? "answering" : "stalled"});
   peer_->stalled = !fresh;
   peer_->segment->beat(now_ms, static_cast<uint32_t>(getpid()));
   return true;
@@ -232,6 +228,7 @@ void DataplaneLink::take_rejection(const Event& event, uint64_t now_ms) {
   }
   spdlog::error("dataplane rejected {}; it goes on with generation {}", format_rejection(rejection),
                 peer_->applied_generation);
+  tell({.kind = "config", .what = "rejected", .cause = format_rejection(rejection), .generation = event.generation});
   refused_ = peer_->under_way->state;
   revision_refused_ = peer_->under_way->revision;
   retry_ms_ = now_ms + kRefusedRetryMs;
@@ -252,47 +249,8 @@ void DataplaneLink::complete(uint64_t now_ms) {
   rejection_.reset();
   spdlog::info("generation {} applied: {} services ({} ms)", done.generation, done.state->services.size(),
                age_ms(now_ms, done.sent_ms));
+  tell({.kind = "config", .what = "applied", .generation = done.generation});
   settle_signal_.cancel();
-}
-
-void DataplaneLink::warn_full(const Event& event, uint64_t now_ms) {
-  if (full_warned_ms_ != 0 && age_ms(now_ms, full_warned_ms_) < kWarnPauseMs) return;
-  full_warned_ms_ = now_ms;
-  if (event.kind == EventKind::slab_full)
-    spdlog::warn("dataplane refused {} connections: every slot is in use; raise [dataplane] connections", event.count);
-  else if (event.kind == EventKind::evicted)
-    spdlog::warn("service {}: {} connections that were not in use made room for others; raise [dataplane] connections",
-                 service_name(*peer_->segment, event.service), event.count);
-  else
-    spdlog::warn("dataplane refused {} connections: no SNAT port is free; add addresses to the SNAT pool", event.count);
-}
-
-void DataplaneLink::warn_refused(const Event& event, uint64_t now_ms) {
-  clients_refused_[event.service] += event.count;
-  if (refused_warned_ms_ != 0 && age_ms(now_ms, refused_warned_ms_) < kWarnPauseMs) return;
-  refused_warned_ms_ = now_ms;
-  for (const auto& [service, count] : clients_refused_)
-    spdlog::warn("service {}: no backend took {} proven clients", service_name(*peer_->segment, service), count);
-  clients_refused_.clear();
-}
-
-void DataplaneLink::warn_limit(const Event& event, uint64_t now_ms) {
-  uint64_t& warned_ms = limit_warned_ms_[event.service];
-  if (warned_ms != 0 && age_ms(now_ms, warned_ms) < kWarnPauseMs) return;
-  warned_ms = now_ms;
-  const std::string name = service_name(*peer_->segment, event.service);
-  if (event.kind == EventKind::service_full)
-    spdlog::warn("service {}: its max_connections are open, new connections are dropped", name);
-  else
-    spdlog::warn("service {}: every backend has its max_connections open, new connections are dropped", name);
-}
-
-void DataplaneLink::tell_syn_proxy(const Event& event) {
-  const std::string name = service_name(*peer_->segment, event.service);
-  if (event.kind == EventKind::syn_proxy_on)
-    spdlog::warn("service {}: SYNs come faster than its syn_proxy_rate, clients must prove themselves", name);
-  else
-    spdlog::info("service {}: SYNs come slowly again, clients need no proof any more", name);
 }
 
 void DataplaneLink::push() {

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 
+#include "controlplane/events/event_log.h"
 #include "controlplane/link/command_writer.h"
 #include "controlplane/link/event_reader.h"
 #include "controlplane/link/owner_lock.h"
@@ -60,6 +61,9 @@ class DataplaneLink {
   DataplaneLink(boost::asio::any_io_executor executor, std::string segment_path, OwnerLock lock);
   DataplaneLink(const DataplaneLink&) = delete;
   DataplaneLink& operator=(const DataplaneLink&) = delete;
+
+  // Tells it what becomes of the dataplane and of configurations, and which limits are met, from now on.
+  void record_in(std::shared_ptr<EventLog> events) { events_ = std::move(events); }
 
   // Joins, polls and beats until stop().
   boost::asio::awaitable<void> run();
@@ -114,6 +118,8 @@ class DataplaneLink {
   void warn_refused(const Event& event, uint64_t now_ms);
   void warn_limit(const Event& event, uint64_t now_ms);
   void tell_syn_proxy(const Event& event);
+  void tell(const Happening& happening);
+  void tell_limit(const char* what, const Event& event);
   void set_problem(const std::string& problem);
 
   boost::asio::any_io_executor executor_;
@@ -121,6 +127,7 @@ class DataplaneLink {
   boost::asio::steady_timer settle_signal_;
   std::string path_;
   OwnerLock lock_;
+  std::shared_ptr<EventLog> events_;  // null: nobody wants to know
   bool stopped_ = false;
 
   std::shared_ptr<const DesiredState> desired_;

@@ -11,6 +11,13 @@ void Overrides::merge(const BackendKey& key, const Override& change) {
   if (held == Override{}) by_key_.erase(key);
 }
 
+void Overrides::forget_weight(const BackendKey& key) {
+  const auto held = by_key_.find(key);
+  if (held == by_key_.end()) return;
+  held->second.weight.reset();
+  if (held->second == Override{}) by_key_.erase(held);
+}
+
 Override Overrides::find(const BackendKey& key) const {
   const auto found = by_key_.find(key);
   return found == by_key_.end() ? Override{} : found->second;

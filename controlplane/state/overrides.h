@@ -24,6 +24,7 @@ class Overrides {
  public:
   // Sets the given fields, leaves the others as they are. `enabled` is the file's own word and clears `admin`.
   void merge(const BackendKey& key, const Override& change);
+  void forget_weight(const BackendKey& key);
   Override find(const BackendKey& key) const;
   // Forgets every backend that the configuration no longer has.
   void retain(const config::Config& config);

@@ -33,6 +33,12 @@ class RawClient {
   bool connected() const { return connected_; }
   void send(const std::string& bytes) { EXPECT_GE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), 0); }
   void end() { shutdown(fd_, SHUT_WR); }
+  // What is there, or comes within 20 s; empty: the end.
+  std::string receive_some() {
+    char part[4096];
+    const ssize_t bytes = recv(fd_, part, sizeof part, 0);
+    return bytes > 0 ? std::string(part, static_cast<size_t>(bytes)) : std::string();
+  }
   std::string receive_all() {
     std::string all;
     char part[4096];
