@@ -6,6 +6,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -33,6 +34,14 @@ std::string connect_problem(const std::string& socket, const error_code& error) 
   return fmt::format("cannot talk to millraced at {}: {}", socket, error.message());
 }
 
+http::request<http::string_body> make_request(const std::string& method, const std::string& target) {
+  http::request<http::string_body> request(http::string_to_verb(method), target, 11);
+  request.set(http::field::host, "millrace");
+  request.set(http::field::user_agent, "millctl/" MR_VERSION);
+  request.keep_alive(false);
+  return request;
+}
+
 }  // namespace
 
 std::string percent_encode(const std::string& text) {
@@ -57,10 +66,7 @@ Answer Client::ask(const std::string& method, const std::string& target, const s
   }
   asio::io_context loop(1);
   Stream stream(loop);
-  http::request<http::string_body> request(http::string_to_verb(method), target, 11);
-  request.set(http::field::host, "millrace");
-  request.set(http::field::user_agent, "millctl/" MR_VERSION);
-  request.keep_alive(false);
+  http::request<http::string_body> request = make_request(method, target);
   request.body() = body;
   request.prepare_payload();
   beast::flat_buffer buffer;
@@ -86,9 +92,43 @@ Answer Client::ask(const std::string& method, const std::string& target, const s
     return answer;
   }
   answer.status = parser.get().result_int();
-  answer.body = Json::parse(parser.get().body(), nullptr, false);
-  answer.reached = answer.body.is_object();
+  const bool is_json = parser.get()[http::field::content_type] == "application/json";
+  if (is_json) answer.body = Json::parse(parser.get().body(), nullptr, false);
+  if (!is_json) answer.text = parser.get().body();
+  answer.reached = parser.get()[http::field::server].starts_with("millraced/") && !answer.body.is_discarded();
   if (!answer.reached) answer.problem = fmt::format("what answers at {} is no millraced", socket_);
+  return answer;
+}
+
+Answer Client::follow(const std::string& target, const std::function<bool(std::string_view)>& take) const {
+  Answer answer;
+  asio::io_context loop(1);
+  asio::local::stream_protocol::socket socket(loop);
+  error_code error;
+  socket.connect(asio::local::stream_protocol::endpoint(socket_), error);
+  const http::request<http::string_body> request = make_request("GET", target);
+  if (!error) http::write(socket, request, error);
+  beast::flat_buffer buffer;
+  http::response_parser<http::buffer_body> parser;
+  parser.body_limit(boost::none);
+  if (!error) http::read_header(socket, buffer, parser, error);
+  if (error) {
+    answer.problem = connect_problem(socket_, error);
+    return answer;
+  }
+  if (parser.get().result() != http::status::ok) return get(target);  // it says why, as one answer
+  answer.reached = true;
+  answer.status = 200;
+  char part[4096];
+  while (!parser.is_done()) {
+    parser.get().body().data = part;
+    parser.get().body().size = sizeof part;
+    http::read_some(socket, buffer, parser, error);
+    const size_t bytes = sizeof part - parser.get().body().size;
+    if (bytes != 0 && !take({part, bytes})) return answer;
+    if (error && error != http::error::need_buffer) break;
+  }
+  answer.problem = fmt::format("millraced at {} ended the stream", socket_);
   return answer;
 }
 

@@ -1,11 +1,13 @@
-// client.h: one request to millraced over its UNIX socket, blocking.
+// client.h: one request to millraced over its UNIX socket, blocking, and streams.
 // Bound:  kAnswerSecondsMax for connect, request and answer together; an answer of at most kAnswerBytesMax.
 // Tests:  tests/unit/control/millctl_test.cpp
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 namespace millrace::millctl {
 
@@ -19,7 +21,8 @@ struct Answer {
   std::string problem;
   unsigned status = 0;
   Json body;
-  bool ok() const { return reached && status == 200; }
+  std::string text;  // of an answer that is no JSON: a dump
+  bool ok() const { return reached && status >= 200 && status < 300; }
 };
 
 class Client {
@@ -29,10 +32,13 @@ class Client {
       : socket_(std::move(socket)), seconds_max_(kAnswerSecondsMax + extra_seconds) {}
   Answer get(const std::string& target) const { return ask("GET", target, ""); }
   Answer post(const std::string& target, const std::string& body) const { return ask("POST", target, body); }
-
- private:
   Answer ask(const std::string& method, const std::string& target, const std::string& body) const;
 
+  // Gives what comes to `take` until that says false or the answer ends; says nothing for as long as nothing comes. An
+  // answer that refuses is the returned one; otherwise `problem` says why it ended, empty when `take` wanted so.
+  Answer follow(const std::string& target, const std::function<bool(std::string_view)>& take) const;
+
+ private:
   std::string socket_;
   unsigned seconds_max_;
 };

@@ -1,11 +1,22 @@
 // main.cpp: millctl's command line. One subcommand, one request, one exit code.
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <functional>
 
+#include "controlplane/millctl/arguments.h"
 #include "controlplane/millctl/commands.h"
 #include "millrace/limits.h"
 
 namespace millrace::millctl {
+
+CLI::App* add_command(CLI::App& app, Arguments& arguments, const char* name, const char* text, const char* examples,
+                      std::function<Exit()> run) {
+  CLI::App* command = app.add_subcommand(name, text);
+  command->footer(std::string("Examples:\n") + examples);
+  command->callback([&arguments, run = std::move(run)] { arguments.chosen = run; });
+  return command;
+}
+
 namespace {
 
 constexpr char kDefaultSocket[] = "/run/millrace.sock";
@@ -18,32 +29,13 @@ constexpr char kFooter[] =
     "  millctl backends --service web\n"
     "  millctl connections --client 192.0.2.7 --count\n"
     "  millctl stages --interval 10\n"
-    "  millctl drain web 10.0.0.1:80\n"
+    "  millctl backend drain web 10.0.0.1:80\n"
+    "  millctl service add mail mail.toml\n"
+    "  millctl events --follow\n"
     "  millctl check /etc/millrace.toml && millctl reload\n"
     "\n"
     "Exit codes: 0 done, 1 refused, 2 wrong arguments, 3 millraced cannot be reached.\n"
     "Environment: MILLRACE_SOCKET instead of --socket.";
-
-// Everything that options write into; lives as long as the parser.
-struct Arguments {
-  Options options;
-  ConnectionOptions connections;
-  StageOptions stages;
-  ImportOptions import_options;
-  std::string service;
-  std::string backend;
-  std::string file;
-  uint32_t weight = 0;
-  std::function<Exit()> chosen;
-};
-
-CLI::App* add_command(CLI::App& app, Arguments& arguments, const char* name, const char* text, const char* examples,
-                      std::function<Exit()> run) {
-  CLI::App* command = app.add_subcommand(name, text);
-  command->footer(std::string("Examples:\n") + examples);
-  command->callback([&arguments, run = std::move(run)] { arguments.chosen = run; });
-  return command;
-}
 
 void add_views(CLI::App& app, Arguments& a) {
   add_command(app, a, "status", "Both processes, the configuration, totals and rates",
@@ -139,6 +131,7 @@ void add_import(CLI::App& app, Arguments& a) {
 int run(int argc, char** argv) {
   Arguments arguments;
   arguments.options.socket = kDefaultSocket;
+  std::signal(SIGPIPE, SIG_DFL);  // `millctl events --follow | head` ends quietly
   CLI::App app("millctl: looks into a running Millrace and changes it.", "millctl");
   app.footer(kFooter);
   app.fallthrough();
@@ -150,6 +143,9 @@ int run(int argc, char** argv) {
   add_views(app, arguments);
   add_changes(app, arguments);
   add_import(app, arguments);
+  add_service_group(app, arguments);
+  add_backend_group(app, arguments);
+  add_watching(app, arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

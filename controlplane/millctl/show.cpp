@@ -204,6 +204,27 @@ std::string show_counters(const Json& body) {
   return table.text();
 }
 
+std::string show_change(const Json& body) {
+  std::string text = "done";
+  const std::string dataplane = body.is_object() ? field(body, "dataplane") : "";
+  if (dataplane == "waiting") text += "; the dataplane is not connected and will get it when it is";
+  if (dataplane == "sending") text += "; the dataplane has not answered yet, see millctl status";
+  text += "\n";
+  if (body.is_object())
+    for (const Json& notice : part(body, "notices")) text += "notice: " + as_text(notice) + "\n";
+  return text;
+}
+
+std::string show_changes(const Json& body) {
+  const std::string changed = join(part(body, "changed"), ", ");
+  const std::string removed = join(part(body, "removed"), ", ");
+  if (changed.empty() && removed.empty()) return "services are as the file has them\n";
+  std::string text;
+  if (!changed.empty()) text += "changed: " + changed + "\n";
+  if (!removed.empty()) text += "removed: " + removed + "\n";
+  return text + "kept in: " + field(body, "file") + " (millctl changes --drop goes back to the file)\n";
+}
+
 std::string show_reload(const Json& body) {
   const std::string dataplane = field(body, "dataplane");
   std::string text = "reloaded";

@@ -20,6 +20,8 @@ std::string show_counters(const Json& body);
 std::string show_stages(const Json& body);
 std::string show_snat(const Json& body);
 std::string show_steering(const Json& body);
+std::string show_change(const Json& body);  // null: gobetween's way to say that it is done
+std::string show_changes(const Json& body);
 std::string show_reload(const Json& body);
 
 std::string as_text(const Json& value);
