@@ -18,5 +18,8 @@ std::string read_needed(TableReader& table, std::string_view key, std::string_vi
 ConsulDiscovery read_consul(TableReader& table);
 DockerDiscovery read_docker(TableReader& table);
 LxdDiscovery read_lxd(TableReader& table);
+ZookeeperDiscovery read_zookeeper(TableReader& table);
+EtcdDiscovery read_etcd(TableReader& table);
+KubernetesDiscovery read_kubernetes(TableReader& table);
 
 }  // namespace millrace::config

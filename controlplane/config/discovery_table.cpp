@@ -12,7 +12,7 @@ namespace millrace::config {
 
 namespace {
 
-enum class Kind { fixed, exec, file, json, plaintext, srv, dns, consul, docker, lxd };
+enum class Kind { fixed, exec, file, json, plaintext, srv, dns, consul, docker, lxd, zookeeper, etcd, kubernetes };
 
 constexpr uint32_t kIntervalMinMs = 100;
 constexpr uint32_t kTimeoutMinMs = 10;
@@ -123,18 +123,13 @@ PlaintextDiscovery read_plaintext(TableReader& table) {
   return plaintext;
 }
 
-// "192.0.2.53:53", "[2001:db8::53]:53" or "ns.example.com:53".
 void read_server(TableReader& table, std::string_view key, DnsServer& server) {
   const std::optional<Text> text = table.read_text(key);
   if (!text) return;
-  const size_t colon = std::min(text->text.rfind(':'), text->text.size());
-  const std::string port = text->text.substr(std::min(colon + 1, text->text.size()));
-  server.host = text->text.substr(0, colon);
-  if (server.host.size() > 2 && server.host.front() == '[' && server.host.back() == ']')
-    server.host = server.host.substr(1, server.host.size() - 2);
-  server.port = static_cast<uint16_t>(parse_decimal(port, 65535).value_or(0));
-  if (server.host.empty() || server.port == 0)
-    table.errors().add(text->origin, quote(text->text) + " is no server", "write HOST:PORT, such as \"192.0.2.53:53\"");
+  Parsed<HostPort> parsed = parse_host_port(text->text);
+  if (!parsed.value) return table.errors().add(text->origin, std::move(parsed.problem), std::move(parsed.remedy));
+  server.host = parsed.value->host;
+  server.port = parsed.value->port;
 }
 
 bool read_is_tcp(TableReader& table, std::string_view key) {
@@ -182,13 +177,20 @@ DiscoverySource read_source(TableReader& table, Kind kind) {
       return read_docker(table);
     case Kind::lxd:
       return read_lxd(table);
+    case Kind::zookeeper:
+      return read_zookeeper(table);
+    case Kind::etcd:
+      return read_etcd(table);
+    case Kind::kubernetes:
+      return read_kubernetes(table);
   }
   return {};
 }
 
 // One error about the kind is enough; its own keys come and go with it.
 void ignore_unknown_kind(TableReader& table) {
-  for (const char* prefix : {"srv_", "docker_", "json_", "exec_", "plaintext_", "consul_", "lxd_", "file_", "dns_"})
+  for (const char* prefix : {"srv_", "docker_", "json_", "exec_", "plaintext_", "consul_", "lxd_", "file_", "dns_",
+                             "zookeeper_", "etcd_", "kubernetes_"})
     table.ignore_prefix(prefix);
   for (const char* key : {"static_list", "interval", "timeout", "failpolicy", "min_backends"}) table.ignore(key);
 }
@@ -215,10 +217,19 @@ const char* discovery_kind_name(const DiscoveryConfig& discovery) {
 }
 
 void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOrigins& origins) {
-  static constexpr Choice<Kind> kKinds[] = {
-      {"static", Kind::fixed},        {"exec", Kind::exec}, {"file", Kind::file}, {"json", Kind::json},
-      {"plaintext", Kind::plaintext}, {"srv", Kind::srv},   {"dns", Kind::dns},   {"consul", Kind::consul},
-      {"docker", Kind::docker},       {"lxd", Kind::lxd}};
+  static constexpr Choice<Kind> kKinds[] = {{"static", Kind::fixed},
+                                            {"exec", Kind::exec},
+                                            {"file", Kind::file},
+                                            {"json", Kind::json},
+                                            {"plaintext", Kind::plaintext},
+                                            {"srv", Kind::srv},
+                                            {"dns", Kind::dns},
+                                            {"consul", Kind::consul},
+                                            {"docker", Kind::docker},
+                                            {"lxd", Kind::lxd},
+                                            {"zookeeper", Kind::zookeeper},
+                                            {"etcd", Kind::etcd},
+                                            {"kubernetes", Kind::kubernetes}};
   if (!table.has("kind")) table.report_missing("kind", "write kind = \"static\"");
   const std::optional<Kind> kind = table.read_choice("kind", kKinds);
   if (table.has("kind") && !kind) {

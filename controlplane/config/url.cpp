@@ -64,4 +64,14 @@ Parsed<Url> parse_url(std::string_view text) {
   return url;
 }
 
+Parsed<HostPort> parse_host_port(std::string_view text) {
+  const size_t colon = std::min(text.rfind(':'), text.size());
+  std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(std::min(colon + 1, text.size()));
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const auto number = static_cast<uint16_t>(parse_decimal(port, 65535).value_or(0));
+  if (host.empty() || number == 0) return {quote(text) + " is no server", "write HOST:PORT, such as \"192.0.2.53:53\""};
+  return HostPort{std::string(host), number};
+}
+
 }  // namespace millrace::config

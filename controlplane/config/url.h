@@ -1,4 +1,4 @@
-// url.h: addresses of HTTP servers: "https://user:password@registry.example.com:8443/backends?of=web".
+// url.h: addresses of servers: "https://user:password@registry.example.com:8443/backends?of=web".
 // Tests:  tests/unit/config/values_test.cpp
 #pragma once
 
@@ -23,5 +23,14 @@ struct Url {
 };
 
 Parsed<Url> parse_url(std::string_view text);
+
+struct HostPort {
+  std::string host;  // a name or an address, of IPv6 without brackets
+  uint16_t port = 0;
+  bool operator==(const HostPort&) const = default;
+};
+
+// "192.0.2.53:53", "[2001:db8::53]:53" or "ns.example.com:53".
+Parsed<HostPort> parse_host_port(std::string_view text);
 
 }  // namespace millrace::config

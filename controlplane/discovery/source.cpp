@@ -8,10 +8,13 @@
 #include "controlplane/discovery/consul_source.h"
 #include "controlplane/discovery/dns_source.h"
 #include "controlplane/discovery/docker_source.h"
+#include "controlplane/discovery/etcd_source.h"
 #include "controlplane/discovery/exec_source.h"
 #include "controlplane/discovery/file_source.h"
 #include "controlplane/discovery/http_source.h"
+#include "controlplane/discovery/kubernetes_source.h"
 #include "controlplane/discovery/lxd_source.h"
+#include "controlplane/discovery/zookeeper_source.h"
 
 namespace millrace::control {
 
@@ -33,10 +36,13 @@ std::unique_ptr<Source> make_source(const config::DiscoveryConfig& discovery) {
     }
     std::unique_ptr<Source> operator()(const config::SrvDiscovery& srv) { return std::make_unique<SrvSource>(srv); }
     std::unique_ptr<Source> operator()(const config::DnsDiscovery& dns) { return std::make_unique<DnsSource>(dns); }
-    // No file can name these yet.
-    std::unique_ptr<Source> operator()(const config::ZookeeperDiscovery&) { return nullptr; }
-    std::unique_ptr<Source> operator()(const config::EtcdDiscovery&) { return nullptr; }
-    std::unique_ptr<Source> operator()(const config::KubernetesDiscovery&) { return nullptr; }
+    std::unique_ptr<Source> operator()(const config::ZookeeperDiscovery& zookeeper) {
+      return std::make_unique<ZookeeperSource>(zookeeper);
+    }
+    std::unique_ptr<Source> operator()(const config::EtcdDiscovery& etcd) { return std::make_unique<EtcdSource>(etcd); }
+    std::unique_ptr<Source> operator()(const config::KubernetesDiscovery& kubernetes) {
+      return std::make_unique<KubernetesSource>(kubernetes);
+    }
     std::unique_ptr<Source> operator()(const config::ConsulDiscovery& consul) {
       return std::make_unique<ConsulSource>(consul);
     }
