@@ -17,6 +17,7 @@
 #include "controlplane/link/directory.h"
 #include "controlplane/link/monotonic.h"
 #include "controlplane/state/restart_notices.h"
+#include "controlplane/state/setting_changes.h"
 
 namespace millrace::control {
 namespace {
@@ -58,9 +59,9 @@ std::optional<std::string> changes_notice(const config::Config& config) {
 
 }  // namespace
 
-Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config config, OwnerLock lock)
+Daemon::Daemon(asio::any_io_executor executor, ConfigPlace place, config::Config config, OwnerLock lock)
     : executor_(executor),
-      file_(std::move(file)),
+      place_(std::move(place)),
       segment_path_(config.dataplane.segment),
       config_(config),
       started_with_(std::move(config)),
@@ -73,10 +74,13 @@ Daemon::Daemon(asio::any_io_executor executor, std::string file, config::Config 
       link_(executor, segment_path_, std::move(lock)),
       sample_timer_(executor),
       turns_(executor),
+      history_(config_.api.history_dir),
       desired_(std::make_shared<const DesiredState>()),
-      started_ms_(monotonic_ms()) {}
+      started_ms_(monotonic_ms()),
+      change_control_(*this) {}
 
 void Daemon::start() {
+  remember(ChangeOrigin::start, "");
   if (const std::optional<std::string> notice = changes_notice(config_)) spdlog::warn("{}", *notice);
   discovery_.record_in(events_);
   link_.record_in(events_);
@@ -146,6 +150,7 @@ void Daemon::take_found() {
 
 void Daemon::stop() {
   stopped_ = true;
+  change_control_.stop();
   discovery_.stop();
   health_.stop();
   link_.stop();
@@ -226,18 +231,65 @@ void Daemon::forget_weight(const BackendKey& key) {
   publish();
 }
 
+asio::awaitable<config::LoadResult> Daemon::load() const {
+  const config::TextFile read = co_await place_.read();
+  if (read.text) co_return config::parse_changed_config(*read.text, file());
+  config::ConfigError error{.file = file(), .problem = read.problem, .remedy = place_.remedy()};
+  config::LoadResult refused;
+  refused.errors.push_back(std::move(error));
+  co_return refused;
+}
+
+HistoryEntry Daemon::history_entry() const {
+  HistoryEntry entry;
+  if (!history_.rows().empty()) entry.number = history_.rows().back().number;
+  entry.time = std::time(nullptr);
+  entry.text = config_.document->text;
+  if (!config_.document->changes.empty()) entry.changes = config::format_changes(config_.document->changes);
+  return entry;
+}
+
+uint64_t Daemon::remember(ChangeOrigin origin, const std::string& note) {
+  if (!config_.document) return 0;
+  HistoryEntry entry = history_entry();
+  entry.origin = origin;
+  entry.summary = remembered_ ? summarize_changes(remembered_->root, config_.document->root)
+                              : fmt::format("{} servers", config_.services.size());
+  if (!note.empty()) entry.summary = note + (entry.summary.empty() ? "" : ": " + entry.summary);
+  std::string problem;
+  const uint64_t number = history_.keep(std::move(entry), problem);
+  remembered_ = config_.document;
+  if (number == 0 && problem != history_problem_)
+    spdlog::warn("there is no history of configurations: {}; set [api] history_dir to a directory that can be written",
+                 problem);
+  history_problem_ = problem;
+  return number;
+}
+
+DesiredState Daemon::foresee(config::Config& config) {
+  discovery_.fill(config, config_);
+  return compute_desired_state(config, overrides_, health_.table(), find_sources(config, config::kernel_source));
+}
+
+std::vector<std::string> Daemon::notices_for(const config::Config& config) const {
+  return restart_notices(started_with_, config);
+}
+
 asio::awaitable<std::optional<ReloadReport>> Daemon::reload() {
   if (turns_.taken()) co_return std::nullopt;
   const Turns::Turn turn = co_await turns_.take();
-  ReloadReport report = co_await put_in_force(config::load_changed_config(file_));
-  if (report.accepted)
+  config::LoadResult loaded = co_await load();
+  ReloadReport report = co_await put_in_force(std::move(loaded));
+  if (report.accepted) {
     if (std::optional<std::string> notice = changes_notice(config_)) report.notices.push_back(std::move(*notice));
+    remember(ChangeOrigin::reload, "");
+  }
   for (const std::string& error : report.errors) spdlog::error("{}", error);
   for (const std::string& notice : report.notices) spdlog::warn("{}", notice);
   if (report.accepted)
-    spdlog::info("{} reloaded: {} services", file_, config_.services.size());
+    spdlog::info("{} reloaded: {} services", file(), config_.services.size());
   else
-    spdlog::error("{} not reloaded: the configuration before it stays in force", file_);
+    spdlog::error("{} not reloaded: the configuration before it stays in force", file());
   tell_config("reloaded", report);
   last_reload_ = report;
   co_return report;
@@ -246,9 +298,11 @@ asio::awaitable<std::optional<ReloadReport>> Daemon::reload() {
 asio::awaitable<ReloadReport> Daemon::change_servers(config::ServerChanges changes) {
   const std::string text = config_.document->text;
   const std::string kept_in = config_.api.changes_file;
-  ReloadReport report = co_await put_in_force(config::parse_config(text, file_, &changes));
+  config::LoadResult loaded = config::parse_config(text, file(), &changes);
+  ReloadReport report = co_await put_in_force(std::move(loaded));
   tell_config("changed", report);
   if (!report.accepted) co_return report;
+  remember(ChangeOrigin::rest, "");
   std::string problem;
   if (config::write_changes(kept_in, changes, problem)) co_return report;
   spdlog::error("{}: the change holds until millraced ends", problem);

@@ -1,6 +1,6 @@
 // daemon.h: millraced without its sockets: holds the configuration, lets health and overrides flow into the desired
 // state, and the desired state into the link.
-// Route:  reload | change_servers | take_found | on_change | override_backend > publish > compute_desired_state >
+// Route:  reload | change_servers | ChangeControl | take_found | on_change | override_backend > publish > compute_desired_state >
 //         DataplaneLink::set_desired
 // Thread: the event loop.      Tests: tests/unit/control/daemon_test.cpp
 #pragma once
@@ -9,39 +9,33 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
-#include <ctime>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "controlplane/change_control.h"
 #include "controlplane/config/config.h"
 #include "controlplane/config/server_changes.h"
 #include "controlplane/discovery/discovery_monitor.h"
 #include "controlplane/events/event_log.h"
 #include "controlplane/health/health_monitor.h"
+#include "controlplane/history/history.h"
 #include "controlplane/link/bandwidth.h"
 #include "controlplane/link/dataplane_link.h"
 #include "controlplane/link/rate_sampler.h"
 #include "controlplane/link/snat_watch.h"
+#include "controlplane/place/config_place.h"
+#include "controlplane/reload_report.h"
 #include "controlplane/state/desired_state.h"
 #include "controlplane/state/overrides.h"
 #include "controlplane/turns.h"
 
 namespace millrace::control {
 
-struct ReloadReport {
-  bool accepted = false;
-  // accepted: whether the dataplane has it already, will get it, or is not there yet.
-  Outcome outcome = Outcome::no_dataplane;
-  std::vector<std::string> errors;   // not accepted: every one, for people
-  std::vector<std::string> notices;  // accepted: what needs a restart
-  std::time_t time = 0;
-};
-
 class Daemon {
  public:
-  Daemon(boost::asio::any_io_executor executor, std::string file, config::Config config, OwnerLock lock);
+  Daemon(boost::asio::any_io_executor executor, ConfigPlace place, config::Config config, OwnerLock lock);
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
@@ -54,7 +48,21 @@ class Daemon {
   // Puts other changes over the file in force and keeps them in [api] changes_file, or leaves everything as it is and
   // says why. Only within a turn of turns().
   boost::asio::awaitable<ReloadReport> change_servers(config::ServerChanges changes);
+  // Checks and publishes, or keeps what is there and says why. Files and history are the caller's. Only within a turn.
+  boost::asio::awaitable<ReloadReport> put_in_force(config::LoadResult loaded);
   Turns& turns() { return turns_; }
+
+  // Plans, trials and rollbacks.
+  ChangeControl& changes() { return change_control_; }
+  const ChangeControl& changes() const { return change_control_; }
+  const History& history() const { return history_; }
+  // What is in force, as the history would keep it.
+  HistoryEntry history_entry() const;
+  // Keeps it; its number, or 0 when that is not possible. `note`: into its summary.
+  uint64_t remember(ChangeOrigin origin, const std::string& note);
+  // What `config` would come to now. Fills in the backends that were found.
+  DesiredState foresee(config::Config& config);
+  std::vector<std::string> notices_for(const config::Config& config) const;
 
   // What an operator says about a backend that the configuration has.
   void override_backend(const BackendKey& key, const Override& change);
@@ -62,11 +70,13 @@ class Daemon {
   void forget_weight(const BackendKey& key);
 
   const boost::asio::any_io_executor& executor() const { return executor_; }
-  const std::string& file() const { return file_; }
+  const ConfigPlace& place() const { return place_; }
+  const std::string& file() const { return place_.name(); }
   const std::string& segment_path() const { return segment_path_; }
   // The file's, with the backends that were found for services with a source.
   const config::Config& config() const { return config_; }
   const DesiredState& desired() const { return *desired_; }
+  std::shared_ptr<const DesiredState> desired_now() const { return desired_; }
   const DiscoveryMonitor& discovery() const { return discovery_; }
   const HealthMonitor& health() const { return health_; }
   const DataplaneLink& link() const { return link_; }
@@ -88,12 +98,12 @@ class Daemon {
   uint64_t publish();
   void publish_soon();
   void reconcile_checks();
-  boost::asio::awaitable<ReloadReport> put_in_force(config::LoadResult loaded);
+  boost::asio::awaitable<config::LoadResult> load() const;
   boost::asio::awaitable<void> sample();
   bool find_new_sources();
 
   boost::asio::any_io_executor executor_;
-  std::string file_;
+  ConfigPlace place_;
   std::string segment_path_;
   config::Config config_;
   // While a reload waits for the dataplane's word: what to go back to. Its backends are checked too, so that going back
@@ -112,6 +122,9 @@ class Daemon {
   SnatWatch snat_;
   boost::asio::steady_timer sample_timer_;
   Turns turns_;  // to change the configuration
+  History history_;
+  std::shared_ptr<const config::Document> remembered_;  // of the newest entry
+  std::string history_problem_;                         // that was logged
   std::shared_ptr<const DesiredState> desired_;
   std::optional<ReloadReport> last_reload_;
   unsigned samples_until_sources_ = 0;
@@ -120,6 +133,7 @@ class Daemon {
   bool publish_pending_ = false;
   bool stopped_ = false;
   uint64_t started_ms_;
+  ChangeControl change_control_;
 };
 
 }  // namespace millrace::control

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -12,13 +11,17 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
+#include <cstdio>
 
 #include "controlplane/api/http_server.h"
 #include "controlplane/api/routes.h"
 #include "controlplane/api/tcp_listener.h"
 #include "controlplane/api/unix_listener.h"
+#include "controlplane/command_line.h"
 #include "controlplane/config/server_changes.h"
 #include "controlplane/daemon.h"
+#include "controlplane/file_watch.h"
+#include "controlplane/history/unconfirmed.h"
 #include "controlplane/log_output.h"
 #include "controlplane/metrics/metrics_routes.h"
 
@@ -28,7 +31,7 @@ namespace {
 namespace asio = boost::asio;
 
 struct Options {
-  std::string file;
+  ConfigPlace place{""};
   bool verbose = false;
 };
 
@@ -57,26 +60,78 @@ asio::awaitable<void> obey_signals(asio::signal_set& signals, Daemon& daemon, as
   }
 }
 
+struct Begun {
+  config::Config config;
+  OwnerLock lock;
+};
+
+// A change that nobody had confirmed when the last millraced ended is taken back before anything counts.
+PutBack end_trial(const std::string& file) {
+  std::string problem;
+  const PutBack put = put_back(file, problem);
+  if (put == PutBack::done)
+    spdlog::warn("the last change of {} was not confirmed: it holds again what it did before", file);
+  if (put == PutBack::edited)
+    spdlog::warn("the last change of {} was not confirmed, but it was edited since: it is left as it is", file);
+  if (put == PutBack::failed)
+    spdlog::error("the last change of {} was not confirmed and cannot be taken back: {}; mend that, or remove {}", file,
+                  problem, unconfirmed_path(file));
+  return put;
+}
+
+config::LoadResult load(asio::io_context& loop, const ConfigPlace& place) {
+  if (place.is_file()) return config::load_changed_config(place.name());
+  config::TextFile read;
+  asio::co_spawn(loop, place.read(), [&](const std::exception_ptr&, config::TextFile text) { read = std::move(text); });
+  loop.run();
+  loop.restart();
+  if (read.text) return config::parse_changed_config(*read.text, place.name());
+  return {std::nullopt, {{.file = place.name(), .problem = read.problem, .remedy = place.remedy()}}};
+}
+
+// Reads the configuration and takes the control plane's place. With the lock in hand, so that a second millraced, started
+// by mistake, ends nobody's trial. nullopt: why is logged.
+std::optional<Begun> begin(asio::io_context& loop, const ConfigPlace& place) {
+  for (bool is_first = true;; is_first = false) {
+    config::LoadResult loaded = load(loop, place);
+    std::string problem;
+    std::optional<OwnerLock> lock;
+    if (loaded.config) lock = OwnerLock::take(loaded.config->dataplane.segment, problem);
+    if (loaded.config && !lock) {
+      spdlog::error("{}", problem);
+      return std::nullopt;
+    }
+    const PutBack put = is_first && place.is_file() ? end_trial(place.name()) : PutBack::nothing;
+    if (put == PutBack::failed) return std::nullopt;
+    if (put == PutBack::done) continue;
+    if (loaded.config) return Begun{std::move(*loaded.config), std::move(*lock)};
+    for (const config::ConfigError& error : loaded.errors) spdlog::error("{}", config::format_error(error));
+    return std::nullopt;
+  }
+}
+
+// Null where it is not asked for, or not possible: then a warning says so.
+std::unique_ptr<FileWatch> watch_file(Daemon& daemon) {
+  if (!daemon.config().api.watch_file) return nullptr;
+  std::string problem = "[api] watch_file: the configuration is not read from a file";
+  std::unique_ptr<FileWatch> watch;
+  if (daemon.place().is_file()) watch = FileWatch::open(daemon, problem);
+  if (!watch) spdlog::warn("{}", problem);
+  return watch;
+}
+
 int run(const Options& options) {
   log_to_stderr(options.verbose);
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGCHLD, SIG_DFL);  // ignored, as somebody may have started us, it would take exit statuses from checks
 
-  config::LoadResult loaded = config::load_changed_config(options.file);
-  if (!loaded.config) {
-    for (const config::ConfigError& error : loaded.errors) spdlog::error("{}", config::format_error(error));
-    return 1;
-  }
-  std::string problem;
-  std::optional<OwnerLock> lock = OwnerLock::take(loaded.config->dataplane.segment, problem);
-  if (!lock) {
-    spdlog::error("{}", problem);
-    return 1;
-  }
   asio::io_context loop(1);
-  const config::ApiConfig api = loaded.config->api;
-  const config::MetricsConfig metrics = loaded.config->metrics;
+  std::optional<Begun> begun = begin(loop, options.place);
+  if (!begun) return 1;
+  std::string problem;
+  const config::ApiConfig api = begun->config.api;
+  const config::MetricsConfig metrics = begun->config.metrics;
   std::unique_ptr<UnixListener> listener;
   std::unique_ptr<TcpListener> api_listener;
   std::unique_ptr<TcpListener> metrics_listener;
@@ -88,13 +143,15 @@ int run(const Options& options) {
   if (api.bind && api.tls && problem.empty()) over_tcp.tls = make_tls(*api.tls, problem);
   if (metrics.enabled && problem.empty())
     metrics_listener = TcpListener::open(loop.get_executor(), metrics.bind, "[metrics] bind", problem);
-  if (!problem.empty() || !log_as_configured(loaded.config->logging, options.verbose, problem)) {
+  if (!problem.empty() || !log_as_configured(begun->config.logging, options.verbose, problem)) {
     spdlog::error("{}", problem);
     return 1;
   }
-  Daemon daemon(loop.get_executor(), options.file, std::move(*loaded.config), std::move(*lock));
+  Daemon daemon(loop.get_executor(), options.place, std::move(begun->config), std::move(begun->lock));
   asio::signal_set signals(loop, SIGINT, SIGTERM, SIGHUP);
   daemon.start();
+  const std::unique_ptr<FileWatch> watch = watch_file(daemon);
+  if (watch) asio::co_spawn(loop, watch->run(), asio::detached);
   asio::co_spawn(loop, obey_signals(signals, daemon, loop), asio::detached);
   if (listener)
     asio::co_spawn(loop,
@@ -115,7 +172,7 @@ int run(const Options& options) {
         asio::detached);
     spdlog::info("metrics for Prometheus at http://{}/metrics", format_endpoint(metrics.bind));
   }
-  spdlog::info("millraced {} serves {} at {}", MR_VERSION, options.file, listener ? api.socket : "no socket");
+  spdlog::info("millraced {} serves {} at {}", MR_VERSION, options.place.name(), listener ? api.socket : "no socket");
   loop.run();
   return 0;
 }
@@ -125,16 +182,19 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   millrace::control::Options options;
-  CLI::App app(
-      "millraced: the control plane of Millrace. Checks backends, keeps the dataplane configured, serves millctl.");
-  app.add_option("--config,-c", options.file, "configuration file")->required();
-  app.add_flag("--verbose,-v", options.verbose, "log details too");
-  app.set_version_flag("--version", std::string("millraced " MR_VERSION));
-  app.footer("Example: millraced --config /etc/millrace.toml\nSIGHUP reloads the file, SIGINT and SIGTERM end it.");
+  millrace::control::CommandLine line;
   try {
-    app.parse(argc, argv);
+    line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return line.app.exit(error) == 0 ? 0 : 2;
   }
+  std::string problem;
+  std::optional<millrace::control::ConfigPlace> place = line.place(problem);
+  if (!place) {
+    std::fputs(("millraced: " + problem + "\n").c_str(), stderr);
+    return 2;
+  }
+  options.place = std::move(*place);
+  options.verbose = line.verbose;
   return millrace::control::run(options);
 }

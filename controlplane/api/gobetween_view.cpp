@@ -68,12 +68,14 @@ Json backend_stats(const Daemon& daemon, const LiveSlots& slots, const BackendKe
 Json gobetween_info(const Daemon& daemon) {
   const std::time_t now = std::time(nullptr);
   const auto uptime_s = static_cast<std::time_t>(daemon.uptime_ms() / 1000);
+  Json place;
+  for (const auto& [key, value] : daemon.place().about()) place[key] = value;
   return {{"pid", getpid()},
           {"time", iso_time(now)},
           {"startTime", iso_time(now - uptime_s)},
           {"uptime", fmt::format("{}h{}m{}s", uptime_s / 3600, uptime_s / 60 % 60, uptime_s % 60)},
           {"version", MR_VERSION},
-          {"configuration", {{"kind", "file"}, {"path", daemon.file()}}}};
+          {"configuration", std::move(place)}};
 }
 
 Json gobetween_server(const Daemon& daemon, const std::string& name) {

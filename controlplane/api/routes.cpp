@@ -8,6 +8,7 @@
 #include "controlplane/api/event_routes.h"
 #include "controlplane/api/gobetween_routes.h"
 #include "controlplane/api/openapi.h"
+#include "controlplane/api/plan_routes.h"
 #include "controlplane/api/server_routes.h"
 #include "controlplane/api/view_routes.h"
 
@@ -68,6 +69,21 @@ std::vector<Path> own_paths() {
       {"/v1/steering", {{"GET", get_steering, "How packets reach the worker that owns them."}}},
       {"/v1/version", {{"GET", get_version, "Versions of millraced and of the segment's ABI."}}},
       {"/v1/openapi.json", {{"GET", get_openapi, "This API, described as OpenAPI 3.0."}}},
+      {"/v1/plan",
+       {{"POST", post_plan, "What a configuration would change, and what that does to connections.", {}, true}}},
+      {"/v1/apply",
+       {{"POST",
+         post_apply,
+         "Puts a configuration in force and into the file.",
+         {{"confirm_within", "60s: it is taken back unless it is confirmed in time"}}}}},
+      {"/v1/confirm", {{"POST", post_confirm, "Keeps what was applied on trial."}}},
+      {"/v1/rollback",
+       {{"POST",
+         post_rollback,
+         "Goes back to what was in force before, or to an entry of the history.",
+         {{"to", "number of the entry"}}}}},
+      {"/v1/history", {{"GET", get_history, "The last configurations that were in force."}}},
+      {"/v1/history/{number}", {{"GET", get_history_entry, "One of them, without secrets."}}},
       {"/v1/reload", {{"POST", post_reload, "Reads the configuration file again; a bad one changes nothing."}}},
       {"/v1/events",
        {{"GET",

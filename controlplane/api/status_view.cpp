@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include "controlplane/api/plan_view.h"
 #include "controlplane/api/views.h"
 #include "controlplane/link/live_counters.h"
 #include "controlplane/link/monotonic.h"
@@ -147,6 +148,7 @@ Json status_view(const Daemon& daemon) {
   view["dataplane"] = dataplane_view(link, segment);
   view["config"] = config_view(link);
   if (daemon.last_reload()) view["last_reload"] = reload_view(*daemon.last_reload());
+  if (daemon.changes().trial()) view["unconfirmed"] = trial_view(daemon);
   view["services"] = {{"total", daemon.desired().services.size()}, {"up", services_up}};
   view["backends"] = {{"total", backends}, {"up", backends_up}};
   view["discovery"] = discovery_summary(daemon);

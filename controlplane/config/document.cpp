@@ -14,8 +14,7 @@ void hide_secrets(toml::node& node) {
   toml::table* table = node.as_table();
   if (table == nullptr) return;
   for (auto&& [key, value] : *table) {
-    const std::string_view name = key.str();
-    if (value.is_string() && (name.ends_with("password") || name.ends_with("token")))
+    if (value.is_string() && is_secret_key(key.str()))
       value.as_string()->get() = "***";
     else
       hide_secrets(value);
@@ -23,6 +22,8 @@ void hide_secrets(toml::node& node) {
 }
 
 }  // namespace
+
+bool is_secret_key(std::string_view name) { return name.ends_with("password") || name.ends_with("token"); }
 
 bool Document::has_server(const std::string& name) const {
   const toml::table* servers = root["servers"].as_table();

@@ -22,6 +22,8 @@ struct Document {
 
 // The tree as JSON: keys in alphabetical order, as TOML's tree keeps them.
 nlohmann::ordered_json to_json(const toml::node& node);
+// Whether a text of this key must not be shown.
+bool is_secret_key(std::string_view name);
 // For whoever may only look: passwords and tokens are "***".
 toml::table without_secrets(toml::table table);
 std::string to_toml(const toml::table& table);

@@ -1,16 +1,13 @@
 #include "controlplane/config/server_changes.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstring>
 
 #include "controlplane/config/document.h"
 #include "controlplane/config/error_text.h"
 #include "controlplane/config/text_file.h"
+#include "controlplane/config/whole_file.h"
 
 namespace millrace::config {
 
@@ -56,14 +53,13 @@ bool take_table(const toml::table& root, ServerChanges& changes) {
   return true;
 }
 
-bool write_all(int fd, const std::string& text) {
-  for (size_t written = 0; written < text.size();) {
-    const ssize_t bytes = write(fd, text.data() + written, text.size() - written);
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes <= 0) return false;
-    written += static_cast<size_t>(bytes);
-  }
-  return fsync(fd) == 0;
+// A file's configuration with what its changes_file holds over it.
+LoadResult with_changes(LoadResult loaded) {
+  if (!loaded.config) return loaded;
+  ChangesFile file = read_changes(loaded.config->api.changes_file);
+  if (!file.changes) return {std::nullopt, {std::move(file.error)}};
+  if (file.changes->empty()) return loaded;
+  return parse_config(loaded.config->document->text, loaded.config->file, &*file.changes);
 }
 
 }  // namespace
@@ -81,13 +77,19 @@ void ServerChanges::apply(toml::table& root) const {
   }
 }
 
+std::string format_changes(const ServerChanges& changes) { return kHead + to_toml(to_table(changes)); }
+
 ChangesFile read_changes(const std::string& path) {
   if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return {ServerChanges{}, {}};
   const TextFile file = read_text_file(path);
   if (!file.text) return {std::nullopt, {path, 0, 0, "", file.problem, kRemedy}};
+  return parse_changes(*file.text, path);
+}
+
+ChangesFile parse_changes(const std::string& text, const std::string& path) {
   try {
     ServerChanges changes;
-    if (take_table(toml::parse(std::string_view(*file.text)), changes)) return {std::move(changes), {}};
+    if (take_table(toml::parse(std::string_view(text)), changes)) return {std::move(changes), {}};
     return {std::nullopt, {path, 0, 0, "", "holds something else than `removed` and [servers.NAME]", kRemedy}};
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;
@@ -98,23 +100,15 @@ ChangesFile read_changes(const std::string& path) {
 }
 
 bool write_changes(const std::string& path, const ServerChanges& changes, std::string& problem) {
-  const std::string fresh = path + ".new";
-  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);  // servers may hold secrets
-  bool written = fd >= 0 && write_all(fd, kHead + to_toml(to_table(changes)));
-  if (fd >= 0 && close(fd) != 0) written = false;
-  if (written && std::rename(fresh.c_str(), path.c_str()) == 0) return true;
-  problem = path + " cannot be written: " + std::strerror(errno) + "; set [api] changes_file to a path that can";
-  if (fd >= 0) unlink(fresh.c_str());
+  if (write_whole_file(path, format_changes(changes), problem)) return true;
+  problem += "; set [api] changes_file to a path that can";
   return false;
 }
 
-LoadResult load_changed_config(const std::string& path) {
-  LoadResult loaded = load_config(path);
-  if (!loaded.config) return loaded;
-  ChangesFile file = read_changes(loaded.config->api.changes_file);
-  if (!file.changes) return {std::nullopt, {std::move(file.error)}};
-  if (file.changes->empty()) return loaded;
-  return parse_config(loaded.config->document->text, path, &*file.changes);
+LoadResult load_changed_config(const std::string& path) { return with_changes(load_config(path)); }
+
+LoadResult parse_changed_config(const std::string& text, const std::string& name) {
+  return with_changes(parse_config(text, name));
 }
 
 }  // namespace millrace::config

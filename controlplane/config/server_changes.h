@@ -28,10 +28,15 @@ struct ChangesFile {
 
 // A file that is not there is one without changes.
 ChangesFile read_changes(const std::string& path);
+// The text of such a file, and back; `path` stands in errors.
+std::string format_changes(const ServerChanges& changes);
+ChangesFile parse_changes(const std::string& text, const std::string& path);
 // As a whole or not at all: after a crash the file is the old one or the new one. False: why in `problem`.
 bool write_changes(const std::string& path, const ServerChanges& changes, std::string& problem);
 
 // The file with the changes that its [api] changes_file holds.
 LoadResult load_changed_config(const std::string& path);
+// The same of a text; `name` stands in for the file.
+LoadResult parse_changed_config(const std::string& text, const std::string& name);
 
 }  // namespace millrace::config

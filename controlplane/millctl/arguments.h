@@ -7,6 +7,7 @@
 
 #include "controlplane/millctl/change_commands.h"
 #include "controlplane/millctl/commands.h"
+#include "controlplane/millctl/plan_commands.h"
 
 namespace millrace::millctl {
 
@@ -17,6 +18,7 @@ struct Arguments {
   StageOptions stages;
   BackendOptions backend_options;
   ImportOptions import_options;
+  ChangeArguments change;
   std::string service;
   std::string backend;
   std::string file;

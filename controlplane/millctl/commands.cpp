@@ -15,8 +15,6 @@ namespace {
 // What takes longer says so.
 constexpr uint32_t kSilentSecondsMax = 2;
 
-std::string to_text(const Json& body) { return body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
-
 std::string backend_target(const std::string& service, const std::string& backend) {
   return "/v1/services/" + percent_encode(service) + "/backends/" + percent_encode(backend);
 }

@@ -8,8 +8,8 @@
 
 namespace millrace::millctl {
 
-// left_out: of import, which asks no millraced. bug: sysexits.h has it as EX_SOFTWARE.
-enum class Exit : int { done = 0, refused = 1, usage = 2, unreachable = 3, left_out = 3, bug = 70 };
+// differs: of plan, as other planners end. left_out: of import, which asks no millraced. bug: sysexits.h has it as EX_SOFTWARE.
+enum class Exit : int { done = 0, refused = 1, usage = 2, differs = 2, unreachable = 3, left_out = 3, bug = 70 };
 
 struct Options {
   std::string socket;

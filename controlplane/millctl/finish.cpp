@@ -7,14 +7,9 @@
 #include "controlplane/millctl/show.h"
 
 namespace millrace::millctl {
-namespace {
-
-std::string to_text(const Json& body) { return body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
-
-}  // namespace
-
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 void complain(const std::string& text) { std::fputs(("millctl: " + text + "\n").c_str(), stderr); }
+std::string to_text(const Json& body) { return body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 Exit finish(const Options& options, const Answer& answer, std::string (*show)(const Json&)) {
   if (!answer.reached) {

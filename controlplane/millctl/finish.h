@@ -10,6 +10,7 @@ namespace millrace::millctl {
 
 void print(const std::string& text);     // on stdout
 void complain(const std::string& text);  // on stderr
+std::string to_text(const Json& body);
 
 Exit finish(const Options& options, const Answer& answer, std::string (*show)(const Json&));
 

@@ -34,7 +34,7 @@ constexpr char kFooter[] =
     "  millctl events --follow\n"
     "  millctl check /etc/millrace.toml && millctl reload\n"
     "\n"
-    "Exit codes: 0 done, 1 refused, 2 wrong arguments, 3 millraced cannot be reached.\n"
+    "Exit codes: 0 done, 1 refused, 2 wrong arguments (or plan: a difference), 3 millraced cannot be reached.\n"
     "Environment: MILLRACE_SOCKET instead of --socket.";
 
 void add_views(CLI::App& app, Arguments& a) {
@@ -88,6 +88,32 @@ CLI::App* add_backend_command(CLI::App& app, Arguments& a, const char* name, con
   return command;
 }
 
+void add_whole_changes(CLI::App& app, Arguments& a) {
+  CLI::App* plan = add_command(app, a, "plan",
+                               "What a configuration file would change, and what that does to connections; exit code 2 "
+                               "when there is a difference",
+                               "  millctl plan new.toml\n  ./make-config | millctl plan -",
+                               [&a] { return run_plan(a.options, a.change); });
+  plan->add_option("FILE", a.change.file, "the file; - is standard input")->required();
+  CLI::App* apply =
+      add_command(app, a, "apply", "Put a configuration file in force and in the place of millraced's own",
+                  "  millctl apply new.toml\n  millctl apply new.toml --confirm-within 60s",
+                  [&a] { return run_apply(a.options, a.change); });
+  apply->add_option("FILE", a.change.file, "the file; - is standard input")->required();
+  apply->add_option("--confirm-within", a.change.confirm_within,
+                    "go back unless millctl confirm comes within this time, 1s to 24h");
+  add_command(app, a, "confirm", "Keep what was applied with --confirm-within", "  millctl confirm",
+              [&a] { return run_confirm(a.options); });
+  CLI::App* rollback =
+      add_command(app, a, "rollback", "Back to the configuration before, or to one of the history",
+                  "  millctl rollback\n  millctl rollback 12", [&a] { return run_rollback(a.options, a.change); });
+  rollback->add_option("N", a.change.number, "its number in millctl history");
+  CLI::App* history =
+      add_command(app, a, "history", "The last configurations that were in force, or one of them",
+                  "  millctl history\n  millctl history 12", [&a] { return run_history(a.options, a.change); });
+  history->add_option("N", a.change.number, "show this one");
+}
+
 void add_changes(CLI::App& app, Arguments& a) {
   add_backend_command(app, a, "drain", "No new connections; the established ones stay until they close",
                       "  millctl drain web 10.0.0.1:80",
@@ -103,6 +129,7 @@ void add_changes(CLI::App& app, Arguments& a) {
   weight->add_option("N", a.weight, "the weight")->required()->check(CLI::Range(0u, kWeightMax));
   add_command(app, a, "reload", "Read the configuration file again; a bad one changes nothing", "  millctl reload",
               [&a] { return run_reload(a.options); });
+  add_whole_changes(app, a);
   CLI::App* check = add_command(app, a, "check", "Validate a configuration file; needs no millraced",
                                 "  millctl check /etc/millrace.toml", [&a] { return run_check(a.options, a.file); });
   check->add_option("FILE", a.file, "the file")->required();

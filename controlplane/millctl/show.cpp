@@ -109,6 +109,9 @@ std::string show_status(const Json& body) {
   const Json& reload = part(body, "last_reload");
   if (field(reload, "accepted") == "true") line("last reload", "accepted");
   if (field(reload, "accepted") == "false") line("last reload", "refused: " + join(part(reload, "errors"), "; "));
+  if (body.contains("unconfirmed"))
+    line("on trial", fmt::format("goes back in {} unless millctl confirm comes",
+                                 format_duration_s(number(body["unconfirmed"], "seconds_left"))));
   line("services", of(part(body, "services"), "up", "total") + " up");
   line("backends", of(part(body, "backends"), "up", "total") + " take new connections");
   if (body.contains("connections")) line("connections", of(body["connections"], "used", "capacity"));

@@ -23,6 +23,11 @@ std::string show_steering(const Json& body);
 std::string show_change(const Json& body);  // null: gobetween's way to say that it is done
 std::string show_changes(const Json& body);
 std::string show_reload(const Json& body);
+std::string show_plan(const Json& body);
+std::string show_applied(const Json& body);  // by apply or rollback
+std::string show_confirmed(const Json& body);
+std::string show_history(const Json& body);
+std::string show_history_entry(const Json& body);
 
 std::string as_text(const Json& value);
 // A field as text, "-" where it is missing.

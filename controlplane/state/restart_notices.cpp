@@ -41,6 +41,8 @@ std::vector<std::string> restart_notices(const config::Config& running, const co
              running.api.cors == loaded.api.cors && running.api.basic_auth == loaded.api.basic_auth &&
              running.api.tokens == loaded.api.tokens,
          "[api] over TCP", "millraced");
+  notice(running.api.history_dir == loaded.api.history_dir, "[api] history_dir", "millraced");
+  notice(running.api.watch_file == loaded.api.watch_file, "[api] watch_file", "millraced");
   notice(running.metrics.enabled == loaded.metrics.enabled, "[metrics] enabled", "millraced");
   notice(running.metrics.bind == loaded.metrics.bind, "[metrics] bind", "millraced");
   const config::LoggingConfig& log = running.logging;

@@ -1,0 +1,162 @@
+#include "controlplane/place/config_place.h"
+
+#include <fmt/format.h>
+#include <sodium.h>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <variant>
+
+#include "controlplane/client/http_client.h"
+
+namespace millrace::control {
+namespace {
+
+namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
+using Json = nlohmann::json;
+
+constexpr size_t kTextBytesMax = 64u << 20;
+
+std::string to_base64(const std::string& text) {
+  const int variant = sodium_base64_VARIANT_ORIGINAL;
+  std::string encoded(sodium_base64_encoded_len(text.size(), variant), '\0');
+  sodium_bin2base64(encoded.data(), encoded.size(), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+                    variant);
+  encoded.pop_back();  // the NUL
+  return encoded;
+}
+
+// Parts of a path stay parts.
+std::string encode_key(const std::string& key) {
+  std::string encoded;
+  for (const char c : key) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("-._~/").find(c) != std::string_view::npos;
+    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return encoded;
+}
+
+std::optional<std::string> from_base64(const std::string& text) {
+  std::string decoded(text.size() / 4 * 3 + 3, '\0');
+  size_t bytes = 0;
+  if (sodium_base642bin(reinterpret_cast<unsigned char*>(decoded.data()), decoded.size(), text.data(), text.size(),
+                        nullptr, &bytes, nullptr, sodium_base64_VARIANT_ORIGINAL) != 0)
+    return std::nullopt;
+  decoded.resize(bytes);
+  return decoded;
+}
+
+// {"kvs": [{"value": "base64"}]}; an absent value is an empty one.
+config::TextFile etcd_value(const std::string& body) {
+  const Json answer = Json::parse(body, nullptr, false);
+  if (!answer.is_object()) return {std::nullopt, "is not there: what answers is no etcd"};
+  const auto kvs = answer.find("kvs");
+  if (kvs == answer.end() || !kvs->is_array() || kvs->empty())
+    return {std::nullopt, "is not there: etcd has no such key"};
+  const Json& first = kvs->front();
+  const auto value = first.is_object() ? first.find("value") : first.end();
+  if (value == first.end()) return {"", {}};
+  std::optional<std::string> text = value->is_string() ? from_base64(value->get<std::string>()) : std::nullopt;
+  if (!text) return {std::nullopt, "cannot be read: etcd's answer is damaged"};
+  return {std::move(text), {}};
+}
+
+config::Parsed<config::Url> url_of(const std::string& host, bool https, const std::string& target) {
+  config::Parsed<config::Url> url = config::parse_url((https ? "https://" : "http://") + host + target);
+  if (!url.value) url.remedy = "write HOST:PORT";
+  return url;
+}
+
+}  // namespace
+
+ConfigPlace::ConfigPlace(std::string path) : kind_(Kind::file), name_(std::move(path)) {
+  about_ = {{"kind", "file"}, {"path", name_}};
+}
+
+ConfigPlace ConfigPlace::of_url(config::Url url, const config::ClientTls& tls) {
+  ConfigPlace place(Kind::url, url.shown(), {{"kind", "url"}, {"url", url.shown()}});
+  place.requests_.push_back({.url = std::move(url), .tls = tls, .body_bytes_max = kTextBytesMax});
+  return place;
+}
+
+config::Parsed<ConfigPlace> ConfigPlace::of_consul(const std::string& host, const std::string& key, bool https,
+                                                   const config::ClientTls& tls) {
+  config::Parsed<config::Url> url = url_of(host, https, "/v1/kv/" + encode_key(key) + "?raw");
+  if (!url.value) return {std::move(url.problem), std::move(url.remedy)};
+  ConfigPlace place(Kind::consul, fmt::format("consul://{}/{}", host, key),
+                    {{"kind", "consul"}, {"host", host}, {"key", key}});
+  HttpRequest request{.url = std::move(*url.value), .tls = tls, .body_bytes_max = kTextBytesMax};
+  const char* token = std::getenv("CONSUL_HTTP_TOKEN");
+  if (token != nullptr && *token != '\0') request.fields.push_back({"X-Consul-Token", token});
+  place.requests_.push_back(std::move(request));
+  return place;
+}
+
+config::Parsed<ConfigPlace> ConfigPlace::of_etcd(const std::vector<std::string>& hosts, const std::string& key,
+                                                 bool https, const config::ClientTls& tls) {
+  ConfigPlace place(Kind::etcd, fmt::format("etcd://{}/{}", hosts.front(), key),
+                    {{"kind", "etcd"}, {"host", hosts.front()}, {"key", key}});
+  for (const std::string& host : hosts) {
+    config::Parsed<config::Url> url = url_of(host, https, "/v3/kv/range");
+    if (!url.value) return {std::move(url.problem), std::move(url.remedy)};
+    place.requests_.push_back({.url = std::move(*url.value),
+                               .tls = tls,
+                               .method = "POST",
+                               .body = Json{{"key", to_base64(key)}}.dump(),
+                               .body_bytes_max = kTextBytesMax});
+  }
+  return place;
+}
+
+const char* ConfigPlace::remedy() const {
+  switch (kind_) {
+    case Kind::file:
+      return "name a configuration file that this user may read";
+    case Kind::url:
+      return "see whether the server answers this URL with a configuration: curl shows it";
+    case Kind::consul:
+      return "consul kv get KEY shows what is there; CONSUL_HTTP_TOKEN must be a token that may read it";
+    case Kind::etcd:
+      return "etcdctl get KEY shows what is there";
+  }
+  return "";
+}
+
+asio::awaitable<config::TextFile> ConfigPlace::read() const {
+  if (is_file()) co_return config::read_text_file(name_);
+  config::TextFile last;
+  for (const HttpRequest& request : requests_) {
+    last = co_await ask(request);
+    if (last.text) break;
+  }
+  co_return last;
+}
+
+config::TextFile ConfigPlace::text_of(const HttpRequest& request, const HttpResponse& response) const {
+  if (!response.problem.empty()) return {std::nullopt, "cannot be read: " + response.problem};
+  if (kind_ == Kind::consul && response.status == 404) return {std::nullopt, "is not there: Consul has no such key"};
+  if (response.status != 200) return {std::nullopt, "cannot be read: " + describe_refusal(request, response)};
+  return kind_ == Kind::etcd ? etcd_value(response.body) : config::TextFile{response.body, {}};
+}
+
+asio::awaitable<config::TextFile> ConfigPlace::ask(HttpRequest request) const {
+  asio::steady_timer deadline(co_await asio::this_coro::executor, kPlacePatience);
+  const auto exchange = [&]() -> asio::awaitable<HttpResponse> {
+    if (kind_ == Kind::url) co_return co_await http_get(request);
+    co_return co_await http_exchange(request);
+  };
+  const auto expire = [&]() -> asio::awaitable<void> { co_await deadline.async_wait(asio::use_awaitable); };
+  const std::variant<HttpResponse, std::monostate> ended = co_await (exchange() || expire());
+  if (ended.index() == 1)
+    co_return config::TextFile{std::nullopt, fmt::format("cannot be read: {} did not answer within {} s",
+                                                         request.shown(), kPlacePatience.count())};
+  co_return text_of(request, std::get<0>(ended));
+}
+
+}  // namespace millrace::control
