@@ -174,6 +174,8 @@ void make_segment(Dataplane& dataplane) {
     state.service_counters.push_back(&segment.service_counters()[size_t{i} * kServiceMax]);
     state.backend_counters_own.push_back(&segment.backend_counters()[size_t{i} * kBackendMax]);
     state.backend_counters.push_back(state.backend_counters_own.back());
+    state.backend_handshakes.push_back(&segment.backend_handshakes()[size_t{i} * kBackendMax]);
+    state.service_lifetimes.push_back(&segment.service_lifetimes()[size_t{i} * kServiceMax]);
     segment.workers()[i].cpu = dataplane.config.dataplane.workers[i];
   }
   for (const Port& port : state.ports) {

@@ -76,6 +76,8 @@ struct ProcessState {
   std::vector<ServiceCounters*> service_counters;        // [worker] -> row by ServiceSlot
   std::vector<const BackendCounters*> backend_counters;  // [worker] -> row by BackendSlot, for reading
   std::vector<BackendCounters*> backend_counters_own;    // the same rows, for their worker
+  std::vector<BackendHandshakes*> backend_handshakes;    // [worker] -> row by BackendSlot
+  std::vector<ServiceLifetimes*> service_lifetimes;      // [worker] -> row by ServiceSlot
   // A row for each worker, made with it.
   OpenCounts open_counts;
 

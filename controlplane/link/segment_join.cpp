@@ -67,6 +67,8 @@ std::array<Shape, kSectionCount> shapes(const FixedHeader& header) {
       array_shape(SectionKind::backend_counters, "backend counters", sizeof(BackendCounters), w * kBackendMax),
       array_shape(SectionKind::slab, "slab", sizeof(ConnEntry), connections),
       array_shape(SectionKind::splices, "splices", sizeof(Splice), splices == 0 ? 0 : connections),
+      array_shape(SectionKind::backend_handshakes, "backend handshakes", sizeof(BackendHandshakes), w * kBackendMax),
+      array_shape(SectionKind::service_lifetimes, "service lifetimes", sizeof(ServiceLifetimes), w * kServiceMax),
   };
 }
 

@@ -61,6 +61,12 @@ class Segment {
   const BackendCounters& backend_counters(uint32_t worker, uint32_t slot) const {
     return view<BackendCounters>(SectionKind::backend_counters)[size_t{worker} * kBackendMax + slot];
   }
+  const BackendHandshakes& backend_handshakes(uint32_t worker, uint32_t slot) const {
+    return view<BackendHandshakes>(SectionKind::backend_handshakes)[size_t{worker} * kBackendMax + slot];
+  }
+  const ServiceLifetimes& service_lifetimes(uint32_t worker, uint32_t slot) const {
+    return view<ServiceLifetimes>(SectionKind::service_lifetimes)[size_t{worker} * kServiceMax + slot];
+  }
 
  private:
   friend struct SegmentJoiner;

@@ -71,6 +71,9 @@ bool lacks_pool(const DesiredService& service, const DesiredBackend& backend) {
   return needs_pool(service.mode) && backend.eligible() && service.snat_pool_of(backend) == kNoSnatPool;
 }
 
+// Of a direct service every host must choose the same backend for a flow, and nobody sees how a trial goes.
+bool may_try(const DesiredService& service, uint8_t trial) { return trial == 0 || !is_direct(service.mode); }
+
 // Limits, and how a backend that comes back gets its share: by and by only where the client does not decide.
 bool valid_limits(const ServiceSettings& service) {
   if (is_by_client(service.balance) && service.slow_start_ms != 0) return false;
@@ -298,8 +301,7 @@ RejectReason CommandReader::add_bind(const BindCommand& bind) {
 RejectReason CommandReader::add_backend(const BackendCommand& backend) {
   Pending& pending = *pending_;
   if (backend.weight > kWeightMax || backend.priority > kPriorityMax || !valid(backend.health) ||
-      !valid(backend.admin) || backend.port.raw == 0 || !valid(backend.proxy_protocol) || backend.reserved != 0 ||
-      !valid_unicast(backend.addr))
+      !valid(backend.admin) || backend.port.raw == 0 || !valid(backend.proxy_protocol) || !valid_unicast(backend.addr))
     return RejectReason::bad_field;
   if (pending.backend_count == pending.counts.backend_count) return RejectReason::bad_count;
   if (raw(backend.service) >= pending.model.services.size()) return RejectReason::bad_order;
@@ -313,6 +315,7 @@ RejectReason CommandReader::add_backend(const BackendCommand& backend) {
   const auto has_port = [&](const Endpoint& bind) { return bind.port == backend.port; };
   if (is_direct(service.mode) && (backend.connections_max != 0 || !std::ranges::all_of(service.binds, has_port)))
     return RejectReason::bad_field;
+  if (!may_try(service, backend.trial)) return RejectReason::bad_field;
   if (backend.snat_pool != kNoSnatPool && !needs_pool(service.mode)) return RejectReason::bad_field;
   if (backend.snat_pool != kNoSnatPool && !pending.has_pool(backend.snat_pool)) return RejectReason::no_pool;
   const Endpoint endpoint{backend.addr, backend.port};
@@ -324,6 +327,7 @@ RejectReason CommandReader::add_backend(const BackendCommand& backend) {
                               .health = backend.health,
                               .admin = backend.admin,
                               .proxy_protocol = backend.proxy_protocol,
+                              .trial = backend.trial,
                               .snat_pool = backend.snat_pool,
                               .connections_max = backend.connections_max});
   return lacks_pool(service, service.backends.back()) ? RejectReason::no_pool : RejectReason::none;
@@ -374,14 +378,16 @@ RejectReason CommandReader::check_set_backend(const Command& command, const Desi
   if (raw(set.service) >= applied.services.size() ||
       raw(set.backend) >= applied.services[raw(set.service)].backends.size())
     return RejectReason::bad_order;
-  const bool fields_valid = set.fields != 0 && (set.fields & ~(kSetHealth | kSetAdmin | kSetWeight)) == 0;
-  if (!fields_valid || set.reserved != 0 || ((set.fields & kSetHealth) != 0 && !valid(set.health)) ||
+  const bool fields_valid = set.fields != 0 && (set.fields & ~(kSetHealth | kSetAdmin | kSetWeight | kSetTrial)) == 0;
+  const bool rest_zero = std::ranges::all_of(set.reserved, [](uint8_t byte) { return byte == 0; });
+  if (!fields_valid || !rest_zero || ((set.fields & kSetHealth) != 0 && !valid(set.health)) ||
       ((set.fields & kSetAdmin) != 0 && !valid(set.admin)) ||
       ((set.fields & kSetWeight) != 0 && set.weight > kWeightMax))
     return RejectReason::bad_field;
   const DesiredService& service = applied.services[raw(set.service)];
   DesiredBackend changed = service.backends[raw(set.backend)];
   changed.take(set);
+  if (!may_try(service, changed.trial)) return RejectReason::bad_field;
   return lacks_pool(service, changed) ? RejectReason::no_pool : RejectReason::none;
 }
 

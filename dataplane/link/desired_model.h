@@ -44,6 +44,7 @@ struct DesiredBackend {
   Health health{};
   Admin admin{};
   ProxyProtocol proxy_protocol{};
+  uint8_t trial = 0;                 // in 1/256 of its share; 0: all of it
   uint16_t snat_pool = kNoSnatPool;  // kNoSnatPool: its service's
   uint32_t connections_max = 0;      // 0: no limit
   uint16_t host = kNoHost;           // index of its service's hosts
@@ -53,13 +54,14 @@ struct DesiredBackend {
   bool eligible() const { return health == Health::up && admin == Admin::enabled && weight > 0; }
   // Drain and weight 0 leave it what it has.
   BackendStanding standing() const {
-    if (eligible()) return BackendStanding::eligible;
+    if (eligible()) return trial == 0 ? BackendStanding::eligible : BackendStanding::trial;
     return health == Health::down || admin == Admin::disabled ? BackendStanding::lost : BackendStanding::closed;
   }
   void take(const SetBackendCommand& command) {
     if (command.fields & kSetHealth) health = command.health;
     if (command.fields & kSetAdmin) admin = command.admin;
     if (command.fields & kSetWeight) weight = command.weight;
+    if (command.fields & kSetTrial) trial = command.trial;
   }
   bool operator==(const DesiredBackend&) const = default;
 };

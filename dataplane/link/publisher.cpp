@@ -25,7 +25,8 @@ Publisher::Publisher(ProcessState& state, Steering& steering, Directory director
     : state_(state),
       steering_(steering),
       directory_(directory),
-      slots_(state.qsbr, {state.service_counters, state.backend_counters_own}),
+      slots_(state.qsbr,
+             {state.service_counters, state.backend_counters_own, state.backend_handshakes, state.service_lifetimes}),
       departed_ranges_(state.qsbr, state.slab),
       retired_(state.qsbr),
       warming_(state.eligible) {
@@ -145,8 +146,10 @@ bool Publisher::serves(const DesiredService& service) const {
 
 // One that comes back while nobody else serves gets everything: there is no load to spare it.
 void Publisher::tell_standing(const DesiredService& service, const DesiredBackend& backend, bool others_serve) {
-  if (backend.eligible() && !state_.eligible.read(backend.slot))
+  const bool whole = backend.standing() == BackendStanding::eligible;
+  if (whole && !state_.eligible.has_whole_share(backend.slot))
     warming_.begin(backend.slot, monotonic_ms(), others_serve ? service.slow_start_ms : 0);
+  state_.eligible.set_trial(backend.slot, backend.trial);
   state_.eligible.set(backend.slot, backend.standing());
 }
 

@@ -54,6 +54,8 @@ Layout lay_out(const SegmentShape& shape) {
   add_rows(SectionKind::backend_counters, sizeof(BackendCounters), workers * kBackendMax);
   add_rows(SectionKind::slab, sizeof(ConnEntry), shape.connection_count);
   add_rows(SectionKind::splices, sizeof(Splice), shape.has_splices ? shape.connection_count : 0);
+  add_rows(SectionKind::backend_handshakes, sizeof(BackendHandshakes), workers * kBackendMax);
+  add_rows(SectionKind::service_lifetimes, sizeof(ServiceLifetimes), workers * kServiceMax);
   return layout;
 }
 

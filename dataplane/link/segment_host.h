@@ -65,6 +65,8 @@ class SegmentHost {
   // Rows of all workers, one after the other.
   std::span<ServiceCounters> service_counters() { return rows<ServiceCounters>(SectionKind::service_counters); }
   std::span<BackendCounters> backend_counters() { return rows<BackendCounters>(SectionKind::backend_counters); }
+  std::span<BackendHandshakes> backend_handshakes() { return rows<BackendHandshakes>(SectionKind::backend_handshakes); }
+  std::span<ServiceLifetimes> service_lifetimes() { return rows<ServiceLifetimes>(SectionKind::service_lifetimes); }
   std::span<ConnEntry> slab() { return rows<ConnEntry>(SectionKind::slab); }
   // Beside the slab, or empty.
   std::span<Splice> splices() { return rows<Splice>(SectionKind::splices); }

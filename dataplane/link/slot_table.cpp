@@ -54,6 +54,7 @@ bool SlotTable::assign_service(DesiredService& service) {
                                &cell.sessions_moved, &cell.denied, &cell.evicted, &cell.limited})
         counter->set(0);
     }
+    for (ServiceLifetimes* row : counters_.lifetimes) row[raw(service.slot)].clear();
   }
   services_[raw(service.slot)].named_in = stamp_;
   return true;
@@ -77,6 +78,7 @@ bool SlotTable::assign_backend(const DesiredService& service, DesiredBackend& ba
                                &cell.forward_bytes, &cell.reverse_bytes, &cell.connect_failures, &cell.resets})
         counter->set(0);
     }
+    for (BackendHandshakes* row : counters_.handshakes) row[raw(backend.slot)].clear();
   }
   backends_[raw(backend.slot)].named_in = stamp_;
   return true;

@@ -17,6 +17,7 @@
 #include "dataplane/link/desired_model.h"
 #include "dataplane/pick/vip_table.h"
 #include "millrace/counters.h"
+#include "millrace/histogram.h"
 #include "millrace/ids.h"
 
 struct rte_rcu_qsbr;
@@ -27,6 +28,8 @@ namespace millrace {
 struct SlotCounters {
   std::vector<ServiceCounters*> services;
   std::vector<BackendCounters*> backends;
+  std::vector<BackendHandshakes*> handshakes;  // by BackendSlot
+  std::vector<ServiceLifetimes*> lifetimes;    // by ServiceSlot
 };
 
 class SlotTable {

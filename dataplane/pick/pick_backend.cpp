@@ -150,8 +150,11 @@ Pick pick_backend(const ServiceTables& service, const PickTable& table, const Pi
   if (table.targets.empty()) return {};
   if (table.has_limits && state.full.has(service.slot, &table, view.now_ms)) return {nullptr, PickResult::still_full};
   Candidates candidates(service, wish, view, state.random);
-  const BackendTarget* backend =
-      pick_by(service.balance, table, wish.client_hash, state.next[raw(service.slot)], candidates, view, state);
+  const auto pick = [&] {
+    return pick_by(service.balance, table, wish.client_hash, state.next[raw(service.slot)], candidates, view, state);
+  };
+  const BackendTarget* backend = pick();
+  if (backend == nullptr && candidates.end_trials()) backend = pick();  // nobody else is left
   if (backend != nullptr) return {backend, PickResult::picked};
   if (!candidates.met_full()) return {};
   // Others may still pick the one that is avoided here.

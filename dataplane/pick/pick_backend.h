@@ -2,7 +2,7 @@
 // Route:  act_burst > open_connection > pick_for_client > pick_backend
 // Thread: owning worker. No allocation.
 // Bound:  leastconn looks at every target of the table; the others at one or two, and at following ones only while
-//         those went down since the table was built, are full, warm up (slow start) or are to be avoided. Where all are
+//         those went down since the table was built, are full, warm up (slow start), are on trial or are to be avoided. Where all are
 //         full that is found out once a millisecond, not by every client (FullTables).
 // Tests:  tests/unit/pick/pick_backend_test.cpp, balance_test.cpp, limits_and_warming_test.cpp
 #pragma once

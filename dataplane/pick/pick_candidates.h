@@ -1,10 +1,12 @@
-// pick_candidates.h: who may be picked now, and how much of its weight counts while it warms up.
+// pick_candidates.h: who may be picked now, and how much of its weight counts while it warms up. One that is tried again
+// takes part in some picks only.
 // Route:  pick_backend > Candidates
 // Thread: owning worker, for one pick.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include "dataplane/pick/pick_backend.h"
 
@@ -15,13 +17,17 @@ inline constexpr uint32_t kWarm = 1024;
 // Where slow start begins: a tenth, enough to fill caches and to see whether it works.
 inline constexpr uint32_t kFirstWarmth = kWarm / 10;
 
+// Trials count in 1/256.
+inline constexpr uint32_t kWholeTrial = 256;
+
 class Candidates {
  public:
   Candidates(const ServiceTables& service, const PickWish& wish, const PickView& view, PickRandom& random)
-      : view_(view), random_(random), avoid_(wish.avoid), slow_start_ms_(service.slow_start_ms) {}
+      : view_(view), random_(random), wish_(wish), balance_(service.balance), slow_start_ms_(service.slow_start_ms) {}
 
   bool has(const BackendTarget& target) {
-    if (target.slot == avoid_ || !view_.eligible.read(target.slot)) return false;
+    if (target.slot == wish_.avoid || !view_.eligible.read(target.slot)) return false;
+    if (view_.eligible.is_on_trial(target.slot) && !takes_trial(target)) return false;
     if (target.connections_max == 0 || view_.open.of(target.slot) < target.connections_max) return true;
     met_full_ = true;
     return false;
@@ -37,8 +43,23 @@ class Candidates {
     return uint64_t{target.weight} * (slow_start_ms_ == 0 ? kWarm : warmth_of(target));
   }
   bool met_full() const { return met_full_; }
+  // Somebody on trial was passed over, and is not from now on.
+  bool end_trials() {
+    const bool passed_over = passed_over_;
+    passed_over_ = false;
+    trials_over_ = true;
+    return passed_over;
+  }
 
  private:
+  // Decided once a pick, however often the scheduler comes by: with few connections it would win whatever it takes part in.
+  bool takes_trial(const BackendTarget& target) {
+    if (trials_over_) return true;
+    if (!lot_) lot_ = is_by_client(balance_) ? mix_bits(wish_.client_hash) % kWholeTrial : random_.below(kWholeTrial);
+    if (*lot_ < view_.eligible.trial(target.slot)) return true;
+    passed_over_ = true;
+    return false;
+  }
   uint32_t warmth_of(const BackendTarget& target) const {
     const uint32_t since_ms = view_.eligible.warming_since_ms(target.slot);
     if (since_ms == 0) return kWarm;
@@ -50,9 +71,13 @@ class Candidates {
 
   const PickView& view_;
   PickRandom& random_;
-  BackendSlot avoid_;
+  const PickWish& wish_;
+  Balance balance_;
   uint32_t slow_start_ms_;
   bool met_full_ = false;
+  bool passed_over_ = false;
+  bool trials_over_ = false;
+  std::optional<uint64_t> lot_;
 };
 
 }  // namespace millrace

@@ -1,6 +1,7 @@
 // connection.cpp: see the header. pick > source port > slab entry > index > publish > timer > counters.
 #include "dataplane/stages/connection.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "dataplane/conn/idle.h"
@@ -140,6 +141,11 @@ void count_attached(Worker& worker, BackendSlot backend) {
 // What would be the key of a direct flow's replies may be another connection's.
 bool has_reply_key(const ConnEntry& entry) { return entry.backend != kNoBackend && !is_direct(entry.mode); }
 
+// From the first packet to the last.
+uint32_t lived_ms(const ConnEntry& entry) {
+  return std::max(entry.client_seen_ms - entry.opened_ms, entry.backend_seen_ms - entry.opened_ms);
+}
+
 void count_left(Worker& worker, const ConnEntry& entry) {
   if (entry.backend == kNoBackend) return;
   worker.closed_in_burst = true;
@@ -175,7 +181,7 @@ std::optional<DropReason> open_connection(Worker& worker, const Tuple& tuple, co
   const ConnIndex index = make_entry(worker, tuple, service);
   ConnEntry& entry = worker.slab[index];
   set_backend_side(entry, *source, *backend);
-  if (tuple.proto == Proto::tcp) begin_handshake_watch(worker, service, entry);
+  if (tuple.proto == Proto::tcp) begin_handshake_watch(worker, entry);
   // The packet's own tuple was not found, or we were not here; the reply's was looked up by source_towards.
   if (!worker.table.insert_absent(entry, index)) return abandon_entry(worker, index, service);
   worker.slab.publish(index);
@@ -264,6 +270,7 @@ void detach_backend(Worker& worker, ConnIndex index) {
 
 void close_connection(Worker& worker, ConnIndex index) {
   const ConnEntry& entry = worker.slab[index];
+  worker.service_lifetimes[raw(entry.service)].add(lived_ms(entry));
   if (entry.spliced != 0) release_hello(worker, index);
   // The entry keeps what it says: packets of this burst may still be on their way to its backend, a reset for one.
   // Both keys at once: the second one's way through memory begins before the first one's has ended.

@@ -299,7 +299,7 @@ void connect_backend(Worker& worker, ConnIndex index, const ServiceTables& servi
   splice.proxy_protocol = backend->proxy_protocol;
   begin_numbers(worker, index);
   entry.state = ConnState::connect;
-  begin_handshake_watch(worker, service, entry);
+  begin_handshake_watch(worker, entry);
   splice.deadline_ms = worker.clock.now32_ms() + service.connect_timeout_ms;
   say_syn(worker, index);
   set_due(worker, index);

@@ -29,6 +29,7 @@
 #include "dataplane/stages/syn_gate.h"
 #include "dataplane/stages/untag.h"
 #include "millrace/counters.h"
+#include "millrace/histogram.h"
 
 namespace millrace {
 
@@ -90,8 +91,10 @@ struct Worker {
   ProcessState& state;
   const WorkerIndex self;
   WorkerCounters& counters;
-  ServiceCounters* const service_counters;  // by ServiceSlot
-  BackendCounters* const backend_counters;  // by BackendSlot
+  ServiceCounters* const service_counters;      // by ServiceSlot
+  BackendCounters* const backend_counters;      // by BackendSlot
+  BackendHandshakes* const backend_handshakes;  // by BackendSlot
+  ServiceLifetimes* const service_lifetimes;    // by ServiceSlot
 
   WorkerClock clock;
   Slab slab;

@@ -168,8 +168,8 @@ struct BackendCommand {
   Health health{};
   Admin admin{};
   Be16 port;
-  ProxyProtocol proxy_protocol{};  // none unless the service's connections are proxied
-  uint8_t reserved = 0;
+  ProxyProtocol proxy_protocol{};    // none unless the service's connections are proxied
+  uint8_t trial = 0;                 // in 1/256: how much of its share it gets while it is tried again; 0: all of it
   uint16_t snat_pool = kNoSnatPool;  // kNoSnatPool: its service's; where that has none it must not be eligible
   uint32_t connections_max = 0;      // open at once, over all workers; 0: no limit
   IpAddr addr;
@@ -223,6 +223,7 @@ struct BlockedPrefixesCommand {
 inline constexpr uint32_t kSetHealth = 1;
 inline constexpr uint32_t kSetAdmin = 2;
 inline constexpr uint32_t kSetWeight = 4;
+inline constexpr uint32_t kSetTrial = 8;
 
 struct SetBackendCommand {
   ServiceOrdinal service{};
@@ -231,7 +232,8 @@ struct SetBackendCommand {
   uint16_t weight = 0;
   Health health{};
   Admin admin{};
-  uint32_t reserved = 0;
+  uint8_t trial = 0;  // as BackendCommand
+  uint8_t reserved[3] = {};
 };
 
 struct Command {

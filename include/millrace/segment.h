@@ -13,6 +13,7 @@
 #include "millrace/addr.h"
 #include "millrace/conn_entry.h"
 #include "millrace/counters.h"
+#include "millrace/histogram.h"
 #include "millrace/ids.h"
 #include "millrace/limits.h"
 #include "millrace/messages.h"
@@ -23,25 +24,27 @@ namespace millrace {
 
 inline constexpr char kDefaultSegmentPath[] = "/dev/shm/millrace.segment";
 inline constexpr uint64_t kSegmentMagic = 0x3145'4341'524c'4c4d;  // "MLLRACE1" in memory order
-inline constexpr uint32_t kAbiVersion = 5;
+inline constexpr uint32_t kAbiVersion = 6;
 
 // A hash over every size and offset that the two sides must agree on; a mismatch refuses to join.
 constexpr uint64_t layout_hash();
 
 enum class SectionKind : uint32_t {
-  command_ring = 0,       // shared_ring.h, elements Command; producer control plane, consumer dataplane main lcore
-  event_ring = 1,         // shared_ring.h, elements Event; producer dataplane main lcore, consumer control plane
-  workers = 2,            // WorkerInfo[worker_count]
-  ports = 3,              // PortInfo[port_count]
-  service_directory = 4,  // ServiceInfo[kServiceMax]
-  backend_directory = 5,  // BackendInfo[kBackendMax]
-  worker_counters = 6,    // WorkerCounters[worker_count]
-  service_counters = 7,   // ServiceCounters[worker_count][kServiceMax]
-  backend_counters = 8,   // BackendCounters[worker_count][kBackendMax]
-  slab = 9,               // ConnEntry[connection_count]
-  splices = 10,           // Splice[connection_count], or none at all
+  command_ring = 0,         // shared_ring.h, elements Command; producer control plane, consumer dataplane main lcore
+  event_ring = 1,           // shared_ring.h, elements Event; producer dataplane main lcore, consumer control plane
+  workers = 2,              // WorkerInfo[worker_count]
+  ports = 3,                // PortInfo[port_count]
+  service_directory = 4,    // ServiceInfo[kServiceMax]
+  backend_directory = 5,    // BackendInfo[kBackendMax]
+  worker_counters = 6,      // WorkerCounters[worker_count]
+  service_counters = 7,     // ServiceCounters[worker_count][kServiceMax]
+  backend_counters = 8,     // BackendCounters[worker_count][kBackendMax]
+  slab = 9,                 // ConnEntry[connection_count]
+  splices = 10,             // Splice[connection_count], or none at all
+  backend_handshakes = 11,  // BackendHandshakes[worker_count][kBackendMax]
+  service_lifetimes = 12,   // ServiceLifetimes[worker_count][kServiceMax]
 };
-inline constexpr uint32_t kSectionCount = 11;
+inline constexpr uint32_t kSectionCount = 13;
 
 struct Section {
   uint64_t offset = 0;  // from the start of the file, 4096-aligned
@@ -162,6 +165,8 @@ constexpr uint64_t layout_hash() {
                                   sizeof(WorkerCounters),
                                   sizeof(ServiceCounters),
                                   sizeof(BackendCounters),
+                                  sizeof(BackendHandshakes),
+                                  sizeof(ServiceLifetimes),
                                   kDropReasonCount,
                                   kStageCount,
                                   sizeof(WorkerInfo),

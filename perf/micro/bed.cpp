@@ -121,9 +121,13 @@ void Bed::make_state() {
   for (unsigned w = 0; w < count; ++w) {
     service_counters_.emplace_back(new ServiceCounters[kServiceMax]());
     backend_counters_.emplace_back(new BackendCounters[kBackendMax]());
+    backend_handshakes_.emplace_back(new BackendHandshakes[kBackendMax]());
+    service_lifetimes_.emplace_back(new ServiceLifetimes[kServiceMax]());
     state_.service_counters.push_back(service_counters_.back().get());
     state_.backend_counters.push_back(backend_counters_.back().get());
     state_.backend_counters_own.push_back(backend_counters_.back().get());
+    state_.backend_handshakes.push_back(backend_handshakes_.back().get());
+    state_.service_lifetimes.push_back(service_lifetimes_.back().get());
   }
 }
 

@@ -124,6 +124,8 @@ class Bed {
   std::unique_ptr<WorkerCounters[]> worker_counters_;
   std::vector<std::unique_ptr<ServiceCounters[]>> service_counters_;
   std::vector<std::unique_ptr<BackendCounters[]>> backend_counters_;
+  std::vector<std::unique_ptr<BackendHandshakes[]>> backend_handshakes_;
+  std::vector<std::unique_ptr<ServiceLifetimes[]>> service_lifetimes_;
   std::vector<ServiceInfo> service_info_;
   std::vector<BackendInfo> backend_info_;
   std::optional<SectionMemory> slab_memory_;

@@ -75,14 +75,14 @@ void list_commands(std::ostream& out) {
   BEGIN(ServiceCommand); FIELD(settings); FIELD(ordinal); FIELD(reserved); FIELD(name); END
   BEGIN(BindCommand); FIELD(service); FIELD(port); FIELD(reserved); FIELD(addr); END
   BEGIN(BackendCommand); FIELD(service); FIELD(ordinal); FIELD(weight); FIELD(priority); FIELD(health); FIELD(admin);
-    FIELD(port); FIELD(proxy_protocol); FIELD(reserved); FIELD(snat_pool); FIELD(connections_max); FIELD(addr); END
+    FIELD(port); FIELD(proxy_protocol); FIELD(trial); FIELD(snat_pool); FIELD(connections_max); FIELD(addr); END
   BEGIN(BackendHostCommand); FIELD(service); FIELD(backend); FIELD(pattern); END
   BEGIN(AccessRule); FIELD(prefix); FIELD(bits); FIELD(action); END
   BEGIN(AccessRulesCommand); FIELD(service); FIELD(count); FIELD(reserved); FIELD(rules); END
   BEGIN(BlockedPrefix); FIELD(prefix); FIELD(bits); END
   BEGIN(BlockedPrefixesCommand); FIELD(count); FIELD(reserved); FIELD(prefixes); END
   BEGIN(SetBackendCommand); FIELD(service); FIELD(backend); FIELD(fields); FIELD(weight); FIELD(health); FIELD(admin);
-    FIELD(reserved); END
+    FIELD(trial); FIELD(reserved); END
   // clang-format on
 }
 
@@ -121,6 +121,8 @@ void list_counters(std::ostream& out) {
     FIELD(dropped); FIELD(stages); FIELD(ports); END
   BEGIN(BackendCounters); FIELD(connections); FIELD(active); FIELD(forward_packets); FIELD(reverse_packets);
     FIELD(forward_bytes); FIELD(reverse_bytes); FIELD(connect_failures); FIELD(resets); END
+  BEGIN(BackendHandshakes); FIELD(answered); FIELD(sum_us); FIELD(buckets); FIELD(reserved); END
+  BEGIN(ServiceLifetimes); FIELD(sum_ms); FIELD(buckets); END
   BEGIN(ServiceCounters); FIELD(connections); FIELD(active); FIELD(no_backend); FIELD(no_snat_port); FIELD(no_slot);
     FIELD(refused); FIELD(syn_floods); FIELD(backends_full); FIELD(service_full); FIELD(sessions_moved);
     FIELD(denied); FIELD(evicted); FIELD(limited); FIELD(reserved); END
@@ -178,7 +180,8 @@ void list_enums(std::ostream& out) {
   ENUM(SectionKind); VALUE(SectionKind, command_ring); VALUE(SectionKind, event_ring); VALUE(SectionKind, workers);
     VALUE(SectionKind, ports); VALUE(SectionKind, service_directory); VALUE(SectionKind, backend_directory);
     VALUE(SectionKind, worker_counters); VALUE(SectionKind, service_counters); VALUE(SectionKind, backend_counters);
-    VALUE(SectionKind, slab); VALUE(SectionKind, splices);
+    VALUE(SectionKind, slab); VALUE(SectionKind, splices); VALUE(SectionKind, backend_handshakes);
+    VALUE(SectionKind, service_lifetimes);
   // clang-format on
   ENUM(RejectReason);
 #define X(name, sentence) VALUE(RejectReason, name);
@@ -234,6 +237,11 @@ void list_limits(std::ostream& out) {
   LIMIT(kSetHealth);
   LIMIT(kSetAdmin);
   LIMIT(kSetWeight);
+  LIMIT(kSetTrial);
+  LIMIT(kHandshakeBuckets);
+  LIMIT(kHandshakeUsLeast);
+  LIMIT(kHandshakeOctaves);
+  LIMIT(kLifetimeBuckets);
   LIMIT(kNoSnatPool);
   LIMIT(kNoNeighbour);
   out << "limit kNoService " << raw(kNoService) << '\n';

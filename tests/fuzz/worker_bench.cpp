@@ -73,6 +73,8 @@ WorkerBench::WorkerBench(const BenchOptions& options) {
   state_.service_counters = {services_.get()};
   state_.backend_counters = {backends_.get()};
   state_.backend_counters_own = {backends_.get()};
+  state_.backend_handshakes = {handshakes_.get()};
+  state_.service_lifetimes = {lifetimes_.get()};
   for (unsigned port = 0; port < 2; ++port) open_port(port, options.mtu_bytes[port]);
   fill_snapshot(options);
   state_.snapshot.store(&snapshot_, std::memory_order_release);

@@ -89,6 +89,8 @@ class WorkerBench {
   WorkerCounters counters_{};
   std::unique_ptr<ServiceCounters[]> services_{new ServiceCounters[kServiceMax]()};
   std::unique_ptr<BackendCounters[]> backends_{new BackendCounters[kBackendMax]()};
+  std::unique_ptr<BackendHandshakes[]> handshakes_{new BackendHandshakes[kBackendMax]()};
+  std::unique_ptr<ServiceLifetimes[]> lifetimes_{new ServiceLifetimes[kServiceMax]()};
   rte_ring* rx_[2] = {};
   rte_ring* tx_[2] = {};
   Snapshot snapshot_;

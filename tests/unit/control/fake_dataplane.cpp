@@ -44,6 +44,8 @@ std::vector<Plan> plan_sections(uint64_t workers, uint64_t connections, uint64_t
       array(SectionKind::backend_counters, sizeof(BackendCounters), workers * kBackendMax),
       array(SectionKind::slab, sizeof(ConnEntry), connections),
       array(SectionKind::splices, sizeof(Splice), splices),
+      array(SectionKind::backend_handshakes, sizeof(BackendHandshakes), workers * kBackendMax),
+      array(SectionKind::service_lifetimes, sizeof(ServiceLifetimes), workers * kServiceMax),
   };
 }
 

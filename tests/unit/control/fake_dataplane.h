@@ -52,6 +52,12 @@ class FakeDataplane {
   BackendCounters& backend_counters(uint32_t worker, uint16_t slot) {
     return section<BackendCounters>(SectionKind::backend_counters)[size_t{worker} * kBackendMax + slot];
   }
+  BackendHandshakes& backend_handshakes(uint32_t worker, uint16_t slot) {
+    return section<BackendHandshakes>(SectionKind::backend_handshakes)[size_t{worker} * kBackendMax + slot];
+  }
+  ServiceLifetimes& service_lifetimes(uint32_t worker, uint16_t slot) {
+    return section<ServiceLifetimes>(SectionKind::service_lifetimes)[size_t{worker} * kServiceMax + slot];
+  }
   // Lays the command ring anew, as the real one does with a broken one.
   void relay_commands(size_t bytes);
   // Commands since the last call.

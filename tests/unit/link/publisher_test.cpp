@@ -16,6 +16,8 @@ class PublisherTest : public testing::Test {
     const SlotCounters rows = workers_.counters();
     state_.service_counters = rows.services;
     state_.backend_counters_own = rows.backends;
+    state_.backend_handshakes = rows.handshakes;
+    state_.service_lifetimes = rows.lifetimes;
     publisher_.emplace(state_, steering_, Directory(services_, backends_));
   }
   static DesiredModel web(Generation generation, unsigned backend_count = 2) {
@@ -190,6 +192,22 @@ TEST_F(Publisher_slow_start, of_a_new_backend) {
   publisher_->apply(std::move(model));
   EXPECT_FALSE(is_warming(2));
   EXPECT_TRUE(is_warming(3));
+}
+
+TEST_F(Publisher_slow_start, begins_when_a_trial_has_ended) {
+  const auto try_again = [&](uint8_t trial) {
+    publisher_->set_backend(
+        {.backend = BackendOrdinal{1}, .fields = kSetHealth | kSetTrial, .health = Health::up, .trial = trial});
+  };
+  set(1, Health::down);
+  try_again(26);
+  EXPECT_TRUE(state_.eligible.read(backend(1).slot));
+  EXPECT_EQ(state_.eligible.trial(backend(1).slot), 26u);
+  EXPECT_TRUE(state_.eligible.is_on_trial(backend(1).slot));
+  EXPECT_FALSE(is_warming(1));
+  try_again(0);
+  EXPECT_FALSE(state_.eligible.is_on_trial(backend(1).slot));
+  EXPECT_TRUE(is_warming(1));
 }
 
 TEST_F(Publisher_set_backend, tells_udp_sessions_when_to_move) {

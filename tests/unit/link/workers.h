@@ -21,6 +21,8 @@ class TestWorkers {
       rte_rcu_qsbr_thread_online(qsbr(), i);
       services_.emplace_back(new ServiceCounters[kServiceMax]);
       backends_.emplace_back(new BackendCounters[kBackendMax]);
+      handshakes_.emplace_back(new BackendHandshakes[kBackendMax]());
+      lifetimes_.emplace_back(new ServiceLifetimes[kServiceMax]());
     }
   }
   rte_rcu_qsbr* qsbr() { return memory_.get(); }
@@ -33,11 +35,15 @@ class TestWorkers {
     for (unsigned i = 0; i < count_; ++i) {
       rows.services.push_back(services_[i].get());
       rows.backends.push_back(backends_[i].get());
+      rows.handshakes.push_back(handshakes_[i].get());
+      rows.lifetimes.push_back(lifetimes_[i].get());
     }
     return rows;
   }
   ServiceCounters& service(unsigned worker, ServiceSlot slot) { return services_[worker][raw(slot)]; }
   BackendCounters& backend(unsigned worker, BackendSlot slot) { return backends_[worker][raw(slot)]; }
+  BackendHandshakes& handshakes(unsigned worker, BackendSlot slot) { return handshakes_[worker][raw(slot)]; }
+  ServiceLifetimes& lifetimes(unsigned worker, ServiceSlot slot) { return lifetimes_[worker][raw(slot)]; }
 
  private:
   struct Free {
@@ -47,6 +53,8 @@ class TestWorkers {
   std::unique_ptr<rte_rcu_qsbr, Free> memory_{static_cast<rte_rcu_qsbr*>(std::aligned_alloc(64, 16384))};
   std::vector<std::unique_ptr<ServiceCounters[]>> services_;
   std::vector<std::unique_ptr<BackendCounters[]>> backends_;
+  std::vector<std::unique_ptr<BackendHandshakes[]>> handshakes_;
+  std::vector<std::unique_ptr<ServiceLifetimes[]>> lifetimes_;
 };
 
 }  // namespace millrace

@@ -330,5 +330,47 @@ TEST_F(SlowStart, the_main_lcores_clock_may_be_ahead_and_come_round) {
   EXPECT_EQ(pick_many(1000).at(0), 500u);
 }
 
+class Trial : public Balancing {
+ protected:
+  // Of four backends the first is on trial.
+  void serve_trial(Balance balance, uint8_t share, uint16_t count = 4) {
+    serve(balance, targets(count));
+    eligible_.set(BackendSlot{0}, BackendStanding::trial);
+    eligible_.set_trial(BackendSlot{0}, share);
+  }
+};
+
+TEST_F(Trial, of_every_scheduler_gets_its_part_at_most) {
+  for (const Balance balance : kAllBalances) {
+    serve_trial(balance, 26);
+    Picked picked = pick_many(100'000);
+    EXPECT_GT(picked[0], 1'000u) << static_cast<int>(balance);
+    EXPECT_LT(picked[0], 12'000u) << static_cast<int>(balance);
+    for (uint16_t slot = 1; slot < 4; ++slot) EXPECT_GT(picked[slot], 10'000u) << static_cast<int>(balance);
+  }
+}
+
+TEST_F(Trial, with_few_connections_is_not_everybodys_choice) {
+  for (const Balance balance : {Balance::leastconn, Balance::p2c}) {
+    serve_trial(balance, 26, 2);
+    set_open(0, 0);
+    set_open(1, 1000);
+    EXPECT_LT(pick_many(10'000).at(0), 1'300u) << static_cast<int>(balance);
+  }
+}
+
+TEST_F(Trial, who_is_alone_gets_everything) {
+  for (const Balance balance : kAllBalances) {
+    serve_trial(balance, 1, 2);
+    eligible_.set(BackendSlot{1}, false);
+    EXPECT_EQ(pick_many(1000), (Picked{{0, 1000}})) << static_cast<int>(balance);
+  }
+}
+
+TEST_F(Trial, is_not_asked_again_when_it_is_to_be_avoided) {
+  serve_trial(Balance::weight, 26, 1);
+  EXPECT_EQ(pick_with({.avoid = BackendSlot{0}}).result, PickResult::none_eligible);
+}
+
 }  // namespace
 }  // namespace millrace

@@ -121,9 +121,13 @@ Testbed::Testbed(const TestbedOptions& options) : options_(options) {
   for (unsigned i = 0; i < workers; ++i) {
     service_counters_.emplace_back(new ServiceCounters[kServiceMax]());
     backend_counters_.emplace_back(new BackendCounters[kBackendMax]());
+    backend_handshakes_.emplace_back(new BackendHandshakes[kBackendMax]());
+    service_lifetimes_.emplace_back(new ServiceLifetimes[kServiceMax]());
     state_.service_counters.push_back(service_counters_[i].get());
     state_.backend_counters.push_back(backend_counters_[i].get());
     state_.backend_counters_own.push_back(backend_counters_[i].get());
+    state_.backend_handshakes.push_back(backend_handshakes_[i].get());
+    state_.service_lifetimes.push_back(service_lifetimes_[i].get());
     const unsigned element = sizeof(WorkerNote);
     rte_ring* notes = rte_ring_create_elem((prefix_ + "n" + std::to_string(i)).c_str(), element, kNoteRingSlots,
                                            SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);

@@ -156,6 +156,8 @@ class Testbed {
   std::unique_ptr<WorkerCounters[]> worker_counters_;
   std::vector<std::unique_ptr<ServiceCounters[]>> service_counters_;
   std::vector<std::unique_ptr<BackendCounters[]>> backend_counters_;
+  std::vector<std::unique_ptr<BackendHandshakes[]>> backend_handshakes_;
+  std::vector<std::unique_ptr<ServiceLifetimes[]>> service_lifetimes_;
   std::vector<std::unique_ptr<Snapshot>> snapshots_;
   std::vector<std::unique_ptr<RouteTable>> routes_;
   ProcessState state_;
