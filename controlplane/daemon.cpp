@@ -73,6 +73,7 @@ Daemon::Daemon(asio::any_io_executor executor, ConfigPlace place, config::Config
               }),
       link_(executor, segment_path_, std::move(lock)),
       sample_timer_(executor),
+      watch_timer_(executor),
       turns_(executor),
       history_(config_.api.history_dir),
       desired_(std::make_shared<const DesiredState>()),
@@ -109,6 +110,7 @@ void Daemon::begin() {
   begun_ = true;
   take_found();
   asio::co_spawn(executor_, sample(), asio::detached);
+  asio::co_spawn(executor_, watch_connections(), asio::detached);
 }
 
 // What a dataplane that runs already has counts as found before: a registry that is down or half empty at our start takes
@@ -155,14 +157,15 @@ void Daemon::stop() {
   health_.stop();
   link_.stop();
   sample_timer_.cancel();
+  watch_timer_.cancel();
 }
 
 uint64_t Daemon::uptime_ms() const { return monotonic_ms() - started_ms_; }
 
 uint64_t Daemon::publish() {
   publish_pending_ = false;
-  desired_ =
-      std::make_shared<const DesiredState>(compute_desired_state(config_, overrides_, health_.table(), sources_));
+  desired_ = std::make_shared<const DesiredState>(
+      compute_desired_state(config_, overrides_, health_.table(), sources_, passive_health_.table()));
   return link_.set_desired(desired_);
 }
 
@@ -191,6 +194,9 @@ void Daemon::reconcile_checks() {
   add(config_);
   if (fallback_) add(*fallback_);
   health_.reconcile(targets);
+  std::vector<const config::Config*> watched = {&config_};
+  if (fallback_) watched.push_back(&*fallback_);
+  passive_health_.reconcile(watched);
 }
 
 void Daemon::tell_health(const BackendKey& key) {
@@ -357,6 +363,14 @@ bool Daemon::find_new_sources() {
   }
   sources_ = std::move(found);
   return true;
+}
+
+asio::awaitable<void> Daemon::watch_connections() {
+  while (!stopped_) {
+    if (passive_health_.sample(link_.segment(), *desired_, health_, monotonic_ms())) publish();
+    watch_timer_.expires_after(std::chrono::milliseconds(kPassiveSampleMs));
+    co_await watch_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
 }
 
 asio::awaitable<void> Daemon::sample() {

@@ -1,7 +1,7 @@
 // daemon.h: millraced without its sockets: holds the configuration, lets health and overrides flow into the desired
 // state, and the desired state into the link.
-// Route:  reload | change_servers | ChangeControl | take_found | on_change | override_backend > publish > compute_desired_state >
-//         DataplaneLink::set_desired
+// Route:  reload | change_servers | ChangeControl | take_found | on_change | watch_connections | override_backend > publish >
+//         compute_desired_state > DataplaneLink::set_desired
 // Thread: the event loop.      Tests: tests/unit/control/daemon_test.cpp
 #pragma once
 
@@ -20,6 +20,7 @@
 #include "controlplane/discovery/discovery_monitor.h"
 #include "controlplane/events/event_log.h"
 #include "controlplane/health/health_monitor.h"
+#include "controlplane/health/passive_health.h"
 #include "controlplane/history/history.h"
 #include "controlplane/link/bandwidth.h"
 #include "controlplane/link/dataplane_link.h"
@@ -79,6 +80,7 @@ class Daemon {
   std::shared_ptr<const DesiredState> desired_now() const { return desired_; }
   const DiscoveryMonitor& discovery() const { return discovery_; }
   const HealthMonitor& health() const { return health_; }
+  const PassiveHealth& passive_health() const { return passive_health_; }
   const DataplaneLink& link() const { return link_; }
   // Outlived by those who listen.
   const std::shared_ptr<EventLog>& events() const { return events_; }
@@ -100,6 +102,7 @@ class Daemon {
   void reconcile_checks();
   boost::asio::awaitable<config::LoadResult> load() const;
   boost::asio::awaitable<void> sample();
+  boost::asio::awaitable<void> watch_connections();
   bool find_new_sources();
 
   boost::asio::any_io_executor executor_;
@@ -116,11 +119,13 @@ class Daemon {
   std::shared_ptr<EventLog> events_ = std::make_shared<EventLog>();
   DiscoveryMonitor discovery_;
   HealthMonitor health_;
+  PassiveHealth passive_health_;
   DataplaneLink link_;
   RateSampler rates_;
   BandwidthSampler bandwidth_;
   SnatWatch snat_;
   boost::asio::steady_timer sample_timer_;
+  boost::asio::steady_timer watch_timer_;
   Turns turns_;  // to change the configuration
   History history_;
   std::shared_ptr<const config::Document> remembered_;  // of the newest entry

@@ -2,6 +2,7 @@
 
 #include "controlplane/api/views.h"
 #include "controlplane/link/live_counters.h"
+#include "controlplane/link/live_histograms.h"
 #include "controlplane/link/live_slots.h"
 #include "millrace/mode_name.h"
 
@@ -58,6 +59,19 @@ void add_live(Json& view, const Segment& segment, BackendSlot slot) {
   view["reverse_bytes"] = live.reverse_bytes;
   view["connect_failures"] = live.connect_failures;
   view["resets"] = live.resets;
+  const HandshakesLive handshakes = sum_handshakes(segment, slot);
+  if (const auto p50_us = handshakes.quantile_us(0.5)) view["connect_p50_us"] = *p50_us;
+  if (const auto p99_us = handshakes.quantile_us(0.99)) view["connect_p99_us"] = *p99_us;
+}
+
+// Why it gets less than everything, as far as that is not the operator's will; empty when nothing is known.
+std::string cause_of(const DesiredBackend& backend, const CheckState* check, const CircuitBreaker* breaker) {
+  if (!backend.reachable) return "no address of this host leads there";
+  const bool open = breaker != nullptr && breaker->state() == BreakerState::open;
+  const bool half_open = breaker != nullptr && breaker->state() == BreakerState::half_open;
+  std::string cause = open ? "ejected: " + breaker->cause() : half_open ? "on trial after " + breaker->cause() : "";
+  if (check == nullptr || check->cause.empty()) return cause;
+  return cause.empty() ? check->cause : cause + "; " + check->cause;
 }
 
 Json backend_row(const Daemon& daemon, const LiveSlots& slots, const std::string& service,
@@ -76,10 +90,12 @@ Json backend_row(const Daemon& daemon, const LiveSlots& slots, const std::string
     view["proxy_protocol"] = static_cast<unsigned>(backend.proxy_protocol);
   const CheckState* check = daemon.health().find(key);
   view["checked"] = check != nullptr;
-  if (!backend.reachable)
-    view["cause"] = "no address of this host leads there";
-  else if (check != nullptr && !check->cause.empty())
-    view["cause"] = check->cause;
+  const CircuitBreaker* breaker = daemon.passive_health().find(key);
+  if (breaker != nullptr) {
+    view["breaker"] = breaker_name(breaker->state());
+    view["ejections"] = breaker->ejections();
+  }
+  if (std::string cause = cause_of(backend, check, breaker); !cause.empty()) view["cause"] = std::move(cause);
   const auto found = slots.backends.find(key);
   if (found != slots.backends.end()) add_live(view, *slots.segment, found->second.slot);
   return view;
@@ -137,6 +153,7 @@ Json service_row(const Daemon& daemon, const LiveSlots& slots, const DesiredServ
   for (const Endpoint& bind : service.binds) binds.push_back(format_endpoint(bind));
   view["bind"] = std::move(binds);
   view["backends"] = {{"total", service.backends.size()}, {"up", up}};
+  if (const auto panics = daemon.passive_health().panics(service.name)) view["ejection_panics"] = *panics;
   const auto slot = slots.services.find(service.name);
   if (slot == slots.services.end()) return view;
   const ServiceLive live = sum_service(*slots.segment, slot->second);

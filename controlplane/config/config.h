@@ -12,6 +12,7 @@
 
 #include "controlplane/config/discovery_config.h"
 #include "controlplane/config/healthcheck.h"
+#include "controlplane/config/passive_health.h"
 #include "millrace/addr.h"
 #include "millrace/messages.h"
 
@@ -135,6 +136,7 @@ struct ServiceConfig : ServiceSettings {
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
   AccessRules access_rules;
   HealthcheckConfig healthcheck;
+  PassiveHealthConfig passive_health;
   DiscoveryConfig discovery;
   std::vector<BackendConfig> backends;  // of a static_list; otherwise none after a load, later what was found
 

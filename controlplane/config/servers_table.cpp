@@ -107,6 +107,8 @@ void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& d
   if (std::optional<TableReader> access = table.read_table("access")) read_access_table(*access, service);
   if (std::optional<TableReader> healthcheck = table.read_table("healthcheck"))
     read_healthcheck_table(*healthcheck, service.proto, service.healthcheck);
+  if (std::optional<TableReader> passive = table.read_table("passive_health"))
+    read_passive_health_table(*passive, origins, service);
   if (std::optional<TableReader> discovery = table.read_table("discovery")) {
     read_discovery_table(*discovery, service, origins);
   } else {

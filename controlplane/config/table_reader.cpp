@@ -88,6 +88,24 @@ std::optional<uint64_t> TableReader::read_integer(std::string_view key, uint64_t
   return static_cast<uint64_t>(number);
 }
 
+std::optional<double> TableReader::read_ratio(std::string_view key) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return std::nullopt;
+  constexpr std::string_view kRight = "write a number above 0 and at most 1, such as 0.5";
+  double number = 0;
+  if (const toml::value<double>* value = node->as_floating_point()) {
+    number = value->get();
+  } else if (const toml::value<int64_t>* integer = node->as_integer()) {
+    number = static_cast<double>(integer->get());
+  } else {
+    report_type(key, *node, "a number", kRight);
+    return std::nullopt;
+  }
+  if (number > 0 && number <= 1) return number;
+  errors_->add(origin_of(key), "is no share of a whole", std::string(kRight));
+  return std::nullopt;
+}
+
 std::optional<Text> TableReader::read_text(std::string_view key, std::string_view remedy) {
   const toml::node* node = find(key);
   if (node == nullptr) return std::nullopt;

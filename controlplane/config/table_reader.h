@@ -50,6 +50,8 @@ class TableReader {
 
   std::optional<bool> read_bool(std::string_view key);
   std::optional<uint64_t> read_integer(std::string_view key, uint64_t min, uint64_t max);
+  // A share: above 0, at most 1.
+  std::optional<double> read_ratio(std::string_view key);
   std::optional<Text> read_text(std::string_view key, std::string_view remedy = "write it in double quotes");
   // Absolute path.
   std::optional<std::string> read_path(std::string_view key);

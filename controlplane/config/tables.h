@@ -60,6 +60,8 @@ void name_kernel_interfaces(std::vector<PortConfig>& ports, const std::vector<Ta
 void read_snat_table(TableReader& table, Draft& draft);
 void read_servers_table(TableReader& table, const ConnectionOptions& defaults, Draft& draft);
 void read_healthcheck_table(TableReader& table, Proto proto, HealthcheckConfig& healthcheck);
+// passive_health_table.cpp: when the protocol, the mode and the active checks are known.
+void read_passive_health_table(TableReader& table, const ServiceOrigins& origins, ServiceConfig& service);
 // check_kinds.cpp: the keys of its kind; when the kind is known.
 void read_check_kind(TableReader& table, HealthcheckConfig& healthcheck);
 // proxy_tables.cpp: before the backends are read, which take the service's proxy_protocol; and when they have been.

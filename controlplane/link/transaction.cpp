@@ -37,6 +37,7 @@ BackendCommand backend_command(const DesiredBackend& backend, size_t service, si
   command.port = backend.endpoint.port;
   command.addr = backend.endpoint.addr;
   command.proxy_protocol = backend.proxy_protocol;
+  command.trial = backend.trial;
   command.snat_pool = backend.snat_pool;
   command.connections_max = backend.connections_max;
   return command;

@@ -70,6 +70,15 @@ std::string join(const Json& list, const char* separator) {
   return text;
 }
 
+// "840 us", "12.5 ms", "1.2 s"; "-" where nothing was measured.
+std::string format_time(const Json& row, const char* key) {
+  if (!row.contains(key)) return "-";
+  const uint64_t us = number(row, key);
+  if (us < 1000) return fmt::format("{} us", us);
+  const auto count = static_cast<double>(us);
+  return us < 1'000'000 ? fmt::format("{:.1f} ms", count / 1e3) : fmt::format("{:.1f} s", count / 1e6);
+}
+
 }  // namespace
 
 std::string as_text(const Json& value) {
@@ -165,6 +174,8 @@ std::string show_backends(const Json& body) {
                {"TO BACKEND", Align::right},
                {"FROM BACKEND", Align::right},
                {"FAILED", Align::right},
+               {"CONNECT P50", Align::right},
+               {"P99", Align::right},
                {"CAUSE"}});
   for (const Json& row : part(body, "backends")) {
     const bool live = row.contains("active");
@@ -172,6 +183,7 @@ std::string show_backends(const Json& body) {
                field(row, "weight"), field(row, "priority"), field(row, "active"), field(row, "connections"),
                live ? format_bytes(number(row, "forward_bytes")) : "-",
                live ? format_bytes(number(row, "reverse_bytes")) : "-", field(row, "connect_failures"),
+               format_time(row, "connect_p50_us"), format_time(row, "connect_p99_us"),
                row.contains("cause") ? field(row, "cause") : ""});
   }
   return table.text();

@@ -29,6 +29,12 @@ void give_pool(DesiredBackend& backend, uint16_t pool) {
   backend.health = Health::down;
 }
 
+// What checks say counts too.
+void take_ejection(DesiredBackend& backend, const Ejection& ejection) {
+  if (ejection.out) backend.health = Health::down;
+  backend.trial = ejection.trial;
+}
+
 Health backend_health(const BackendKey& key, const config::HealthcheckConfig& check, const HealthTable& health) {
   if (!check.enabled()) return Health::up;
   const auto found = health.find(key);
@@ -42,7 +48,7 @@ Health initial_health(const config::HealthcheckConfig& check) {
 }
 
 DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides, const HealthTable& health,
-                                   const SourceTable& sources) {
+                                   const SourceTable& sources, const EjectionTable& ejections) {
   DesiredState state;
   state.timeouts = config.timeouts;
   add_pools(config, state);
@@ -70,6 +76,8 @@ DesiredState compute_desired_state(const config::Config& config, const Overrides
           .connections_max = backend.connections_max,
           .host = backend.host,
       });
+      if (const auto ejection = ejections.find(key); ejection != ejections.end())
+        take_ejection(service.backends.back(), ejection->second);
       if (pool != nullptr && pool->automatic)
         give_pool(service.backends.back(), automatic.pool_of(*pool->automatic, backend.endpoint.addr));
     }

@@ -25,6 +25,7 @@ struct DesiredBackend {
   Health health = Health::up;
   Admin admin = Admin::enabled;
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
+  uint8_t trial = 0;                 // in 1/256 of its share; 0: all of it
   uint32_t connections_max = 0;      // 0: no limit
   uint16_t snat_pool = kNoSnatPool;  // of its own, automatic; kNoSnatPool: its service's
   bool reachable = true;             // false: no address of this host leads there, and health is down
@@ -55,9 +56,17 @@ struct DesiredState {
 // Last word of the checks; a backend that is not in it counts by its initial status.
 using HealthTable = std::unordered_map<BackendKey, Health, BackendKeyHash>;
 
+// Who of the backends, by what became of its connections, does not get everything (passive health).
+struct Ejection {
+  bool out = false;   // it gets nothing
+  uint8_t trial = 0;  // as DesiredBackend
+  bool operator==(const Ejection&) const = default;
+};
+using EjectionTable = std::unordered_map<BackendKey, Ejection, BackendKeyHash>;
+
 // `sources`: towards backends of automatic pools.
 DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides, const HealthTable& health,
-                                   const SourceTable& sources = {});
+                                   const SourceTable& sources = {}, const EjectionTable& ejections = {});
 
 // The health that a backend has before its first check has spoken.
 Health initial_health(const config::HealthcheckConfig& check);

@@ -52,12 +52,14 @@ StateChange diff_state(const DesiredState& from, const DesiredState& to) {
       if (was.health != is.health) command.fields |= kSetHealth;
       if (was.admin != is.admin) command.fields |= kSetAdmin;
       if (was.weight != is.weight) command.fields |= kSetWeight;
+      if (was.trial != is.trial) command.fields |= kSetTrial;
       if (command.fields == 0) continue;
       command.service = ServiceOrdinal{static_cast<uint16_t>(s)};
       command.backend = BackendOrdinal{static_cast<uint16_t>(b)};
       command.weight = is.weight;
       command.health = is.health;
       command.admin = is.admin;
+      command.trial = is.trial;
       change.set_backends.push_back(command);
     }
   }

@@ -136,6 +136,8 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(zeta.slow_start_ms, 60'000u);
   EXPECT_EQ(zeta.healthcheck, (HealthcheckConfig{CheckKind::ping, 5000, 5000, 3, 4, false}))
       << "timeout 0 is the interval";
+  EXPECT_EQ(zeta.passive_health,
+            (PassiveHealthConfig{true, 0.25, 100, 30'000, true, 2'000, 60'000, 0.05, 10, 1.0, true}));
   EXPECT_EQ(zeta.backends, (std::vector<BackendConfig>{{endpoint("10.0.0.1:80"), 5, 1, ProxyProtocol::none, 100},
                                                        {endpoint("10.0.0.2:80"), 256, 255},
                                                        {endpoint("[fd00::1]:80"), 0, 0}}));
@@ -144,6 +146,7 @@ TEST(Load_config, every_key_of_services_arrives_in_file_order) {
   EXPECT_EQ(alpha.binds, (std::vector<Endpoint>{endpoint("0.0.0.0:53"), endpoint("[::]:53")}));
   EXPECT_EQ(alpha.proto, Proto::udp);
   EXPECT_EQ(alpha.mode, Mode::nat) << "transparent";
+  EXPECT_EQ(alpha.passive_health, PassiveHealthConfig{});
   EXPECT_EQ(alpha.balance, Balance::leastbandwidth);
   EXPECT_EQ(alpha.connections_max, UINT32_MAX) << "from [defaults]";
   EXPECT_EQ(alpha.udp_requests_max, 65535u);

@@ -80,6 +80,8 @@ TEST_F(Api, views_carry_live_numbers) {
     running.fake->set_backend(10, 5, endpoint("10.0.0.77:80"), 2);
     running.fake->backend_counters(0, 9).connections.set(12);
     running.fake->backend_counters(1, 10).active.set(1);
+    for (int i = 0; i < 99; ++i) running.fake->backend_handshakes(i % 2, 9).add(100);
+    running.fake->backend_handshakes(0, 9).add(1'000'000);
   });
   const Json backends = get("/v1/backends?service=web").body["backends"];
   ASSERT_EQ(backends.size(), 3u);
@@ -87,6 +89,10 @@ TEST_F(Api, views_carry_live_numbers) {
   EXPECT_EQ(backends[0]["connections"], 12);
   EXPECT_EQ(backends[0]["weight"], 5);
   EXPECT_FALSE(backends[1].contains("connections"));
+  EXPECT_NEAR(backends[0]["connect_p50_us"], 100, 20);
+  EXPECT_NEAR(backends[0]["connect_p99_us"], 100, 20);
+  EXPECT_FALSE(backends[2].contains("connect_p50_us"));
+  EXPECT_FALSE(backends[0].contains("breaker")) << "nobody watches";
   EXPECT_EQ(backends[2]["backend"], "10.0.0.77:80");
   EXPECT_EQ(backends[2]["health"], "gone");
   EXPECT_EQ(backends[2]["active"], 1);
