@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <vector>
 
 #include "controlplane/link/directory.h"
 #include "controlplane/link/live_counters.h"
 #include "controlplane/link/live_slots.h"
+#include "controlplane/metrics/histogram_rows.h"
 #include "controlplane/metrics/text_format.h"
 
 namespace millrace::control {
@@ -14,6 +16,7 @@ namespace {
 
 constexpr char kCounter[] = "counter";
 constexpr char kGauge[] = "gauge";
+constexpr char kHistogram[] = "histogram";
 
 const char* family_word(Family family) { return family == Family::ipv4 ? "ipv4" : "ipv6"; }
 
@@ -23,6 +26,8 @@ struct BackendMetrics {
   const DesiredBackend* desired = nullptr;
   BackendLive live;
   Bandwidth bandwidth;
+  std::optional<LatencyRow> latency;        // of TCP whose answers come by
+  const CircuitBreaker* breaker = nullptr;  // null: not watched
 };
 
 struct ServiceMetrics {
@@ -31,7 +36,9 @@ struct ServiceMetrics {
   const DesiredService* desired = nullptr;
   ServiceLive live;
   BackendLive sum;
+  LifetimesLive lifetimes;
   Bandwidth bandwidth;
+  std::optional<uint64_t> panics;  // of those that may eject backends
 };
 
 struct Reading {
@@ -48,18 +55,23 @@ void add_up(ServiceMetrics& service, const BackendMetrics& backend) {
   service.bandwidth.reverse_bytes += backend.bandwidth.reverse_bytes;
 }
 
-BackendMetrics read_backend(const Daemon& daemon, const LiveSlots& slots, const std::string& service,
+BackendMetrics read_backend(const Daemon& daemon, const LiveSlots& slots, const DesiredService& of,
                             const DesiredBackend& backend) {
+  const std::string& service = of.name;
   BackendMetrics row;
   row.desired = &backend;
   row.labels = make_labels({{"service", service}, {"backend", format_endpoint(backend.endpoint)}});
   row.gobetween = make_labels({{"server", service},
                                {"host", host_of(backend.endpoint)},
                                {"port", std::to_string(backend.endpoint.port.host())}});
-  const auto slot = slots.backends.find(BackendKey(service, backend.endpoint));
+  const BackendKey key(service, backend.endpoint);
+  row.breaker = daemon.passive_health().find(key);
+  const auto slot = slots.backends.find(key);
   if (slot == slots.backends.end()) return row;
   row.live = sum_backend(*slots.segment, slot->second.slot);
   row.bandwidth = daemon.bandwidth().of(slot->second.slot);
+  if (of.proto == Proto::tcp && !is_direct(of.mode))
+    row.latency = latency_row(sum_handshakes(*slots.segment, slot->second.slot));
   return row;
 }
 
@@ -71,10 +83,13 @@ Reading read_all(const Daemon& daemon) {
     row.desired = &service;
     row.labels = make_labels({{"service", service.name}});
     row.gobetween = make_labels({{"server", service.name}});
-    if (const auto slot = slots.services.find(service.name); slot != slots.services.end())
+    row.panics = daemon.passive_health().panics(service.name);
+    if (const auto slot = slots.services.find(service.name); slot != slots.services.end()) {
       row.live = sum_service(*slots.segment, slot->second);
+      row.lifetimes = sum_lifetimes(*slots.segment, slot->second);
+    }
     for (const DesiredBackend& backend : service.backends) {
-      reading.backends.push_back(read_backend(daemon, slots, service.name, backend));
+      reading.backends.push_back(read_backend(daemon, slots, service, backend));
       add_up(row, reading.backends.back());
     }
     reading.services.push_back(std::move(row));
@@ -119,6 +134,12 @@ void add_services(TextFormat& text, const std::vector<ServiceMetrics>& rows) {
   count("millrace_service_denied_total", "Packets that access rules refused", &ServiceLive::denied);
   count("millrace_service_evicted_total", "Connections that made room for others", &ServiceLive::evicted);
   count("millrace_service_limited_total", "Packets that came faster than a rate", &ServiceLive::limited);
+  text.family("millrace_service_connection_duration_seconds", kHistogram, "Of ended ones, from first packet to last");
+  for (const ServiceMetrics& row : rows) add_lifetimes(text, row.labels, row.lifetimes);
+  text.family("millrace_service_ejection_panics_total", kCounter,
+              "Times that too many backends were out of use to eject another");
+  for (const ServiceMetrics& row : rows)
+    if (row.panics) text.sample(row.labels, *row.panics);
 }
 
 void add_backends(TextFormat& text, const std::vector<BackendMetrics>& rows) {
@@ -144,6 +165,22 @@ void add_backends(TextFormat& text, const std::vector<BackendMetrics>& rows) {
   count("millrace_backend_connect_failures_total", "Handshakes that it refused or left unanswered",
         &BackendLive::connect_failures);
   count("millrace_backend_resets_total", "Resets by it after the handshake", &BackendLive::resets);
+}
+
+// What its connections tell of a backend.
+void add_observed(TextFormat& text, const std::vector<BackendMetrics>& rows) {
+  text.family("millrace_backend_connect_latency_seconds", kHistogram, "From the first SYN to the SYN-ACK");
+  for (const BackendMetrics& row : rows)
+    if (row.latency) add_latency(text, row.labels, *row.latency);
+  text.family("millrace_backend_ejected", kGauge, "1: it gets nothing because its connections failed");
+  for (const BackendMetrics& row : rows)
+    if (row.breaker) text.sample(row.labels, uint64_t{row.breaker->state() == BreakerState::open});
+  text.family("millrace_backend_on_trial", kGauge, "1: after an ejection it gets a part of its share");
+  for (const BackendMetrics& row : rows)
+    if (row.breaker) text.sample(row.labels, uint64_t{row.breaker->state() == BreakerState::half_open});
+  text.family("millrace_backend_ejections_total", kCounter, "Times that it was ejected");
+  for (const BackendMetrics& row : rows)
+    if (row.breaker) text.sample(row.labels, row.breaker->ejections());
 }
 
 // gobetween's, all of them gauges as there. Its rx is what comes from clients.
@@ -280,6 +317,7 @@ std::string metrics_page(const Daemon& daemon) {
   const Reading reading = read_all(daemon);
   add_services(text, reading.services);
   add_backends(text, reading.backends);
+  add_observed(text, reading.backends);
   add_gobetween_servers(text, reading.services);
   add_gobetween_backends(text, reading.backends);
   return text.take();

@@ -44,4 +44,21 @@ void TextFormat::sample(std::string_view labels, double value) {
   fmt::format_to(std::back_inserter(text_), "{}{} {}\n", name_, labels, value);
 }
 
+void TextFormat::bucket(std::string_view labels, std::string_view bound, uint64_t count) {
+  const fmt::format_int digits(count);
+  text_ += name_;
+  text_ += "_bucket";
+  text_ += labels.substr(0, labels.size() - 1);
+  text_ += ",le=\"";
+  text_ += bound;
+  text_ += "\"} ";
+  text_.append(digits.data(), digits.size());
+  text_ += '\n';
+}
+
+void TextFormat::end_histogram(std::string_view labels, double sum, uint64_t count) {
+  bucket(labels, "+Inf", count);
+  fmt::format_to(std::back_inserter(text_), "{0}_sum{1} {2}\n{0}_count{1} {3}\n", name_, labels, sum, count);
+}
+
 }  // namespace millrace::control

@@ -16,11 +16,14 @@ std::string make_labels(std::initializer_list<std::pair<std::string_view, std::s
 
 class TextFormat {
  public:
-  // "counter" or "gauge"; `help` is a sentence without its end.
+  // "counter", "gauge" or "histogram"; `help` is a sentence without its end.
   void family(std::string_view name, std::string_view type, std::string_view help);
   // Of the family that was named last. `labels`: of make_labels, or empty.
   void sample(std::string_view labels, uint64_t value);
   void sample(std::string_view labels, double value);
+  // Of a histogram family, whose `labels` are not empty: how many are at most `bound`, from bound to bound; then the end.
+  void bucket(std::string_view labels, std::string_view bound, uint64_t count);
+  void end_histogram(std::string_view labels, double sum, uint64_t count);
 
   std::string take() { return std::move(text_); }
 
