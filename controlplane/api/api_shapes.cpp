@@ -7,6 +7,9 @@
 namespace millrace::control {
 namespace {
 
+constexpr char kConfiguration[] =
+    R"({"servers": {"web": {"bind": "203.0.113.10:80", "discovery": {"kind": "static", "static_list": ["10.0.0.1:80"]}}}})";
+
 constexpr OperationShape kOperations[] = {
     {"GET", "/", "GobetweenInfo"},
     {"GET", "/ping", "", "", nullptr, "text/plain"},
@@ -37,6 +40,12 @@ constexpr OperationShape kOperations[] = {
     {"GET", "/v1/snat", "Snat"},
     {"GET", "/v1/steering", "Steering"},
     {"GET", "/v1/version", "Version"},
+    {"POST", "/v1/plan", "Plan", "Tree", kConfiguration},
+    {"POST", "/v1/apply", "AppliedChange", "Tree", kConfiguration},
+    {"POST", "/v1/confirm", "Confirmed"},
+    {"POST", "/v1/rollback", "AppliedChange"},
+    {"GET", "/v1/history", "History"},
+    {"GET", "/v1/history/{number}", "HistoryEntry"},
     {"POST", "/v1/reload", "Report"},
     {"GET", "/v1/changes", "Changes"},
     {"DELETE", "/v1/changes", "Report"},
@@ -86,7 +95,7 @@ constexpr char kShapes[] = R"json({
   "backends": {"total": "integer", "up": "integer"}, "active?": "integer", "connections?": "integer",
   "no_backend?": "integer", "no_snat_port?": "integer", "no_slot?": "integer", "refused?": "integer",
   "syn_floods?": "integer", "backends_full?": "integer", "service_full?": "integer", "sessions_moved?": "integer",
-  "denied?": "integer", "evicted?": "integer", "limited?": "integer"},
+  "denied?": "integer", "evicted?": "integer", "limited?": "integer", "ejection_panics?": "integer"},
 "Discovery": {"kind": "string", "found?": "integer", "asked?": "integer", "failed?": "integer", "unbelieved?": "integer",
   "asked_at?": "integer", "answered_at?": "integer", "failed_at?": "integer", "failing?": "boolean", "failure?": "string"},
 "Backends": {"backends": ["BackendRow"]},
@@ -94,7 +103,8 @@ constexpr char kShapes[] = R"json({
   "weight?": "integer", "priority?": "integer", "max_connections?": "integer", "sni?": "string",
   "proxy_protocol?": "integer", "checked?": "boolean", "cause?": "string", "active?": "integer",
   "connections?": "integer", "forward_packets?": "integer", "reverse_packets?": "integer", "forward_bytes?": "integer",
-  "reverse_bytes?": "integer", "connect_failures?": "integer", "resets?": "integer"},
+  "reverse_bytes?": "integer", "connect_failures?": "integer", "resets?": "integer", "connect_p50_us?": "integer", "connect_p99_us?": "integer",
+  "breaker?": "closed|open|half_open", "ejections?": "integer"},
 "BackendChange": {"admin?": "enabled|drain|disabled", "weight?": "integer"},
 "BackendOptions": {"weight?": "integer?", "priority?": "integer?", "max_connections?": "integer?", "sni?": "string?",
   "proxy_protocol?": "any?"},
@@ -128,6 +138,16 @@ constexpr char kShapes[] = R"json({
   "workers?": [{"worker": "integer", "cpu": "integer", "busy_ratio": "number", "rx_packets_per_s": "number",
     "handed_in_per_s": "number", "handed_out_per_s": "number", "load_packets_per_s": "number"}],
   "skew?": "number?"},
+"Setting": {"key": "string", "was": "string?", "is": "string?"},
+"Fate": {"kept": "integer", "drained": "integer", "moved": "integer"},
+"Plan": {"differs": "boolean", "services": [{"service": "string", "change": "added|removed|changed",
+    "settings": ["Setting"], "backends": [{"backend": "string", "change": "added|removed|changed", "active": "integer",
+      "settings?": ["Setting"]}], "backends_unknown?": "boolean", "connections": "Fate", "slots_moved?": "number"}],
+  "settings": ["Setting"], "connections": "Fate", "notices": ["string"]},
+"Confirmed": {"confirmed": "boolean", "time": "integer"},
+"HistoryRow": {"number": "integer", "time": "integer", "origin": "start|reload|apply|rollback|rest", "summary": "string"},
+"History": {"directory": "string", "entries": ["HistoryRow"], "unconfirmed": "Trial?"},
+"Trial": {"until": "integer", "seconds_left": "integer"},
 "Changes": {"file": "string", "changed": ["string"], "removed": ["string"]},
 "Events": {"events": ["Event"], "last_id": "integer", "streams": "integer", "cut_off": "integer"},
 "Event": {"id": "integer", "time_ms": "integer", "kind": "backend|config|discovery|dataplane|limit", "what": "string",
@@ -157,6 +177,9 @@ Json api_shapes() {
   Json shapes = Json::parse(kShapes);
   shapes["WorkerCounters"] = worker_counters();
   shapes["Service"] = with(shapes["ServiceRow"], {{"origin", "file|rest"}, {"config", "Tree"}});
+  shapes["AppliedChange"] =
+      with(shapes["Report"], {{"number?", "integer"}, {"back_to?", "integer"}, {"confirm_until?", "integer"}, {"plan", "Plan"}});
+  shapes["HistoryEntry"] = with(shapes["HistoryRow"], {{"config?", "string"}, {"errors?", {"string"}}});
   shapes["ChangedBackend"] = with(shapes["BackendRow"], {{"dataplane", "sent|waiting"}});
   return shapes;
 }

@@ -100,7 +100,8 @@ TEST(OpenApi, the_checker_finds_what_is_wrong) {
 struct OpenApiWalk : Api {
   // Asks for one operation and checks its answer. `parts`: of the path, by name.
   void walk(const Value& document, const std::string& pattern, const std::string& method,
-            const std::map<std::string, std::string>& parts, int status, const std::string& query = "") {
+            const std::map<std::string, std::string>& parts, int status, const std::string& query = "",
+            std::string body = "") {
     std::string target = pattern;
     for (const auto& [name, value] : parts)
       if (const size_t at = target.find("{" + name + "}"); at != std::string::npos)
@@ -108,8 +109,7 @@ struct OpenApiWalk : Api {
     const Value& operation = document["paths"][pattern][method];
     std::string verb = method;
     std::ranges::transform(verb, verb.begin(), [](unsigned char c) { return std::toupper(c); });
-    std::string body;
-    if (operation.contains("requestBody"))
+    if (body.empty() && operation.contains("requestBody"))
       body = operation["requestBody"]["content"]["application/json"]["example"].dump();
     const Reply reply = ask(verb, target + query, body);
     EXPECT_EQ(reply.status, status) << verb << " " << target << ": " << reply.body;
@@ -123,7 +123,7 @@ struct OpenApiWalk : Api {
         << verb << " " << target << ": " << reply.body;
   }
   void walk_gets(const Value& document) {
-    const std::map<std::string, std::string> parts = {{"service", "web"}, {"name", "web"}};
+    const std::map<std::string, std::string> parts = {{"service", "web"}, {"name", "web"}, {"number", "1"}};
     for (const auto& [pattern, operations] : document["paths"].items()) {
       if (!operations.contains("get")) continue;
       const bool is_stream = pattern == "/v1/events";
@@ -153,6 +153,19 @@ struct OpenApiWalk : Api {
     walk(document, "/v1/reload", "post", {}, 200);
     walk(document, "/v1/changes", "delete", {}, 200);
   }
+  void walk_whole_changes(const Value& document) {
+    const std::string other = sample_toml(running.dir, "[metrics]\nenabled = false\n");
+    walk(document, "/v1/plan", "post", {}, 200, "", other);
+    walk(document, "/v1/plan", "post", {}, 400, "", "[servers]\nweb = 1\n");
+    walk(document, "/v1/confirm", "post", {}, 409);
+    walk(document, "/v1/apply", "post", {}, 200, "?confirm_within=60s", other);
+    walk(document, "/v1/history", "get", {}, 200);
+    walk(document, "/v1/apply", "post", {}, 409, "", other);
+    walk(document, "/v1/confirm", "post", {}, 200);
+    walk(document, "/v1/rollback", "post", {}, 200);
+    walk(document, "/v1/rollback", "post", {}, 404, "?to=1000");
+    walk(document, "/v1/history/{number}", "get", {{"number", "1"}}, 200);
+  }
   std::set<std::string> asked_;
 };
 
@@ -170,6 +183,7 @@ TEST_F(OpenApiWalk, every_answer_has_its_shape) {
   ASSERT_TRUE(running.until([&] { return running.daemon->rates().rates().size() == 2; }));
   walk_gets(document);
   walk_changes(document);
+  walk_whole_changes(document);
   for (const auto& [pattern, operations] : document["paths"].items())
     for (const auto& [method, operation] : operations.items())
       EXPECT_TRUE(asked_.contains(method + " " + pattern)) << "walk it: " << method << " " << pattern;
