@@ -178,7 +178,8 @@ Json api_shapes() {
   shapes["WorkerCounters"] = worker_counters();
   shapes["Service"] = with(shapes["ServiceRow"], {{"origin", "file|rest"}, {"config", "Tree"}});
   shapes["AppliedChange"] =
-      with(shapes["Report"], {{"number?", "integer"}, {"back_to?", "integer"}, {"confirm_until?", "integer"}, {"plan", "Plan"}});
+      with(shapes["Report"],
+           {{"number?", "integer"}, {"back_to?", "integer"}, {"confirm_until?", "integer"}, {"plan", "Plan"}});
   shapes["HistoryEntry"] = with(shapes["HistoryRow"], {{"config?", "string"}, {"errors?", {"string"}}});
   shapes["ChangedBackend"] = with(shapes["BackendRow"], {{"dataplane", "sent|waiting"}});
   return shapes;
