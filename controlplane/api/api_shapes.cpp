@@ -54,7 +54,7 @@ constexpr OperationShape kOperations[] = {
 };
 
 constexpr char kShapes[] = R"json({
-"Error": {"error": "string", "remedy": "string", "errors?": ["string"]},
+"Error": {"error": "string", "remedy": "string", "file?": "string", "errors?": ["string"]},
 "Tree": {"*": "any"},
 "Servers": {"*": "Tree"},
 "GobetweenInfo": {"pid": "integer", "time": "string", "startTime": "string", "uptime": "string", "version": "string",

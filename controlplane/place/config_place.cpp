@@ -60,9 +60,9 @@ config::TextFile etcd_value(const std::string& body) {
   if (kvs == answer.end() || !kvs->is_array() || kvs->empty())
     return {std::nullopt, "is not there: etcd has no such key"};
   const Json& first = kvs->front();
-  const auto value = first.is_object() ? first.find("value") : first.end();
-  if (value == first.end()) return {"", {}};
-  std::optional<std::string> text = value->is_string() ? from_base64(value->get<std::string>()) : std::nullopt;
+  if (first.is_object() && !first.contains("value")) return {"", {}};
+  std::optional<std::string> text;
+  if (first.is_object() && first["value"].is_string()) text = from_base64(first["value"].get<std::string>());
   if (!text) return {std::nullopt, "cannot be read: etcd's answer is damaged"};
   return {std::move(text), {}};
 }

@@ -156,16 +156,18 @@ class Millraced(Program):
         return {row["backend"]: row for row in (answer or {"backends": []})["backends"] if row["health"] != "gone"}
 
     def discovery(self):
-        answer = self.get("/v1/services")
-        return answer["services"][0]["discovery"] if answer else {}
+        rows = (self.get("/v1/services") or {}).get("services")
+        return rows[0]["discovery"] if rows else {}  # none before the first answer
 
     def wait_for(self, *backends):
         wait_until(lambda: set(self.backends()) == set(backends),
                    evidence=lambda: f"{sorted(self.backends())[:20]}\n{self.discovery()}\n{self.said()[-3000:]}")
 
     def wait_failing(self, sentence):
-        wait_until(lambda: self.discovery().get("failing") and sentence in self.discovery()["failure"],
-                   evidence=lambda: f"{self.discovery()}\n{self.said()[-3000:]}")
+        def fails_so():
+            now = self.discovery()
+            return now.get("failing") and sentence in now["failure"]
+        wait_until(fails_so, evidence=lambda: f"{self.discovery()}\n{self.said()[-3000:]}")
 
     def wait_answering(self):
         wait_until(lambda: self.discovery().get("answered_at", 0) and not self.discovery().get("failing"),

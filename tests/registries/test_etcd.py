@@ -80,7 +80,7 @@ def test_restart_of_a_registry_whose_history_is_compacted(server, prefix, balanc
     balancer.pause()
     for i in range(20):
         revision = server.put(f"{prefix}b", f"10.0.0.{i + 2}:80")["header"]["revision"]
-    server.ask("/compaction", revision=revision, physical=True)
+    server.ask("/kv/compaction", revision=revision, physical=True)
     server.kill()
     balancer.go_on()
     balancer.wait_failing("Connection refused")

@@ -62,7 +62,7 @@ TEST_F(WholeFile, that_is_replaced_keeps_owner_and_mode) {
   EXPECT_EQ(mode_of(path), 0644u);
   struct stat found {};
   ASSERT_EQ(stat(path.c_str(), &found), 0);
-  if (chowned) EXPECT_TRUE(found.st_uid == 12 && found.st_gid == 34);
+  EXPECT_EQ(chowned, found.st_uid == 12 && found.st_gid == 34);
 }
 
 TEST_F(WholeFile, behind_a_link_is_replaced_there) {

@@ -177,7 +177,7 @@ TEST_F(Api, proxied_services_and_connections) {
 
 TEST_F(Api, refusals_say_what_would_be_right) {
   EXPECT_EQ(get("/v1/nothing").status, 404);
-  EXPECT_EQ(get("/v1/services/web/backends").status, 404);
+  EXPECT_EQ(get("/v1/services/web/nothing").status, 404);
   const Reply wrong_method = post("/v1/status", "");
   EXPECT_EQ(wrong_method.status, 405);
   EXPECT_THAT(wrong_method.head, HasSubstr("Allow: GET"));

@@ -37,7 +37,8 @@ struct ChangeControlApi : Api {
   std::string file() const { return contents(running.file); }
   std::vector<std::string> web() {
     std::vector<std::string> endpoints;
-    for (const Json& row : get("/v1/backends?service=web").body["backends"]) endpoints.push_back(row["backend"]);
+    const Reply reply = get("/v1/backends?service=web");
+    for (const Json& row : reply.body["backends"]) endpoints.push_back(row["backend"]);
     return endpoints;
   }
   bool on_trial() const { return access(unconfirmed_path(running.file).c_str(), F_OK) == 0; }
@@ -123,7 +124,7 @@ TEST_F(ChangeControlApi, what_the_dataplane_rejects_changes_nothing) {
       Event event;
       event.kind = EventKind::rejected;
       event.reason = RejectReason::no_memory;
-      event.generation = commands.front().generation;
+      event.sequence = commands.back().sequence;
       return event;
     };
   });
@@ -249,7 +250,7 @@ TEST_F(ChangeControlApi, the_history_shows_a_configuration_without_secrets) {
   EXPECT_EQ(get("/v1/history/three").status, 400);
 }
 
-struct MillctlChanges : ChangeControlApi {
+struct MillctlWholeChanges : ChangeControlApi {
   struct Ended {
     int code;
     std::string said;
@@ -267,7 +268,7 @@ struct MillctlChanges : ChangeControlApi {
   }
 };
 
-TEST_F(MillctlChanges, plan_ends_with_2_where_there_is_a_difference) {
+TEST_F(MillctlWholeChanges, plan_ends_with_2_where_there_is_a_difference) {
   EXPECT_EQ(millctl("plan " + running.file).code, 0);
   const Ended differs = millctl("plan -", after);
   EXPECT_EQ(differs.code, 2);
@@ -280,7 +281,7 @@ TEST_F(MillctlChanges, plan_ends_with_2_where_there_is_a_difference) {
   EXPECT_EQ(millctl("--json plan -", after).code, 2);
 }
 
-TEST_F(MillctlChanges, apply_confirm_rollback_and_history) {
+TEST_F(MillctlWholeChanges, apply_confirm_rollback_and_history) {
   const Ended applied = millctl("apply - --confirm-within 1h", after);
   EXPECT_EQ(applied.code, 0) << applied.said;
   EXPECT_THAT(applied.said, HasSubstr("+ 10.0.0.4:80"));

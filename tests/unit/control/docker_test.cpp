@@ -86,8 +86,9 @@ class Daemon {
 };
 
 Answer ask_daemon(const config::DockerDiscovery& config) {
+  boost::asio::io_context loop;  // the source has a stream of it
   DockerSource source(config);
-  return ask(source);
+  return ask_on(loop, source);
 }
 
 TEST(DockerSource_ask, published_ports_of_running_containers) {
@@ -135,8 +136,8 @@ TEST(DockerSource_ask, host_by_the_containers_variable) {
   daemon.inspections["b-id"] = R"({"Config":{"Env":["PATH=/bin"]}})";
   config::DockerDiscovery config = daemon.config();
   config.host_env_var = "HOST";
-  DockerSource source(config);
   boost::asio::io_context loop;
+  DockerSource source(config);
   EXPECT_THAT(endpoints(ask_on(loop, source)), ElementsAre("192.0.2.7:8080", "192.0.2.9:8081"));
   const size_t before = daemon.targets().size();
   EXPECT_THAT(endpoints(ask_on(loop, source)), ElementsAre("192.0.2.7:8080", "192.0.2.9:8081"));
@@ -148,8 +149,9 @@ TEST(DockerSource_ask, address_of_a_remote_docker_host) {
     const json list = json::array({container("a", json::array({port("0.0.0.0", 80, 8080), port("::", 80, 8080)}))});
     send(request.target().starts_with("/containers") ? api_ok(list.dump()) : "");
   });
+  boost::asio::io_context loop;
   DockerSource source({.endpoint = {.url = "http://" + server.at()}, .private_port = 80});
-  EXPECT_THAT(ask(source).problem, HasSubstr("its port is at 127.0.0.1, which no network card reaches"))
+  EXPECT_THAT(ask_on(loop, source).problem, HasSubstr("its port is at 127.0.0.1, which no network card reaches"))
       << "it is taken for the endpoint's, which is the loopback here";
 }
 
@@ -163,8 +165,9 @@ TEST(DockerSource_ask, broken_answers_are_failures) {
       {"", "it hangs up without an answer"}};
   for (const auto& [says, problem] : cases) {
     ApiServer server([says = says](const ApiServer::Request&, const ApiServer::Send& send) { send(says); });
+    boost::asio::io_context loop;
     DockerSource source({.endpoint = {.url = "http://" + server.at()}, .private_port = 80});
-    EXPECT_THAT(ask(source).problem, HasSubstr(problem));
+    EXPECT_THAT(ask_on(loop, source).problem, HasSubstr(problem));
   }
 }
 

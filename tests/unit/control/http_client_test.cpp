@@ -36,7 +36,9 @@ Answer ask_json(const std::string& url) {
 }
 
 Answer ask_lines(const std::string& url, const std::string& pattern = "") {
-  PlaintextSource source({.endpoint = url, .pattern = pattern});
+  PlaintextSource source(
+      {.endpoint = url,
+       .pattern = pattern.empty() ? config::BytePattern{} : config::BytePattern::compile(pattern).pattern});
   return ask(source);
 }
 

@@ -192,7 +192,7 @@ TEST_F(Metrics, of_20000_backends_take_less_than_200_ms) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
   std::printf("%zu bytes in %ld ms\n", text.size(), static_cast<long>(ms));
 #if defined(__SANITIZE_ADDRESS__)
-  EXPECT_LT(ms, 2000);
+  EXPECT_LT(ms, 20'000) << "not optimized, so that this says little";
 #else
   EXPECT_LT(ms, 200);
 #endif
