@@ -16,6 +16,7 @@ class HandshakeWatch : public testing::Test {
   void serve(Balance balance) {
     TestbedOptions options;
     options.services = {TestService{.backends = {"10.0.0.1:8080"}, .balance = balance}};
+    bed_.reset();  // the names of its tables are its own while it lives
     bed_ = std::make_unique<Testbed>(options);
     const Seen out =
         seen(bed_->forwarded(kFront, from_client(tcp_packet(flow("192.0.2.10", 7, "203.0.113.10", 80), kSyn)), kBack));
