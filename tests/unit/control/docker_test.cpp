@@ -188,8 +188,8 @@ milliseconds await_change(boost::asio::io_context& loop, DockerSource& source, c
 
 TEST(DockerSource_await_change, event_is_seen_at_once) {
   Daemon daemon;
-  DockerSource source(daemon.config());
   boost::asio::io_context loop;
+  DockerSource source(daemon.config());
   for (const std::string name : {"a", "b"}) {
     ask_on(loop, source);
     const milliseconds lasted = await_change(
@@ -210,8 +210,8 @@ TEST(DockerSource_await_change, without_events_the_interval_alone_counts) {
   Daemon daemon;
   daemon.events_allowed = false;
   daemon.containers = json::array({container("a", json::array({port("192.0.2.1", 80, 8080)}))});
-  DockerSource source(daemon.config());
   boost::asio::io_context loop;
+  DockerSource source(daemon.config());
   EXPECT_THAT(endpoints(ask_on(loop, source)), ElementsAre("192.0.2.1:8080"));
   EXPECT_GE(await_change(
                 loop, source, [] {}, milliseconds(200)),
