@@ -195,7 +195,6 @@ const BadField kBackend[] = {
     {"health", 9, SPOIL(b.backend.health = Health{2}), R::bad_field},
     {"admin", 9, SPOIL(b.backend.admin = Admin{3}), R::bad_field},
     {"port_0", 9, SPOIL(b.backend.port = {}), R::bad_field},
-    {"reserved", 9, SPOIL(b.backend.reserved = 1), R::bad_field},
     {"proxy_protocol_3", 9, SPOIL(b.backend.proxy_protocol = ProxyProtocol{3}), R::bad_field},
     {"proxy_protocol_of_nat", 9, SPOIL(b.backend.proxy_protocol = ProxyProtocol::v1), R::bad_field},
     {"any", 9, SPOIL(b.backend.addr = ip("::")), R::bad_field},
@@ -352,11 +351,11 @@ TEST_F(CommandReader_set_backend, must_name_what_is_there) {
 
 TEST_F(CommandReader_set_backend, must_have_good_fields) {
   EXPECT_EQ(read(set_backend(7, {.fields = 0})), RejectReason::bad_field);
-  EXPECT_EQ(read(set_backend(7, {.fields = 8})), RejectReason::bad_field);
+  EXPECT_EQ(read(set_backend(7, {.fields = 16})), RejectReason::bad_field);
   EXPECT_EQ(read(set_backend(7, {.fields = kSetHealth, .health = Health{2}})), RejectReason::bad_field);
   EXPECT_EQ(read(set_backend(7, {.fields = kSetAdmin, .admin = Admin{3}})), RejectReason::bad_field);
   EXPECT_EQ(read(set_backend(7, {.fields = kSetWeight, .weight = kWeightMax + 1})), RejectReason::bad_field);
-  EXPECT_EQ(read(set_backend(7, {.fields = kSetHealth, .reserved = 1})), RejectReason::bad_field);
+  EXPECT_EQ(read(set_backend(7, {.fields = kSetHealth, .reserved = {1}})), RejectReason::bad_field);
 }
 
 TEST_F(CommandReader_set_backend, makes_no_backend_eligible_that_has_no_pool) {
