@@ -29,8 +29,21 @@ def without(text, name):
     return head.replace(LIST, LIST.replace(f'"{ADDRESS[name]}", ', "")) + found + tail
 
 
+def ask():
+    return run("client", "curl", "-s", "--max-time", "5", f"http://{VIP4}/").stdout.strip()
+
+
 def answers(count=9):
-    return {run("client", "curl", "-s", "--max-time", "5", f"http://{VIP4}/").stdout.strip() for _ in range(count)}
+    return {ask() for _ in range(count)}
+
+
+def reached(names, most=60):
+    """Every one of them answers, and nobody else does. Who gets a connection is a matter of its port."""
+    seen = set()
+    while most and seen != set(names):
+        seen.add(ask())
+        most -= 1
+    return seen == set(names)
 
 
 @contextmanager
@@ -78,24 +91,24 @@ def test_plan_apply_rollback_and_a_trial_that_ends(kept, tmp_path):
         (gone,) = web["backends"]
         assert web["service"] == "web" and gone["backend"] == ADDRESS[backend] and gone["change"] == "removed"
         assert gone["active"] >= 1 and web["connections"]["drained"] == gone["active"], plan
-        assert backend in answers(), "a plan changes nothing"
+        assert reached(BACKENDS), "a plan changes nothing"
 
         code, change = millctl(kept, "apply", new)
         assert code == 0 and change["dataplane"] == "applied", change
         assert kept.config.read_text() == new.read_text()
-        assert answers() == set(BACKENDS) - {backend}, kept.evidence()
+        assert answers() <= set(BACKENDS) - {backend}, kept.evidence()
 
         code, change = millctl(kept, "rollback")
         assert code == 0 and change["dataplane"] == "applied", change
         assert kept.config.read_text() == before
-        assert answers() == set(BACKENDS), kept.evidence()
+        assert reached(BACKENDS), kept.evidence()
 
         code, change = millctl(kept, "apply", new, "--confirm-within", f"{TRIAL_SECONDS}s")
         assert code == 0 and "confirm_until" in change, change
-        assert answers() == set(BACKENDS) - {backend}, kept.evidence()
+        assert answers() <= set(BACKENDS) - {backend}, kept.evidence()
         wait_for(lambda: kept.config.read_text() == before, TRIAL_SECONDS + 10)
         wait_for(lambda: kept.ctl("status")["config"]["state"] == "applied")
-        assert answers() == set(BACKENDS), kept.evidence()
+        assert reached(BACKENDS), kept.evidence()
     entries = kept.ctl("history")["entries"]
     assert [entry["origin"] for entry in entries[-4:]] == ["apply", "rollback", "apply", "rollback"], entries
     assert entries[-1]["summary"].startswith("not confirmed"), entries
@@ -108,7 +121,7 @@ def test_a_confirmed_change_stays(kept, tmp_path):
     assert millctl(kept, "confirm")[0] == 0
     assert millctl(kept, "confirm")[0] == 1, "once"
     assert kept.ctl("history")["unconfirmed"] is None
-    assert answers() == {"backend2", "backend3"}, kept.evidence()
+    assert answers() <= {"backend2", "backend3"}, kept.evidence()
 
 
 def test_kill_9_within_the_trial_takes_it_back(kept, tmp_path):
@@ -119,8 +132,8 @@ def test_kill_9_within_the_trial_takes_it_back(kept, tmp_path):
         assert millctl(kept, "apply", new, "--confirm-within", "1h")[0] == 0
         kept.kill("millraced")
         assert kept.config.read_text() == new.read_text()
-        assert answers() == set(BACKENDS) - {backend}, "traffic goes on without millraced"
+        assert answers() <= set(BACKENDS) - {backend}, "traffic goes on without millraced"
         kept.start_one("millraced")
         wait_for(lambda: (kept.ctl("status", check=False) or {}).get("config", {}).get("state") == "applied")
         assert kept.config.read_text() == before
-        assert answers() == set(BACKENDS), kept.evidence()
+        assert reached(BACKENDS), kept.evidence()
