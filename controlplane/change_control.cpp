@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -18,6 +17,7 @@
 #include "controlplane/history/unconfirmed.h"
 #include "controlplane/link/live_counters.h"
 #include "controlplane/link/live_slots.h"
+#include "controlplane/net/asio_types.h"
 #include "controlplane/state/slots_moved.h"
 
 namespace millrace::control {
@@ -151,7 +151,7 @@ void ChangeControl::end_trial() {
 }
 
 asio::awaitable<void> ChangeControl::await_confirmation(std::time_t until) {
-  const auto [error] = co_await trial_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+  const auto [error] = co_await trial_timer_.async_wait(kQuietly);
   if (error || stopped_) co_return;
   const Turns::Turn turn = co_await daemon_.turns().take();
   if (!trial_ || trial_->until != until || stopped_) co_return;

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -16,6 +15,7 @@
 #include "controlplane/config/host_routes.h"
 #include "controlplane/link/directory.h"
 #include "controlplane/link/monotonic.h"
+#include "controlplane/net/asio_types.h"
 #include "controlplane/state/restart_notices.h"
 #include "controlplane/state/setting_changes.h"
 
@@ -100,7 +100,7 @@ asio::awaitable<void> Daemon::await_first_answers() {
   keep_backends();
   while (!discovery_.settled() && std::chrono::steady_clock::now() < deadline) {
     timer.expires_after(kFirstAnswersEvery);
-    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await timer.async_wait(kQuietly);
     if (stopped_) co_return;
   }
   begin();
@@ -369,7 +369,7 @@ asio::awaitable<void> Daemon::watch_connections() {
   while (!stopped_) {
     if (passive_health_.sample(link_.segment(), *desired_, health_, monotonic_ms())) publish();
     watch_timer_.expires_after(std::chrono::milliseconds(kPassiveSampleMs));
-    co_await watch_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await watch_timer_.async_wait(kQuietly);
   }
 }
 
@@ -381,7 +381,7 @@ asio::awaitable<void> Daemon::sample() {
     snat_.sample(link_.segment(), *desired_, now_ms);
     if (--samples_until_sources_ == 0 && find_new_sources()) publish();
     sample_timer_.expires_after(kSampleEvery);
-    co_await sample_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await sample_timer_.async_wait(kQuietly);
   }
 }
 

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
@@ -15,6 +14,7 @@
 
 #include "controlplane/config/document.h"
 #include "controlplane/config/text_file.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 namespace {
@@ -23,7 +23,6 @@ namespace asio = boost::asio;
 
 // An editor writes in several steps; a person waits no longer than this.
 constexpr std::chrono::milliseconds kSettle{200};
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ATTRIB;
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -24,6 +23,7 @@
 #include "controlplane/history/unconfirmed.h"
 #include "controlplane/log_output.h"
 #include "controlplane/metrics/metrics_routes.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 namespace {
@@ -45,7 +45,7 @@ void raise_descriptor_limit() {
 
 asio::awaitable<void> obey_signals(asio::signal_set& signals, Daemon& daemon, asio::io_context& loop) {
   while (true) {
-    const auto [error, number] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
+    const auto [error, number] = co_await signals.async_wait(kQuietly);
     if (error) co_return;
     if (number != SIGHUP) {
       spdlog::info("{}: ending; traffic goes on with the last configuration", number == SIGINT ? "SIGINT" : "SIGTERM");
@@ -120,6 +120,46 @@ std::unique_ptr<FileWatch> watch_file(Daemon& daemon) {
   return watch;
 }
 
+// Who may ask, and where. Those that are not asked for are null.
+struct Listeners {
+  std::unique_ptr<UnixListener> socket;
+  std::unique_ptr<TcpListener> api;
+  HttpOptions over_tcp;
+  std::unique_ptr<TcpListener> metrics;
+};
+
+// `problem` says what cannot be opened.
+Listeners open_listeners(asio::io_context& loop, const config::Config& config, std::string& problem) {
+  const config::ApiConfig& api = config.api;
+  const config::MetricsConfig& metrics = config.metrics;
+  Listeners open;
+  open.over_tcp = {std::make_shared<const Authority>(api), nullptr, api.cors,
+                   [](const ApiRequest& request) { return api_routes().writes(request); }};
+  if (api.enabled) open.socket = UnixListener::open(loop.get_executor(), api.socket, problem);
+  if (api.bind && problem.empty()) open.api = TcpListener::open(loop.get_executor(), *api.bind, "[api] bind", problem);
+  if (api.bind && api.tls && problem.empty()) open.over_tcp.tls = make_tls(*api.tls, problem);
+  if (metrics.enabled && problem.empty())
+    open.metrics = TcpListener::open(loop.get_executor(), metrics.bind, "[metrics] bind", problem);
+  return open;
+}
+
+void serve(asio::io_context& loop, Daemon& daemon, Listeners& listeners) {
+  const auto ask_api = [&daemon](ApiRequest request) { return route_request(daemon, std::move(request)); };
+  const auto ask_metrics = [&daemon](ApiRequest request) { return route_metrics(daemon, std::move(request)); };
+  const config::Config& config = daemon.config();
+  if (listeners.socket) asio::co_spawn(loop, serve_api(*listeners.socket, ask_api), asio::detached);
+  if (listeners.api) {
+    asio::co_spawn(loop, serve_api(*listeners.api, ask_api, listeners.over_tcp), asio::detached);
+    spdlog::info("the API is at {}://{}, too", config.api.tls ? "https" : "http", format_endpoint(*config.api.bind));
+  }
+  if (listeners.metrics) {
+    asio::co_spawn(loop, serve_api(*listeners.metrics, ask_metrics), asio::detached);
+    spdlog::info("metrics for Prometheus at http://{}/metrics", format_endpoint(config.metrics.bind));
+  }
+  spdlog::info("millraced {} serves {} at {}", MR_VERSION, daemon.place().name(),
+               listeners.socket ? config.api.socket : "no socket");
+}
+
 int run(const Options& options) {
   log_to_stderr(options.verbose);
   raise_descriptor_limit();
@@ -130,19 +170,7 @@ int run(const Options& options) {
   std::optional<Begun> begun = begin(loop, options.place);
   if (!begun) return 1;
   std::string problem;
-  const config::ApiConfig api = begun->config.api;
-  const config::MetricsConfig metrics = begun->config.metrics;
-  std::unique_ptr<UnixListener> listener;
-  std::unique_ptr<TcpListener> api_listener;
-  std::unique_ptr<TcpListener> metrics_listener;
-  HttpOptions over_tcp{std::make_shared<const Authority>(api), nullptr, api.cors,
-                       [](const ApiRequest& request) { return api_routes().writes(request); }};
-  if (api.enabled) listener = UnixListener::open(loop.get_executor(), api.socket, problem);
-  if (api.bind && problem.empty())
-    api_listener = TcpListener::open(loop.get_executor(), *api.bind, "[api] bind", problem);
-  if (api.bind && api.tls && problem.empty()) over_tcp.tls = make_tls(*api.tls, problem);
-  if (metrics.enabled && problem.empty())
-    metrics_listener = TcpListener::open(loop.get_executor(), metrics.bind, "[metrics] bind", problem);
+  Listeners listeners = open_listeners(loop, begun->config, problem);
   if (!problem.empty() || !log_as_configured(begun->config.logging, options.verbose, problem)) {
     spdlog::error("{}", problem);
     return 1;
@@ -153,26 +181,7 @@ int run(const Options& options) {
   const std::unique_ptr<FileWatch> watch = watch_file(daemon);
   if (watch) asio::co_spawn(loop, watch->run(), asio::detached);
   asio::co_spawn(loop, obey_signals(signals, daemon, loop), asio::detached);
-  if (listener)
-    asio::co_spawn(loop,
-                   serve_api(*listener, [&](ApiRequest request) { return route_request(daemon, std::move(request)); }),
-                   asio::detached);
-  if (api_listener) {
-    asio::co_spawn(
-        loop,
-        serve_api(
-            *api_listener, [&](ApiRequest request) { return route_request(daemon, std::move(request)); }, over_tcp),
-        asio::detached);
-    spdlog::info("the API is at {}://{}, too", api.tls ? "https" : "http", format_endpoint(*api.bind));
-  }
-  if (metrics_listener) {
-    asio::co_spawn(
-        loop,
-        serve_api(*metrics_listener, [&](ApiRequest request) { return route_metrics(daemon, std::move(request)); }),
-        asio::detached);
-    spdlog::info("metrics for Prometheus at http://{}/metrics", format_endpoint(metrics.bind));
-  }
-  spdlog::info("millraced {} serves {} at {}", MR_VERSION, options.place.name(), listener ? api.socket : "no socket");
+  serve(loop, daemon, listeners);
   loop.run();
   return 0;
 }

@@ -2,20 +2,9 @@
 
 #include <sodium.h>
 
+#include "controlplane/net/base64.h"
+
 namespace millrace::control {
-namespace {
-
-// RFC 4648.
-std::string to_base64(const std::string& text) {
-  const size_t variant = sodium_base64_VARIANT_ORIGINAL;
-  std::string encoded(sodium_base64_encoded_len(text.size(), variant), '\0');
-  sodium_bin2base64(encoded.data(), encoded.size(), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                    variant);
-  encoded.pop_back();  // the NUL
-  return encoded;
-}
-
-}  // namespace
 
 Authority::Digest Authority::digest_of(const std::string& text) {
   Digest digest;

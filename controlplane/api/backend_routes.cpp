@@ -40,10 +40,6 @@ std::optional<ApiReply> read_change(const std::string& body, Override& change) {
   return std::nullopt;
 }
 
-ApiReply not_an_endpoint(const std::string& text) {
-  return error_reply(400, fmt::format("'{}' is no backend", text), "write 10.0.0.1:80 or [fd00::1]:80");
-}
-
 ApiReply to_reply(const Refusal& refusal) { return error_reply(refusal.status, refusal.error, refusal.remedy); }
 
 // The server as it is written, when its backends are; otherwise what to do instead.
@@ -58,6 +54,16 @@ std::optional<ApiReply> find_static(const Daemon& daemon, const std::string& nam
         fmt::format("service '{}' gets its backends by discovery {}", name, discovery_kind_name(service->discovery)),
         R"(change what the source lists; POST {"admin": "drain"} keeps new connections away)");
   server = *document.root["servers"][name].as_table();
+  return std::nullopt;
+}
+
+// The server of a call and the backend in its path, which need not be in its list.
+std::optional<ApiReply> find_listed(const Daemon& daemon, const Call& call, toml::table& server, Endpoint& endpoint) {
+  if (std::optional<ApiReply> refused = find_static(daemon, call.part("service"), server)) return refused;
+  const std::string& text = call.part("endpoint");
+  const std::optional<Endpoint> said = parse_endpoint(text);
+  if (!said) return error_reply(400, fmt::format("'{}' is no backend", text), "write 10.0.0.1:80 or [fd00::1]:80");
+  endpoint = *said;
   return std::nullopt;
 }
 
@@ -113,14 +119,13 @@ asio::awaitable<ApiReply> patch_backend(Daemon& daemon, const Call& call) {
   const Turns::Turn turn = co_await daemon.turns().take();
   const std::string& name = call.part("service");
   toml::table server;
-  if (std::optional<ApiReply> refused = find_static(daemon, name, server)) co_return std::move(*refused);
-  const std::optional<Endpoint> endpoint = parse_endpoint(call.part("endpoint"));
-  if (!endpoint) co_return not_an_endpoint(call.part("endpoint"));
+  Endpoint endpoint;
+  if (std::optional<ApiReply> refused = find_listed(daemon, call, server, endpoint)) co_return std::move(*refused);
   BackendWish wish;
   if (const Refusal refusal = read_backend_wish(call.request.body, false, wish); refusal.status != 0)
     co_return to_reply(refusal);
-  if (const Refusal refusal = change_backend(server, *endpoint, wish); refusal.status != 0) co_return to_reply(refusal);
-  const BackendKey key(name, *endpoint);
+  if (const Refusal refusal = change_backend(server, endpoint, wish); refusal.status != 0) co_return to_reply(refusal);
+  const BackendKey key(name, endpoint);
   std::string what = fmt::format("backend {} changed", format_key(key));
   ApiReply reply = co_await keep(daemon, name, std::move(server), std::move(what));
   // What was said for the time being gives way to what is kept.
@@ -132,11 +137,10 @@ asio::awaitable<ApiReply> delete_backend(Daemon& daemon, const Call& call) {
   const Turns::Turn turn = co_await daemon.turns().take();
   const std::string& name = call.part("service");
   toml::table server;
-  if (std::optional<ApiReply> refused = find_static(daemon, name, server)) co_return std::move(*refused);
-  const std::optional<Endpoint> endpoint = parse_endpoint(call.part("endpoint"));
-  if (!endpoint) co_return not_an_endpoint(call.part("endpoint"));
-  if (const Refusal refusal = remove_backend(server, *endpoint); refusal.status != 0) co_return to_reply(refusal);
-  std::string what = fmt::format("backend {}/{} removed: its connections drain", name, format_endpoint(*endpoint));
+  Endpoint endpoint;
+  if (std::optional<ApiReply> refused = find_listed(daemon, call, server, endpoint)) co_return std::move(*refused);
+  if (const Refusal refusal = remove_backend(server, endpoint); refusal.status != 0) co_return to_reply(refusal);
+  std::string what = fmt::format("backend {}/{} removed: its connections drain", name, format_endpoint(endpoint));
   co_return co_await keep(daemon, name, std::move(server), std::move(what));
 }
 

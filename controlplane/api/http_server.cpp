@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ssl/error.hpp>
@@ -19,6 +18,8 @@
 #include <sstream>
 #include <type_traits>
 
+#include "controlplane/net/asio_types.h"
+
 namespace millrace::control {
 namespace {
 
@@ -28,7 +29,6 @@ namespace http = beast::http;
 using Stream = beast::basic_stream<asio::generic::stream_protocol>;
 using boost::system::error_code;
 
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kPatience{kApiSecondsMax};
 constexpr char kTextType[] = "text/plain; version=0.0.4; charset=utf-8";  // the format of Prometheus
 

@@ -2,27 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <cstring>
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
-namespace {
 
 namespace asio = boost::asio;
-
-asio::ip::tcp::endpoint to_asio(const Endpoint& endpoint) {
-  if (endpoint.addr.is_ipv4()) return {asio::ip::address_v4(endpoint.addr.ipv4().host()), endpoint.port.host()};
-  asio::ip::address_v6::bytes_type bytes;
-  std::memcpy(bytes.data(), endpoint.addr.bytes.data(), bytes.size());
-  return {asio::ip::address_v6(bytes), endpoint.port.host()};
-}
-
-}  // namespace
 
 std::unique_ptr<TcpListener> TcpListener::open(asio::any_io_executor executor, const Endpoint& bind,
                                                const std::string& key, std::string& problem) {
   std::unique_ptr<TcpListener> listener(new TcpListener(executor));
-  const asio::ip::tcp::endpoint endpoint = to_asio(bind);
+  const asio::ip::tcp::endpoint endpoint = to_tcp(bind);
   boost::system::error_code error;
   listener->acceptor_.open(endpoint.protocol(), error);
   if (!error) listener->acceptor_.set_option(asio::socket_base::reuse_address(true), error);

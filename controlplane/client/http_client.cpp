@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -10,15 +11,15 @@
 #include <utility>
 
 #include "controlplane/client/http_connection.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
+using namespace asio::experimental::awaitable_operators;
 using config::Url;
-
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 
 HttpResponse failed(const HttpRequest& request, const std::string& what) {
   return {.problem = request.shown() + ": " + what};
@@ -68,6 +69,14 @@ asio::awaitable<HttpResponse> http_exchange(const HttpRequest& request) {
   HttpResponse response{.status = message.result_int(), .fields = fields_of(message)};
   response.body = std::move(message.body());
   co_return response;
+}
+
+asio::awaitable<HttpResponse> exchange_until(const HttpRequest& request,
+                                             std::chrono::steady_clock::time_point deadline) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, deadline);
+  auto first = co_await (http_exchange(request) || timer.async_wait(kQuietly));
+  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  co_return failed(request, "no answer in time");
 }
 
 asio::awaitable<HttpResponse> http_get(HttpRequest request) {

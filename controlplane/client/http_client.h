@@ -7,6 +7,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <string>
 
 #include "controlplane/client/http_message.h"
@@ -17,6 +18,10 @@ inline constexpr unsigned kRedirectMax = 5;
 
 // As it is answered, whatever the status.
 boost::asio::awaitable<HttpResponse> http_exchange(const HttpRequest& request);
+
+// The same; no response by `deadline` is a problem, too.
+boost::asio::awaitable<HttpResponse> exchange_until(const HttpRequest& request,
+                                                    std::chrono::steady_clock::time_point deadline);
 
 // GET, redirects followed. A status other than 200 is a problem, too.
 boost::asio::awaitable<HttpResponse> http_get(HttpRequest request);

@@ -4,15 +4,15 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/detail/base64.hpp>
 #include <boost/beast/http.hpp>
 #include <memory>
 
 #include "controlplane/dns/resolver.h"
+#include "controlplane/net/asio_types.h"
+#include "controlplane/net/base64.h"
 
 namespace millrace::control {
 namespace {
@@ -23,20 +23,7 @@ using boost::system::error_code;
 using config::ClientTls;
 using config::Url;
 
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr size_t kUnixPathBytesMax = 107;  // sockaddr_un, with its end
-
-asio::ip::tcp::endpoint to_asio(const IpAddr& addr, uint16_t port) {
-  if (addr.is_ipv4()) return {asio::ip::address_v4(addr.ipv4().host()), port};
-  return {asio::ip::address_v6(addr.bytes), port};
-}
-
-std::string base64(const std::string& text) {
-  namespace codec = boost::beast::detail::base64;
-  std::string encoded(codec::encoded_size(text.size()), '\0');
-  encoded.resize(codec::encode(encoded.data(), text.data(), text.size()));
-  return encoded;
-}
 
 std::string host_field(const Url& url) {
   const bool literal = url.host.find(':') != std::string::npos;
@@ -54,7 +41,7 @@ http::request<http::string_body> to_message(const HttpRequest& request) {
   message.set(http::field::accept, "*/*");
   message.set(http::field::connection, "close");
   const std::string& credentials = request.url.credentials;
-  if (!credentials.empty()) message.set(http::field::authorization, "Basic " + base64(credentials));
+  if (!credentials.empty()) message.set(http::field::authorization, "Basic " + to_base64(credentials));
   for (const HttpField& field : request.fields) message.set(field.name, field.value);
   if (!request.body.empty()) {
     message.set(http::field::content_type, "application/json");
@@ -124,7 +111,7 @@ asio::awaitable<std::string> HttpConnection::connect(const HttpRequest& request)
   if (!host.problem.empty()) co_return host.problem;
   for (const IpAddr& addr : host.addresses) {
     socket_.close(last);
-    const auto endpoint = to_asio(addr, request.url.port);
+    const asio::ip::tcp::endpoint endpoint(to_asio(addr), request.url.port);
     const auto [error] = co_await socket_.async_connect(endpoint, kQuietly);
     if (!error) co_return "";
     last = error;

@@ -1,6 +1,5 @@
 #include "controlplane/client/line_feed.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -10,13 +9,12 @@
 #include <utility>
 
 #include "controlplane/client/http_stream.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 namespace {
 
 namespace asio = boost::asio;
-
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 
 }  // namespace
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -11,7 +10,9 @@
 #include <utility>
 
 #include "controlplane/config/url_text.h"
+#include "controlplane/discovery/change_pace.h"
 #include "controlplane/discovery/registry_answer.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 namespace {
@@ -21,7 +22,6 @@ using namespace asio::experimental::awaitable_operators;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 // Some proxies give up on a question after a minute.
 constexpr milliseconds kWaitMax{45'000};
 // The agent adds up to a sixteenth, so that not all who wait come back at once.
@@ -87,10 +87,7 @@ asio::awaitable<ConsulSource::Waited> ConsulSource::wait_once(steady_clock::time
   HttpRequest question = request_;
   question.url.target += fmt::format(
       "{}index={}&wait={}ms", question.url.target.find('?') == std::string::npos ? '?' : '&', index_, wait.count());
-  asio::steady_timer patience(co_await asio::this_coro::executor, wait + kWaitSlack);
-  auto first = co_await (http_exchange(question) || patience.async_wait(kQuietly));
-  if (first.index() == 1) co_return Waited::failed;
-  HttpResponse response = std::get<0>(std::move(first));
+  HttpResponse response = co_await exchange_until(question, steady_clock::now() + wait + kWaitSlack);
   if (!response.problem.empty() || response.status != 200) co_return Waited::failed;
   const uint64_t index = index_of(response);
   if (index == index_) co_return Waited::unchanged;
@@ -107,7 +104,7 @@ asio::awaitable<void> ConsulSource::await_change(steady_clock::time_point deadli
     const auto first = co_await (wait_once(deadline) || pause.async_wait(kQuietly));
     if (first.index() == 1) co_return;
     const Waited waited = std::get<0>(first);
-    pause.expires_at(std::min(deadline, asked_at + (waited == Waited::changed ? kConsulPause : kIdlePause)));
+    pause.expires_at(std::min(deadline, asked_at + (waited == Waited::changed ? kAskEvery : kIdlePause)));
     co_await pause.async_wait(kQuietly);
     if (waited != Waited::unchanged) co_return;
   }

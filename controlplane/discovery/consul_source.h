@@ -1,6 +1,6 @@
 // consul_source.h: kind = "consul": the instances of a service by Consul's health API. A blocking query tells of changes:
 // it is answered when there is one, and its answer is the next one of ask().
-// Bound:  at most one question in kConsulPause, whatever the agent says.
+// Bound:  at most one question in kAskEvery, whatever the agent says.
 // Tests:  tests/unit/control/consul_test.cpp
 #pragma once
 
@@ -11,8 +11,6 @@
 #include "controlplane/discovery/source.h"
 
 namespace millrace::control {
-
-inline constexpr std::chrono::milliseconds kConsulPause{100};
 
 class ConsulSource final : public Source {
  public:

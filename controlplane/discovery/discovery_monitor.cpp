@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -14,6 +13,7 @@
 
 #include "controlplane/discovery/admission.h"
 #include "controlplane/discovery/backend_text.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 namespace {
@@ -70,7 +70,7 @@ std::string describe(const Difference& difference) {
 
 asio::awaitable<Answer> ask_within(Source& source, milliseconds timeout) {
   asio::steady_timer deadline(co_await asio::this_coro::executor, timeout);
-  auto first = co_await (source.ask(timeout) || deadline.async_wait(asio::as_tuple(asio::use_awaitable)));
+  auto first = co_await (source.ask(timeout) || deadline.async_wait(kQuietly));
   if (first.index() == 1) co_return Answer::failed(fmt::format("no answer within {} ms", timeout.count()));
   co_return std::get<0>(std::move(first));
 }

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -17,7 +16,9 @@
 #include "controlplane/config/error_text.h"
 #include "controlplane/config/url_text.h"
 #include "controlplane/discovery/backend_text.h"
+#include "controlplane/discovery/change_pace.h"
 #include "controlplane/dns/resolver.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 namespace {
@@ -27,7 +28,6 @@ using namespace asio::experimental::awaitable_operators;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr size_t kEventBytesMax = 64 * 1024;  // labels stand in it, too
 constexpr milliseconds kEventsOpenMax{1000};
 
@@ -129,7 +129,7 @@ asio::awaitable<void> DockerSource::await_change(steady_clock::time_point deadli
   const bool happened = first.index() == 0 && std::get<0>(first);
   events_.reset();
   if (first.index() == 1) co_return;
-  timer.expires_at(std::min(deadline, steady_clock::now() + kDockerPause));
+  timer.expires_at(std::min(deadline, steady_clock::now() + kAskEvery));
   co_await timer.async_wait(kQuietly);
   if (!happened) co_await Source::await_change(std::min(deadline, steady_clock::now() + milliseconds(1000)));
 }

@@ -1,7 +1,7 @@
 // docker_source.h: kind = "docker": the ports that running containers publish. Docker's events tell of changes.
 // Route:  ask > (events open) > /containers/json > (inspect each new container for its variable) > Answer
 // Holds:  the stream of events is open before the list is asked for, so that no change is between them.
-// Bound:  one list in kDockerPause, however many containers come and go; one remembered host a container.
+// Bound:  one list in kAskEvery, however many containers come and go; one remembered host a container.
 // Fails:  without events (a proxy in between may not pass them) the interval alone says when to ask.
 // Tests:  tests/unit/control/docker_test.cpp
 #pragma once
@@ -14,8 +14,6 @@
 #include "controlplane/discovery/source.h"
 
 namespace millrace::control {
-
-inline constexpr std::chrono::milliseconds kDockerPause{100};
 
 class DockerSource final : public Source {
  public:

@@ -2,35 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <boost/beast/core/detail/base64.hpp>
 #include <charconv>
 #include <optional>
 
 #include "controlplane/config/error_text.h"
 #include "controlplane/discovery/json_answer.h"
+#include "controlplane/net/base64.h"
 
 namespace millrace::control {
 namespace {
 
 using Json = nlohmann::json;
-namespace codec = boost::beast::detail::base64;
-
-std::string to_base64(std::string_view text) {
-  std::string encoded(codec::encoded_size(text.size()), '\0');
-  encoded.resize(codec::encode(encoded.data(), text.data(), text.size()));
-  return encoded;
-}
-
-// nullopt: it is none.
-std::optional<std::string> from_base64(std::string_view text) {
-  std::string decoded(codec::decoded_size(text.size()), '\0');
-  const auto [written, read] = codec::decode(decoded.data(), text.data(), text.size());
-  if (text.size() % 4 != 0 || text.substr(read).find_first_not_of('=') != std::string_view::npos ||
-      text.size() - read > 2)
-    return std::nullopt;
-  decoded.resize(written);
-  return decoded;
-}
 
 // The first key behind all that begin with `prefix`; one zero byte: there is none.
 std::string end_of(std::string_view prefix) {
@@ -78,7 +60,7 @@ int64_t revision_of(const Json& answer) {
 
 // False: it is no pair.
 bool take_pair(const Json* pair, bool removed, EtcdUpdate& update) {
-  if (pair == nullptr) return false;
+  if (pair == nullptr || (pair->contains("value") && !(*pair)["value"].is_string())) return false;
   std::optional<std::string> key = from_base64(text_in(*pair, "key"));
   std::optional<std::string> value = from_base64(text_in(*pair, "value"));
   if (!key || key->empty() || !value) return false;
@@ -105,6 +87,8 @@ std::string etcd_range(std::string_view prefix, size_t limit) {
   return Json{{"key", to_base64(prefix)}, {"range_end", to_base64(end_of(prefix))}, {"limit", std::to_string(limit)}}
       .dump();
 }
+
+std::string etcd_get(std::string_view key) { return Json{{"key", to_base64(key)}}.dump(); }
 
 std::string etcd_watch(std::string_view prefix, int64_t revision) {
   return Json{{"create_request",

@@ -14,6 +14,8 @@ namespace millrace::control {
 
 // Bodies of requests. Every key that begins with `prefix`; at most `limit` of them.
 std::string etcd_range(std::string_view prefix, size_t limit);
+// This key alone.
+std::string etcd_get(std::string_view key);
 // What happens to them from `revision` on.
 std::string etcd_watch(std::string_view prefix, int64_t revision);
 std::string etcd_login(const std::string& username, const std::string& password);

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "controlplane/client/http_client.h"
 #include "controlplane/config/error_text.h"
 #include "controlplane/discovery/backend_text.h"
 

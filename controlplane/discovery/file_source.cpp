@@ -4,7 +4,6 @@
 #include <sys/inotify.h>
 
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -15,6 +14,7 @@
 #include <fstream>
 
 #include "controlplane/discovery/backend_text.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 namespace {
@@ -23,7 +23,6 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 using namespace asio::experimental::awaitable_operators;
 
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 // Where the directory cannot be watched (it is not there yet, or inotify has no room).
 constexpr std::chrono::seconds kPollEvery{2};
 

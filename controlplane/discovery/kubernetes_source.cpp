@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "controlplane/client/http_client.h"
 #include "controlplane/config/error_text.h"
 #include "controlplane/discovery/backend_text.h"
 

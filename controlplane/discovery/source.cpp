@@ -1,6 +1,5 @@
 #include "controlplane/discovery/source.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -15,6 +14,7 @@
 #include "controlplane/discovery/kubernetes_source.h"
 #include "controlplane/discovery/lxd_source.h"
 #include "controlplane/discovery/zookeeper_source.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 
@@ -22,7 +22,7 @@ namespace asio = boost::asio;
 
 asio::awaitable<void> Source::await_change(std::chrono::steady_clock::time_point deadline) {
   asio::steady_timer timer(co_await asio::this_coro::executor, deadline);
-  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  co_await timer.async_wait(kQuietly);
 }
 
 std::unique_ptr<Source> make_source(const config::DiscoveryConfig& discovery) {

@@ -1,19 +1,14 @@
 #include "controlplane/discovery/watched_source.h"
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "controlplane/client/http_client.h"
 #include "controlplane/discovery/change_pace.h"
 
 namespace millrace::control {
 
 namespace asio = boost::asio;
-using namespace asio::experimental::awaitable_operators;
 
 asio::awaitable<Answer> WatchedSource::ask(std::chrono::milliseconds timeout) {
   asked_at_ = Clock::now();
@@ -49,16 +44,6 @@ asio::awaitable<bool> WatchedSource::follow(Clock::time_point deadline) {
   while (const std::optional<std::string> line = ended ? std::nullopt : feed_->try_next())
     if (take(*line) == Told::end) co_return false;
   co_return !ended;
-}
-
-asio::awaitable<HttpResponse> exchange_until(const HttpRequest& request,
-                                             std::chrono::steady_clock::time_point deadline) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, deadline);
-  auto first = co_await (http_exchange(request) || timer.async_wait(asio::as_tuple(asio::use_awaitable)));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
-  HttpResponse none;
-  none.problem = request.shown() + ": no answer in time";
-  co_return none;
 }
 
 }  // namespace millrace::control

@@ -45,8 +45,4 @@ class WatchedSource : public Source {
   Clock::time_point asked_at_{};
 };
 
-// The response to `request`; none by `deadline` is a problem.
-boost::asio::awaitable<HttpResponse> exchange_until(const HttpRequest& request,
-                                                    std::chrono::steady_clock::time_point deadline);
-
 }  // namespace millrace::control

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -15,6 +14,7 @@
 #include "controlplane/config/url.h"
 #include "controlplane/discovery/zookeeper_message.h"
 #include "controlplane/dns/resolver.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 namespace {
@@ -25,15 +25,9 @@ using asio::ip::tcp;
 using boost::system::error_code;
 using std::chrono::milliseconds;
 
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 // What is asked for; servers have a range of their own. A server that is silent for two thirds of it is given up.
 constexpr milliseconds kSessionTimeout{9000};
 constexpr size_t kPieceBytes = 16 * 1024;
-
-tcp::endpoint to_asio(const IpAddr& addr, uint16_t port) {
-  if (addr.is_ipv4()) return {asio::ip::address_v4(addr.ipv4().host()), port};
-  return {asio::ip::address_v6(addr.bytes), port};
-}
 
 }  // namespace
 
@@ -58,7 +52,7 @@ asio::awaitable<void> ZookeeperConnection::connect() {
   error_code error;
   for (const IpAddr& addr : found.addresses) {
     socket_.close(error);
-    const tcp::endpoint endpoint = to_asio(addr, server.value->port);
+    const tcp::endpoint endpoint(to_asio(addr), server.value->port);
     std::tie(error) = co_await socket_.async_connect(endpoint, kQuietly);
     if (error) continue;
     socket_.set_option(tcp::no_delay(true), error);

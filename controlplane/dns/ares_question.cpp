@@ -2,9 +2,10 @@
 
 #include <sys/time.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
+
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
 namespace {
@@ -55,7 +56,7 @@ void AresQuestion::finish() {
 
 asio::awaitable<void> AresQuestion::wait() {
   arm_timer();
-  if (!finished_) co_await done_.async_wait(asio::as_tuple(asio::use_awaitable));
+  if (!finished_) co_await done_.async_wait(kQuietly);
 }
 
 // c-ares opens and closes its sockets itself; both 0: it is about to close.

@@ -14,11 +14,6 @@ bool is_local(const boost::system::error_code& error) {
 
 }  // namespace
 
-boost::asio::ip::address to_asio(const IpAddr& addr) {
-  if (addr.is_ipv4()) return boost::asio::ip::address_v4(addr.ipv4().host());
-  return boost::asio::ip::address_v6(addr.bytes);
-}
-
 ProbeResult failed_by(const boost::system::error_code& error) {
   return {is_local(error) ? ProbeOutcome::not_run : ProbeOutcome::failed, error.message()};
 }

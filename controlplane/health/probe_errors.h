@@ -2,20 +2,13 @@
 // Thread: any.
 #pragma once
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/ip/address.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/error_code.hpp>
 #include <chrono>
 
 #include "controlplane/health/probe.h"
+#include "controlplane/net/asio_types.h"
 
 namespace millrace::control {
-
-// Errors as values.
-inline constexpr auto kQuietly = boost::asio::as_tuple(boost::asio::use_awaitable);
-
-boost::asio::ip::address to_asio(const IpAddr& addr);
 
 // Errors of this host do not take a backend down: not_run. All others: failed.
 ProbeResult failed_by(const boost::system::error_code& error);

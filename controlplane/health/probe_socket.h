@@ -5,11 +5,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
-#include "millrace/addr.h"
-
 namespace millrace::control {
-
-boost::asio::ip::tcp::endpoint to_tcp(const Endpoint& endpoint);
 
 // Opens `socket` for a connection to `target`.
 boost::system::error_code open_probe_socket(boost::asio::ip::tcp::socket& socket,

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "controlplane/link/monotonic.h"
 #include "controlplane/link/transaction.h"
+#include "controlplane/net/asio_types.h"
 #include "controlplane/state/diff.h"
 
 namespace millrace::control {
@@ -58,7 +58,7 @@ asio::awaitable<void> DataplaneLink::run() {
   while (!stopped_) {
     turn();
     turn_timer_.expires_after(kTurn);
-    co_await turn_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await turn_timer_.async_wait(kQuietly);
   }
 }
 
@@ -303,7 +303,7 @@ asio::awaitable<Outcome> DataplaneLink::settle(uint64_t revision, std::chrono::m
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (outcome(revision) == Outcome::pending && std::chrono::steady_clock::now() < deadline && !stopped_) {
     settle_signal_.expires_at(deadline);
-    co_await settle_signal_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await settle_signal_.async_wait(kQuietly);
   }
   co_return outcome(revision);
 }

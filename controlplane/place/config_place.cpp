@@ -1,70 +1,39 @@
 #include "controlplane/place/config_place.h"
 
 #include <fmt/format.h>
-#include <sodium.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <variant>
 
 #include "controlplane/client/http_client.h"
+#include "controlplane/config/url_text.h"
+#include "controlplane/discovery/etcd_message.h"
 
 namespace millrace::control {
 namespace {
 
 namespace asio = boost::asio;
 using namespace asio::experimental::awaitable_operators;
-using Json = nlohmann::json;
 
 constexpr size_t kTextBytesMax = 64u << 20;
 
-std::string to_base64(const std::string& text) {
-  const int variant = sodium_base64_VARIANT_ORIGINAL;
-  std::string encoded(sodium_base64_encoded_len(text.size(), variant), '\0');
-  sodium_bin2base64(encoded.data(), encoded.size(), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                    variant);
-  encoded.pop_back();  // the NUL
-  return encoded;
-}
-
 // Parts of a path stay parts.
-std::string encode_key(const std::string& key) {
+std::string encode_key(std::string_view key) {
   std::string encoded;
-  for (const char c : key) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-._~/").find(c) != std::string_view::npos;
-    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return encoded;
+  for (size_t slash; (slash = key.find('/')) != std::string_view::npos; key.remove_prefix(slash + 1))
+    encoded += config::percent_encoded(key.substr(0, slash)) + '/';
+  return encoded + config::percent_encoded(key);
 }
 
-std::optional<std::string> from_base64(const std::string& text) {
-  std::string decoded(text.size() / 4 * 3 + 3, '\0');
-  size_t bytes = 0;
-  if (sodium_base642bin(reinterpret_cast<unsigned char*>(decoded.data()), decoded.size(), text.data(), text.size(),
-                        nullptr, &bytes, nullptr, sodium_base64_VARIANT_ORIGINAL) != 0)
-    return std::nullopt;
-  decoded.resize(bytes);
-  return decoded;
-}
-
-// {"kvs": [{"value": "base64"}]}; an absent value is an empty one.
 config::TextFile etcd_value(const std::string& body) {
-  const Json answer = Json::parse(body, nullptr, false);
-  if (!answer.is_object()) return {std::nullopt, "is not there: what answers is no etcd"};
-  const auto kvs = answer.find("kvs");
-  if (kvs == answer.end() || !kvs->is_array() || kvs->empty())
-    return {std::nullopt, "is not there: etcd has no such key"};
-  const Json& first = kvs->front();
-  if (first.is_object() && !first.contains("value")) return {"", {}};
-  std::optional<std::string> text;
-  if (first.is_object() && first["value"].is_string()) text = from_base64(first["value"].get<std::string>());
-  if (!text) return {std::nullopt, "cannot be read: etcd's answer is damaged"};
-  return {std::move(text), {}};
+  EtcdUpdate answer = parse_etcd_range(body);
+  if (!answer.problem.empty()) return {std::nullopt, "cannot be read from etcd: " + answer.problem};
+  if (answer.pairs.empty()) return {std::nullopt, "is not there: etcd has no such key"};
+  return {std::move(answer.pairs.front().value), {}};
 }
 
 config::Parsed<config::Url> url_of(const std::string& host, bool https, const std::string& target) {
@@ -108,7 +77,7 @@ config::Parsed<ConfigPlace> ConfigPlace::of_etcd(const std::vector<std::string>&
     place.requests_.push_back({.url = std::move(*url.value),
                                .tls = tls,
                                .method = "POST",
-                               .body = Json{{"key", to_base64(key)}}.dump(),
+                               .body = etcd_get(key),
                                .body_bytes_max = kTextBytesMax});
   }
   return place;

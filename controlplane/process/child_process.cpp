@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -23,6 +22,7 @@
 #include <utility>
 
 #include "controlplane/config/error_text.h"
+#include "controlplane/net/asio_types.h"
 
 // The header of glibc 2.36 does not say so itself.
 extern "C" {
@@ -35,7 +35,6 @@ namespace {
 namespace asio = boost::asio;
 using namespace asio::experimental::awaitable_operators;
 
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr size_t kReadBytes = 16 * 1024;
 constexpr size_t kPipeBytes = 64 * 1024;  // as Linux makes them
 

@@ -288,16 +288,7 @@ TEST_F(Api, reload_of_a_bad_file_keeps_the_old) {
 
 TEST_F(Api, reload_refused_by_the_dataplane_keeps_the_old) {
   running.start_dataplane();
-  running.with([&] {
-    running.fake->verdict = [](const std::vector<Command>& transaction) -> std::optional<Event> {
-      if (transaction[0].body.begin.service_count == 2) return std::nullopt;
-      Event event;
-      event.kind = EventKind::rejected;
-      event.reason = RejectReason::no_memory;
-      event.sequence = transaction.back().sequence;
-      return event;
-    };
-  });
+  running.with([&] { running.fake->verdict = FakeDataplane::refuse_unless(2); });
   write_file(running.file, sample_toml(running.dir,
                                        "[servers.ssh]\nbind = \"203.0.113.10:22\"\nprotocol = \"tcp\"\n"
                                        "mode = \"nat\"\n[servers.ssh.discovery]\nkind = \"static\"\n"

@@ -119,15 +119,7 @@ TEST_F(ChangeControlApi, a_link_stays_one) {
 
 TEST_F(ChangeControlApi, what_the_dataplane_rejects_changes_nothing) {
   running.start_dataplane();
-  running.with([&] {
-    running.fake->verdict = [](const std::vector<Command>& commands) -> std::optional<Event> {
-      Event event;
-      event.kind = EventKind::rejected;
-      event.reason = RejectReason::no_memory;
-      event.sequence = commands.back().sequence;
-      return event;
-    };
-  });
+  running.with([&] { running.fake->verdict = FakeDataplane::refuse_unless(0); });
   const Reply reply = post("/v1/apply?confirm_within=60s", after);
   EXPECT_EQ(reply.status, 409) << reply.body;
   EXPECT_THAT(reply.body["errors"].dump(), HasSubstr("memory"));

@@ -91,7 +91,8 @@ TEST(ConfigPlace, consul_is_asked_for_the_raw_value_with_its_token) {
 }
 
 TEST(ConfigPlace, etcd_is_asked_by_its_gateway) {
-  Registry registry(answer("200 OK", R"({"header": {}, "kvs": [{"key": "L2xi", "value": "aGVsbG8="}], "count": "1"})"));
+  Registry registry(answer(
+      "200 OK", R"({"header": {"revision": "7"}, "kvs": [{"key": "L2xi", "value": "aGVsbG8="}], "count": "1"})"));
   const auto place = ConfigPlace::of_etcd({"127.0.0.1:1", registry.server.at()}, "/lb", false, {});
   ASSERT_TRUE(place.value);
   EXPECT_EQ(read(*place.value).text, "hello") << "by the second, the first is not there";
@@ -104,14 +105,16 @@ TEST(ConfigPlace, answers_that_are_no_etcds_are_refused) {
   Registry registry("");
   const auto place = ConfigPlace::of_etcd({registry.server.at()}, "/lb", false, {});
   ASSERT_TRUE(place.value);
-  for (const char* body : {"", "[]", "{", "{}", R"({"kvs": {}})", R"({"kvs": []})", R"({"kvs": [7]})",
-                           R"({"kvs": [{"value": 7}]})", R"({"kvs": [{"value": "no base64!"}]})"}) {
+  const std::string head = R"({"header": {"revision": "7"}, "kvs": )";
+  for (const std::string& body : {std::string(), std::string("[]"), std::string("{"), std::string("{}"), head + "{}}",
+                                  head + "[]}", head + "[7]}", head + R"([{"key": "L2xi", "value": {}}]})",
+                                  head + R"([{"key": "L2xi", "value": "no base64!"}]})"}) {
     registry.reply = answer("200 OK", body);
     const config::TextFile text = read(*place.value);
     EXPECT_FALSE(text.text.has_value()) << body;
     EXPECT_FALSE(text.problem.empty()) << body;
   }
-  registry.reply = answer("200 OK", R"({"kvs": [{"key": "L2xi"}]})");
+  registry.reply = answer("200 OK", head + R"([{"key": "L2xi"}]})");
   EXPECT_EQ(read(*place.value).text, "") << "an empty value is left out";
 }
 

@@ -340,16 +340,7 @@ TEST(Daemon_discovery, rejected_reload_goes_back_to_what_was_found) {
   it.put("10.0.0.7:80\n");
   it.reload_with(it.from_file());
   ASSERT_TRUE(it.has({"10.0.0.7:80"}));
-  it.with([&] {
-    it.fake->verdict = [](const std::vector<Command>& transaction) -> std::optional<Event> {
-      if (transaction[0].body.begin.service_count == 2) return std::nullopt;
-      Event event;
-      event.kind = EventKind::rejected;
-      event.reason = RejectReason::no_memory;
-      event.sequence = transaction.back().sequence;
-      return event;
-    };
-  });
+  it.with([&] { it.fake->verdict = FakeDataplane::refuse_unless(2); });
   const std::string third =
       "[servers.third]\nbind = \"203.0.113.10:90\"\n[servers.third.discovery]\nkind = \"static\"\n"
       "static_list = [\"10.0.0.9:90\"]\n";

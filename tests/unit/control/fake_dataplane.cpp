@@ -130,6 +130,17 @@ void FakeDataplane::turn() {
   }
 }
 
+FakeDataplane::Verdict FakeDataplane::refuse_unless(uint32_t services) {
+  return [services](const std::vector<Command>& transaction) -> std::optional<Event> {
+    if (transaction[0].body.begin.service_count == services) return std::nullopt;
+    Event event;
+    event.kind = EventKind::rejected;
+    event.reason = RejectReason::no_memory;
+    event.sequence = transaction.back().sequence;
+    return event;
+  };
+}
+
 void FakeDataplane::answer(const Command& commit) {
   ++commits;
   if (!answering) return;

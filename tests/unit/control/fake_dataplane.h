@@ -67,7 +67,10 @@ class FakeDataplane {
   bool reading = true;    // false: it leaves the command ring alone
   bool answering = true;  // false: it reads but does not answer
   // What to say to a transaction: none applies it.
-  std::function<std::optional<Event>(const std::vector<Command>&)> verdict;
+  using Verdict = std::function<std::optional<Event>(const std::vector<Command>&)>;
+  // Lacks memory for snapshots, but for those of `services` services.
+  static Verdict refuse_unless(uint32_t services);
+  Verdict verdict;
   uint64_t commits = 0;
 
  private:
