@@ -42,11 +42,16 @@ void Idler::after_turn(unsigned taken) {
     return;
   }
   ++empty_turns_;
-  if (worker_.state.idle == IdlePolicy::busy) return rte_pause();
+  if (policy() == IdlePolicy::busy) return rte_pause();
   if (!waits_for_packets() && empty_turns_ <= kSpinTurns) return rte_pause();
   rte_rcu_qsbr_thread_offline(worker_.state.qsbr, raw(worker_.self));
   wait();
   rte_rcu_qsbr_thread_online(worker_.state.qsbr, raw(worker_.self));
+}
+
+IdlePolicy Idler::policy() const {
+  const IdlePolicy told = worker_.snapshot->settings.idle;
+  return told == IdlePolicy::as_started ? worker_.state.idle : told;
 }
 
 void Idler::wait() {

@@ -11,11 +11,13 @@
 
 #include <poll.h>
 
+#include <cstdint>
 #include <vector>
 
 namespace millrace {
 
 struct Worker;
+enum class IdlePolicy : uint8_t;
 
 class Idler {
  public:
@@ -27,6 +29,7 @@ class Idler {
   bool waits_for_packets() const { return !sockets_.empty(); }
 
  private:
+  IdlePolicy policy() const;
   void wait();
 
   const Worker& worker_;

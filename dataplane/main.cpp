@@ -176,6 +176,7 @@ void make_segment(Dataplane& dataplane) {
     state.backend_counters.push_back(state.backend_counters_own.back());
     state.backend_handshakes.push_back(&segment.backend_handshakes()[size_t{i} * kBackendMax]);
     state.service_lifetimes.push_back(&segment.service_lifetimes()[size_t{i} * kServiceMax]);
+    state.flow_rings.push_back(segment.make_flow_ring(i));
     segment.workers()[i].cpu = dataplane.config.dataplane.workers[i];
   }
   for (const Port& port : state.ports) {

@@ -16,6 +16,7 @@
 #include "dataplane/ports/port.h"
 #include "dataplane/ports/routes.h"
 #include "dataplane/tcp/syn_cookie.h"
+#include "millrace/flow_ring.h"
 #include "millrace/segment.h"
 
 struct rte_mempool;
@@ -23,11 +24,6 @@ struct rte_rcu_qsbr;
 struct rte_ring;
 
 namespace millrace {
-
-enum class IdlePolicy : uint8_t {
-  busy,      // never sleeps
-  adaptive,  // spins a while, then waits: idler.h
-};
 
 // A worker's word to the main lcore. Sent on its notes ring, element API; a full ring drops it and counts
 // events_dropped.
@@ -78,6 +74,7 @@ struct ProcessState {
   std::vector<BackendCounters*> backend_counters_own;    // the same rows, for their worker
   std::vector<BackendHandshakes*> backend_handshakes;    // [worker] -> row by BackendSlot
   std::vector<ServiceLifetimes*> service_lifetimes;      // [worker] -> row by ServiceSlot
+  std::vector<FlowRing> flow_rings;                      // [worker], which alone sends; empty: nobody hears of flows
   // A row for each worker, made with it.
   OpenCounts open_counts;
 

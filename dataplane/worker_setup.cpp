@@ -121,6 +121,7 @@ Worker::Worker(ProcessState& process, WorkerIndex index)
       backend_counters(process.backend_counters_own[raw(index)]),
       backend_handshakes(process.backend_handshakes[raw(index)]),
       service_lifetimes(process.service_lifetimes[raw(index)]),
+      flow_ring(process.flow_rings.empty() ? nullptr : &process.flow_rings[raw(index)]),
       clock(process.tsc_hz, rte_rdtsc(), monotonic_ms()),
       slab(process.slab.data(), slab_first(process, index), slab_share(process)),
       table(slab_share(process), raw(index), SOCKET_ID_ANY),

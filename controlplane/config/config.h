@@ -191,6 +191,14 @@ struct LoggingConfig {
   bool json = false;              // format = "text" | "json"
 };
 
+// [flow_log]
+struct FlowLogConfig {
+  std::string output;              // stdout | syslog | absolute path of a file; empty: there is none
+  uint32_t lines_a_second = 1000;  // `rate`
+  bool operator==(const FlowLogConfig&) const = default;
+};
+inline constexpr uint32_t kFlowLogRateMax = 50'000;
+
 struct Document;       // document.h
 struct ServerChanges;  // server_changes.h
 
@@ -198,8 +206,9 @@ struct Config {
   std::string file;
   std::shared_ptr<const Document> document;  // what was read; null in a Config that was not
   DataplaneConfig dataplane;
-  SettingsCommand timeouts;
+  SettingsCommand settings;
   LoggingConfig logging;
+  FlowLogConfig flow_log;
   ApiConfig api;
   MetricsConfig metrics;
   std::vector<SnatPoolConfig> snat_pools;

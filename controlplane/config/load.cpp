@@ -36,7 +36,7 @@ void read_root(TableReader& root, Draft& draft) {
   };
   Config& config = draft.config;
   read("dataplane", [&](TableReader& table) {
-    read_dataplane_table(table, config.dataplane);
+    read_dataplane_table(table, config);
     draft.dataplane_proxy = table.origin_of("proxy");
   });
   draft.pools_complete = !root.has("snat");
@@ -52,8 +52,10 @@ void read_root(TableReader& root, Draft& draft) {
   read("servers", [&](TableReader& table) { read_servers_table(table, defaults, draft); });
   if (!root.has("dataplane")) choose_ports(config, interface_towards, root.errors());
   read("blocklist", [&](TableReader& table) { read_blocklist_table(table, config); });
-  read("timeouts", [&](TableReader& table) { read_timeouts_table(table, config.timeouts); });
+  read("timeouts", [&](TableReader& table) { read_timeouts_table(table, config.settings); });
   read("logging", [&](TableReader& table) { read_logging_table(table, config.logging); });
+  read("flow_log", [&](TableReader& table) { read_flow_log_table(table, config.flow_log); });
+  config.settings.flow_log = config.flow_log.output.empty() ? 0 : 1;
   read("metrics", [&](TableReader& table) { read_metrics_table(table, config.metrics); });
   read("api", [&](TableReader& table) { read_api_table(table, config.api); });
   refuse_global_tables(root);

@@ -1,7 +1,15 @@
-// settings_tables.cpp: the small tables: [logging], [metrics], [timeouts], [defaults].
+// settings_tables.cpp: the small tables: [logging], [flow_log], [metrics], [timeouts], [defaults].
 #include "controlplane/config/tables.h"
 
 namespace millrace::config {
+
+namespace {
+
+bool is_file_path(const std::string& text) {
+  return !text.empty() && text.front() == '/' && text.find('\0') == std::string::npos;
+}
+
+}  // namespace
 
 void read_logging_table(TableReader& table, LoggingConfig& logging) {
   static constexpr Choice<LogLevel> kLevels[] = {
@@ -11,12 +19,26 @@ void read_logging_table(TableReader& table, LoggingConfig& logging) {
   logging.json = table.read_choice("format", kFormats).value_or(logging.json);
   if (std::optional<Text> output = table.read_text("output")) {
     const std::string& to = output->text;
-    if (to == "stdout" || to == "stderr" || (!to.empty() && to.front() == '/' && to.find('\0') == std::string::npos))
+    if (to == "stdout" || to == "stderr" || is_file_path(to))
       logging.output = to;
     else
       table.errors().add(output->origin, quote(to) + " is no place to log to",
                          "write stdout, stderr or a path that begins with /");
   }
+  table.finish();
+}
+
+void read_flow_log_table(TableReader& table, FlowLogConfig& flow_log) {
+  constexpr char kRemedy[] =
+      "write stdout, syslog or a path that begins with /; without [flow_log] there is no flow log";
+  const std::optional<Text> output = table.read_text("output");
+  if (!output && !table.has("output")) table.report_missing("output", kRemedy);
+  if (output && output->text != "stdout" && output->text != "syslog" && !is_file_path(output->text))
+    table.errors().add(output->origin, quote(output->text) + " is no place to log to", kRemedy);
+  else if (output)
+    flow_log.output = output->text;
+  flow_log.lines_a_second =
+      static_cast<uint32_t>(table.read_integer("rate", 1, kFlowLogRateMax).value_or(flow_log.lines_a_second));
   table.finish();
 }
 

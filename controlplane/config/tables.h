@@ -48,7 +48,7 @@ struct ConnectionOptions {
   std::optional<uint32_t> connections_max;
 };
 
-void read_dataplane_table(TableReader& table, DataplaneConfig& dataplane);
+void read_dataplane_table(TableReader& table, Config& config);
 // automatic_ports.cpp: of a file without [dataplane], when its servers are known. `towards`: the interface that leads to an
 // address or has it; empty: none.
 using InterfaceTowards = std::function<std::string(const IpAddr&)>;
@@ -86,6 +86,7 @@ void read_discovery_table(TableReader& table, ServiceConfig& service, ServiceOri
 void read_api_table(TableReader& table, ApiConfig& api);
 // settings_tables.cpp
 void read_logging_table(TableReader& table, LoggingConfig& logging);
+void read_flow_log_table(TableReader& table, FlowLogConfig& flow_log);
 void read_metrics_table(TableReader& table, MetricsConfig& metrics);
 void read_timeouts_table(TableReader& table, SettingsCommand& timeouts);
 void read_connection_options(TableReader& table, ConnectionOptions& options);  // does not finish() the table

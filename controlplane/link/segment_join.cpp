@@ -11,6 +11,7 @@
 #include <cstring>
 #include <vector>
 
+#include "millrace/flow_ring.h"
 #include "millrace/shared_ring.h"
 
 namespace millrace::control {
@@ -69,6 +70,7 @@ std::array<Shape, kSectionCount> shapes(const FixedHeader& header) {
       array_shape(SectionKind::splices, "splices", sizeof(Splice), splices == 0 ? 0 : connections),
       array_shape(SectionKind::backend_handshakes, "backend handshakes", sizeof(BackendHandshakes), w * kBackendMax),
       array_shape(SectionKind::service_lifetimes, "service lifetimes", sizeof(ServiceLifetimes), w * kServiceMax),
+      Shape{SectionKind::flow_rings, "flow rings", sizeof(FlowRecord), w * kFlowRingSlots, w * kFlowRingBytes},
   };
 }
 

@@ -107,7 +107,7 @@ std::vector<Command> make_transaction(const DesiredState& state, Generation gene
                    (begin.access_rule_count != 0 ? begin.service_count : 0) +
                    begin.blocked_prefix_count / kBlockedPrefixesPerCommand);
   append(commands, CommandKind::begin, generation, &Body::begin, begin);
-  append(commands, CommandKind::settings, generation, &Body::settings, state.timeouts);
+  append(commands, CommandKind::settings, generation, &Body::settings, state.settings);
   for (const SnatRangeCommand& range : state.snat_ranges)
     append(commands, CommandKind::snat_range, generation, &Body::snat_range, range);
   for (size_t s = 0; s < state.services.size(); ++s)
@@ -151,7 +151,7 @@ std::string describe_command(const Command& command, const DesiredState& state) 
     case CommandKind::begin:
       return "the beginning of the transaction";
     case CommandKind::settings:
-      return "the timeouts";
+      return "the settings";
     case CommandKind::snat_range: {
       const SnatRangeCommand& range = command.body.snat_range;
       return fmt::format("SNAT range {}-{}", format_ip(range.first), format_ip(range.last));

@@ -50,7 +50,7 @@ Health initial_health(const config::HealthcheckConfig& check) {
 DesiredState compute_desired_state(const config::Config& config, const Overrides& overrides, const HealthTable& health,
                                    const SourceTable& sources, const EjectionTable& ejections) {
   DesiredState state;
-  state.timeouts = config.timeouts;
+  state.settings = config.settings;
   add_pools(config, state);
   AutomaticPools automatic(config, sources, state.snat_pools, state.snat_ranges);
   state.blocklist = config.blocklist;

@@ -46,7 +46,7 @@ struct DesiredService : ServiceSettings {
 };
 
 struct DesiredState {
-  SettingsCommand timeouts;
+  SettingsCommand settings;
   std::vector<DesiredPool> snat_pools;
   std::vector<SnatRangeCommand> snat_ranges;
   std::vector<DesiredService> services;

@@ -33,7 +33,7 @@ bool same_service(const DesiredService& a, const DesiredService& b) {
 }  // namespace
 
 bool same_structure(const DesiredState& a, const DesiredState& b) {
-  return same_bytes(a.timeouts, b.timeouts) && same_list(a.blocklist, b.blocklist) &&
+  return same_bytes(a.settings, b.settings) && same_list(a.blocklist, b.blocklist) &&
          std::ranges::equal(a.snat_ranges, b.snat_ranges, same_bytes<SnatRangeCommand>) &&
          std::ranges::equal(a.services, b.services, same_service);
 }

@@ -18,7 +18,7 @@ struct StateChange {
 
 StateChange diff_state(const DesiredState& from, const DesiredState& to);
 
-// Whether both have the same services, binds, pools, timeouts, backends and blocklist, apart from health, weight and admin.
+// Whether both have the same services, binds, pools, settings, backends and blocklist, apart from health, weight and admin.
 bool same_structure(const DesiredState& a, const DesiredState& b);
 
 }  // namespace millrace::control

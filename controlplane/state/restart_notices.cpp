@@ -28,7 +28,6 @@ std::vector<std::string> restart_notices(const config::Config& running, const co
     if (!same) notices.push_back(std::string(key) + " changed: restart " + process + " to put it in force");
   };
   notice(a.workers == b.workers, "[dataplane] workers", "millrace-dataplane");
-  notice(a.idle_adaptive == b.idle_adaptive, "[dataplane] idle", "millrace-dataplane");
   notice(a.connections == b.connections, "[dataplane] connections", "millrace-dataplane");
   notice(a.proxy == b.proxy, "[dataplane] proxy", "millrace-dataplane");
   notice(a.punt_rate == b.punt_rate, "[dataplane] punt_rate", "millrace-dataplane");

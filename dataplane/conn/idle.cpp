@@ -6,17 +6,15 @@ namespace millrace {
 
 namespace {
 
-Ms later(Ms a, Ms b) { return ms_after(a, b) ? a : b; }
 Ms earlier(Ms a, Ms b) { return ms_after(a, b) ? b : a; }
 
 }  // namespace
 
 Ms due_ms(const ConnEntry& entry, uint32_t client_idle_ms, uint32_t backend_idle_ms, const SettingsCommand& settings) {
   // A UDP session that had its last answer: nothing more is to come.
-  if (entry.state == ConnState::closed && entry.proto == Proto::udp)
-    return later(entry.client_seen_ms, entry.backend_seen_ms);
+  if (entry.state == ConnState::closed && entry.proto == Proto::udp) return last_seen_ms(entry);
   const bool is_udp_open = entry.state == ConnState::open || entry.state == ConnState::counted;
-  const Ms state_due = later(entry.client_seen_ms, entry.backend_seen_ms) + state_timeout_ms(entry.state, settings);
+  const Ms state_due = last_seen_ms(entry) + state_timeout_ms(entry.state, settings);
   if (entry.state != ConnState::established && !is_udp_open) return state_due;
 
   const Ms client_due = entry.client_seen_ms + client_idle_ms;

@@ -12,6 +12,11 @@
 
 namespace millrace {
 
+// The last packet of either side.
+inline Ms last_seen_ms(const ConnEntry& entry) {
+  return ms_after(entry.client_seen_ms, entry.backend_seen_ms) ? entry.client_seen_ms : entry.backend_seen_ms;
+}
+
 // The first ms at which `entry` counts as idle. The two idle timeouts are its service's; 0 sets no bound for that
 // side. They rule while a connection is established (TCP) or open (UDP); every other state has a timeout of its own
 // that runs from the last packet of either side. Of a direct mode's connections only the client is heard and counts.

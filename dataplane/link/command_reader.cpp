@@ -244,7 +244,8 @@ RejectReason CommandReader::read_item(const Command& command) {
 RejectReason CommandReader::add_settings(const SettingsCommand& settings) {
   if (!valid_timeout(settings.syn_sent_timeout_ms) || !valid_timeout(settings.syn_received_timeout_ms) ||
       !valid_timeout(settings.fin_wait_timeout_ms) || !valid_timeout(settings.time_wait_timeout_ms) ||
-      !valid_timeout(settings.closed_timeout_ms) || settings.reserved != 0)
+      !valid_timeout(settings.closed_timeout_ms) || settings.idle > IdlePolicy::adaptive ||
+      settings.burst_packets > kBurstMax || settings.flow_log > 1 || settings.reserved != 0)
     return RejectReason::bad_field;
   pending_->model.settings = settings;
   return RejectReason::none;

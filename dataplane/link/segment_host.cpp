@@ -56,6 +56,7 @@ Layout lay_out(const SegmentShape& shape) {
   add_rows(SectionKind::splices, sizeof(Splice), shape.has_splices ? shape.connection_count : 0);
   add_rows(SectionKind::backend_handshakes, sizeof(BackendHandshakes), workers * kBackendMax);
   add_rows(SectionKind::service_lifetimes, sizeof(ServiceLifetimes), workers * kServiceMax);
+  add(SectionKind::flow_rings, workers * kFlowRingBytes, sizeof(FlowRecord), workers * kFlowRingSlots);
   return layout;
 }
 
@@ -191,6 +192,12 @@ void SegmentHost::fill(const SegmentShape& shape) {
   reset_commands();
   events_ = SharedRing<Event>::create(section_start(SectionKind::event_ring),
                                       sections_[static_cast<uint32_t>(SectionKind::event_ring)].bytes, kEventRingSlots);
+}
+
+FlowRing SegmentHost::make_flow_ring(uint32_t worker) {
+  std::byte* rings = static_cast<std::byte*>(section_start(SectionKind::flow_rings));
+  // The section was laid out for it.
+  return *FlowRing::create(rings + worker * kFlowRingBytes, kFlowRingBytes, kFlowRingSlots);
 }
 
 void SegmentHost::reset_commands() {

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 
+#include "millrace/flow_ring.h"
 #include "millrace/segment.h"
 #include "millrace/shared_ring.h"
 
@@ -67,6 +68,8 @@ class SegmentHost {
   std::span<BackendCounters> backend_counters() { return rows<BackendCounters>(SectionKind::backend_counters); }
   std::span<BackendHandshakes> backend_handshakes() { return rows<BackendHandshakes>(SectionKind::backend_handshakes); }
   std::span<ServiceLifetimes> service_lifetimes() { return rows<ServiceLifetimes>(SectionKind::service_lifetimes); }
+  // Of one worker; before anybody reads it.
+  FlowRing make_flow_ring(uint32_t worker);
   std::span<ConnEntry> slab() { return rows<ConnEntry>(SectionKind::slab); }
   // Beside the slab, or empty.
   std::span<Splice> splices() { return rows<Splice>(SectionKind::splices); }

@@ -235,7 +235,7 @@ void act_on_flow(Worker& worker, Burst& burst, unsigned i) {
     if (worker.slab[ref.index].spliced != 0 && act_on_spliced(worker, burst, i) != SpliceVerdict::decide) return;
     const bool direct = is_direct(worker.slab[ref.index].mode);
     if (direct ? act_on_direct(worker, burst, i) : act_on_hit(worker, burst, i)) return;
-    close_connection(worker, ref.index);
+    close_connection(worker, ref.index, FlowEnd::replaced);
     ref = ConnRef{};
   }
   act_on_miss(worker, burst, i);

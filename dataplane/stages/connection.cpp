@@ -8,6 +8,7 @@
 #include "dataplane/stages/backend_choice.h"
 #include "dataplane/stages/checksum.h"
 #include "dataplane/stages/evict.h"
+#include "dataplane/stages/flow_log.h"
 #include "dataplane/stages/handshake_watch.h"
 #include "dataplane/stages/notes.h"
 #include "dataplane/stages/proxy_handshake.h"
@@ -142,9 +143,7 @@ void count_attached(Worker& worker, BackendSlot backend) {
 bool has_reply_key(const ConnEntry& entry) { return entry.backend != kNoBackend && !is_direct(entry.mode); }
 
 // From the first packet to the last.
-uint32_t lived_ms(const ConnEntry& entry) {
-  return std::max(entry.client_seen_ms - entry.opened_ms, entry.backend_seen_ms - entry.opened_ms);
-}
+uint32_t lived_ms(const ConnEntry& entry) { return last_seen_ms(entry) - entry.opened_ms; }
 
 void count_left(Worker& worker, const ConnEntry& entry) {
   if (entry.backend == kNoBackend) return;
@@ -268,8 +267,10 @@ void detach_backend(Worker& worker, ConnIndex index) {
   entry.backend = kNoBackend;
 }
 
-void close_connection(Worker& worker, ConnIndex index) {
+void close_connection(Worker& worker, ConnIndex index, FlowEnd end) {
   const ConnEntry& entry = worker.slab[index];
+  if (worker.snapshot->settings.flow_log != 0) [[unlikely]]
+    tell_flow(worker, entry, end);
   worker.service_lifetimes[raw(entry.service)].add(lived_ms(entry));
   if (entry.spliced != 0) release_hello(worker, index);
   // The entry keeps what it says: packets of this burst may still be on their way to its backend, a reset for one.
@@ -307,7 +308,7 @@ void expire_connections(Worker& worker) {
       end_handshake_watch(worker, entry, entry.opened_ms, false);
     }
     worker.counters.connections_expired.add(1);
-    close_connection(worker, index);
+    close_connection(worker, index, FlowEnd::timer);
   });
   if (worker.expiries_left) worker.counters.timer_behind.add(1);
 }

@@ -11,6 +11,7 @@
 #include "dataplane/conn/conn_table.h"
 #include "dataplane/stages/burst.h"
 #include "dataplane/stages/worker_context.h"
+#include "millrace/flow_record.h"
 
 namespace millrace {
 
@@ -47,7 +48,7 @@ inline const ServiceTables* service_of(const Worker& worker, const ConnEntry& en
 Tuple client_tuple(const ConnEntry& entry);
 
 // The entry is free afterwards; nothing may use `index` any more.
-void close_connection(Worker& worker, ConnIndex index);
+void close_connection(Worker& worker, ConnIndex index, FlowEnd end);
 
 // Sets the timer by what the entry says now, and its place among those that may have to make room. After every change of
 // its state.

@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <span>
 
+#include "dataplane/conn/idle.h"
 #include "dataplane/stages/connection.h"
 #include "dataplane/stages/notes.h"
 
 namespace millrace {
 namespace {
-
-Ms last_seen_ms(const ConnEntry& entry) {
-  return ms_after(entry.client_seen_ms, entry.backend_seen_ms) ? entry.client_seen_ms : entry.backend_seen_ms;
-}
 
 // Its packet is still to be rewritten by what the entry says; later fragments do not count as a sign of life.
 bool is_in_burst(const Worker& worker, ConnIndex index) {
@@ -89,7 +86,7 @@ bool make_room(Worker& worker) {
   worker.counters.connections_evicted.add(1);
   worker.service_counters[raw(service)].evicted.add(1);
   send_note(worker, WorkerNote{.kind = NoteKind::evicted, .service = service, .backend = kNoBackend});
-  close_connection(worker, index);
+  close_connection(worker, index, FlowEnd::evicted);
   return true;
 }
 

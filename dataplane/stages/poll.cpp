@@ -1,6 +1,6 @@
 // poll.cpp: first stage: takes packets from ports and other workers.
 // Route:  worker_turn > poll_burst > parse_burst
-// Bound:  kBurstMax packets a turn over all sources.
+// Bound:  kBurstMax packets a turn over all sources, or what the operator says.
 // Tests:  tests/unit/stages/worker_test.cpp
 
 #include <rte_ethdev.h>
@@ -81,11 +81,13 @@ unsigned poll_source(Worker& worker, const RxSource& source, Burst& burst, unsig
 // longer than as many turns as there are sources.
 unsigned poll_burst(Worker& worker, Burst& burst) {
   burst.count = 0;
+  const unsigned told = worker.snapshot->settings.burst_packets;
+  const unsigned most = told == 0 ? kBurstMax : told;
   const unsigned source_count = static_cast<unsigned>(worker.sources.size());
   unsigned taken = worker.datagrams.has_ready() ? take_ready_fragments(worker, burst) : 0;
   unsigned at = worker.source_next;
-  for (unsigned i = 0; i < source_count && taken < kBurstMax; ++i) {
-    taken += poll_source(worker, worker.sources[at], burst, kBurstMax - taken);
+  for (unsigned i = 0; i < source_count && taken < most; ++i) {
+    taken += poll_source(worker, worker.sources[at], burst, most - taken);
     at = at + 1 == source_count ? 0 : at + 1;
   }
   if (source_count != 0) worker.source_next = worker.source_next + 1 == source_count ? 0 : worker.source_next + 1;

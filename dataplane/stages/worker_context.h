@@ -95,6 +95,7 @@ struct Worker {
   BackendCounters* const backend_counters;      // by BackendSlot
   BackendHandshakes* const backend_handshakes;  // by BackendSlot
   ServiceLifetimes* const service_lifetimes;    // by ServiceSlot
+  FlowRing* const flow_ring;                    // null: there is none
 
   WorkerClock clock;
   Slab slab;

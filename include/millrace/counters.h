@@ -65,7 +65,8 @@ static_assert(sizeof(Counter) == 8 && std::atomic<uint64_t>::is_always_lock_free
   X(busy_cycles, "TSC cycles", "spent in turns that had a packet")                               \
   X(total_cycles, "TSC cycles", "since the worker started")                                      \
   X(fragments_followed, "packets", "later fragments that went the way of their first one")       \
-  X(packets_cut, "packets", "too large for their way, sent in fragments")
+  X(packets_cut, "packets", "too large for their way, sent in fragments")                        \
+  X(flows_unlogged, "connections", "ended untold to the flow log: its ring was full")
 
 // What the timed turns say about one stage; few turns are timed (dataplane/stages/stage_watch.h).
 struct StageCounters {

@@ -1,5 +1,5 @@
 // flow_record.h: what a worker tells of a connection when it forgets it, for the flow log.
-// Writer: the owning worker, into its flow ring (segment.h). Reader: the control plane.
+// Writer: the owning worker, into its flow ring (flow_ring.h). Reader: the control plane.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +44,5 @@ struct FlowRecord {
   IpAddr backend_addr;
 };
 static_assert(sizeof(FlowRecord) == 96 && std::is_trivially_copyable_v<FlowRecord>);
-
-// A ring for each worker. One that is full loses the record and counts it (flows_unlogged). 8191 take 8192 places.
-inline constexpr uint32_t kFlowRingSlots = 8191;
 
 }  // namespace millrace

@@ -26,8 +26,10 @@ inline constexpr uint32_t kHostPatternBytes = 236;     // Server names and patte
 inline constexpr uint32_t kHostPatternMax = 256;     // Different ones a service: regular expressions are tried in turn.
 inline constexpr uint32_t kCommandRingSlots = 4096;  // x 256 B: 1 MiB. A full ring makes the control plane wait.
 inline constexpr uint32_t kEventRingSlots = 4096;    // x 64 B. A full ring drops events and counts them.
-inline constexpr uint32_t kBurstMax = 64;            // RTE_HASH_LOOKUP_BULK_MAX.
-inline constexpr uint32_t kMaglevSize = 65537;       // Prime; 128 KiB a service and family.
+inline constexpr uint32_t kFlowRingSlots =
+    8191;                                  // x 96 B per worker: 768 KiB. A full ring loses records and counts them.
+inline constexpr uint32_t kBurstMax = 64;  // RTE_HASH_LOOKUP_BULK_MAX.
+inline constexpr uint32_t kMaglevSize = 65537;  // Prime; 128 KiB a service and family.
 
 // Access rules: 18 B each on their way; compiled at most 2 boundaries of 5 B (IPv4) or 17 B (IPv6) each, once in the
 // present tables and once in those that workers leave.

@@ -87,14 +87,25 @@ struct BeginCommand {
   uint32_t blocked_prefix_count = 0;  // likewise
 };
 
-// Idle timeouts by TCP state and for UDP, in ms, 1 s .. 7 days; defaults are RFC 5382 REQ-5 and RFC 4787 REQ-5.
+// What a worker does when there is nothing to do.
+enum class IdlePolicy : uint8_t {
+  as_started = 0,  // what the dataplane was started with
+  busy = 1,        // never sleeps
+  adaptive = 2,    // spins a while, then waits
+};
+
+// What all workers go by. Timeouts by TCP state, in ms, 1 s .. 7 days; defaults are RFC 5382 REQ-5.
 struct SettingsCommand {
   uint32_t syn_sent_timeout_ms = 10'000;
   uint32_t syn_received_timeout_ms = 10'000;
   uint32_t fin_wait_timeout_ms = 120'000;
   uint32_t time_wait_timeout_ms = 30'000;
   uint32_t closed_timeout_ms = 5'000;
-  uint32_t reserved = 0;
+  IdlePolicy idle{};
+  uint8_t burst_packets = 0;  // taken in a turn, 1 .. kBurstMax; 0: kBurstMax
+  uint8_t flow_log = 0;       // 1: workers tell of every connection that ends (flow_record.h)
+  uint8_t reserved = 0;
+  bool operator==(const SettingsCommand&) const = default;
 };
 
 // Ports [port_first, port_last] of every address in [first, last] are ours to use as source towards backends.

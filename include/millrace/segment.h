@@ -13,6 +13,7 @@
 #include "millrace/addr.h"
 #include "millrace/conn_entry.h"
 #include "millrace/counters.h"
+#include "millrace/flow_record.h"
 #include "millrace/histogram.h"
 #include "millrace/ids.h"
 #include "millrace/limits.h"
@@ -24,7 +25,7 @@ namespace millrace {
 
 inline constexpr char kDefaultSegmentPath[] = "/dev/shm/millrace.segment";
 inline constexpr uint64_t kSegmentMagic = 0x3145'4341'524c'4c4d;  // "MLLRACE1" in memory order
-inline constexpr uint32_t kAbiVersion = 6;
+inline constexpr uint32_t kAbiVersion = 7;
 
 // A hash over every size and offset that the two sides must agree on; a mismatch refuses to join.
 constexpr uint64_t layout_hash();
@@ -43,8 +44,10 @@ enum class SectionKind : uint32_t {
   splices = 10,             // Splice[connection_count], or none at all
   backend_handshakes = 11,  // BackendHandshakes[worker_count][kBackendMax]
   service_lifetimes = 12,   // ServiceLifetimes[worker_count][kServiceMax]
+  flow_rings =
+      13,  // worker_count times shared_ring.h, elements FlowRecord; producer the worker, consumer control plane
 };
-inline constexpr uint32_t kSectionCount = 13;
+inline constexpr uint32_t kSectionCount = 14;
 
 struct Section {
   uint64_t offset = 0;  // from the start of the file, 4096-aligned
@@ -167,6 +170,9 @@ constexpr uint64_t layout_hash() {
                                   sizeof(BackendCounters),
                                   sizeof(BackendHandshakes),
                                   sizeof(ServiceLifetimes),
+                                  sizeof(FlowRecord),
+                                  kFlowEndCount,
+                                  kFlowRingSlots,
                                   kDropReasonCount,
                                   kStageCount,
                                   sizeof(WorkerInfo),

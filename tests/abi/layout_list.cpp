@@ -63,7 +63,7 @@ void list_commands(std::ostream& out) {
   BEGIN(BeginCommand); FIELD(snat_range_count); FIELD(service_count); FIELD(bind_count); FIELD(backend_count);
     FIELD(backend_host_count); FIELD(access_rule_count); FIELD(blocked_prefix_count); END
   BEGIN(SettingsCommand); FIELD(syn_sent_timeout_ms); FIELD(syn_received_timeout_ms); FIELD(fin_wait_timeout_ms);
-    FIELD(time_wait_timeout_ms); FIELD(closed_timeout_ms); FIELD(reserved); END
+    FIELD(time_wait_timeout_ms); FIELD(closed_timeout_ms); FIELD(idle); FIELD(burst_packets); FIELD(flow_log); FIELD(reserved); END
   BEGIN(SnatRangeCommand); FIELD(pool); FIELD(port_first); FIELD(port_last); FIELD(reserved); FIELD(first);
     FIELD(last); END
   BEGIN(ServiceSettings); FIELD(snat_pool); FIELD(proto); FIELD(mode); FIELD(balance); FIELD(syn_proxy);
@@ -123,6 +123,10 @@ void list_counters(std::ostream& out) {
     FIELD(forward_bytes); FIELD(reverse_bytes); FIELD(connect_failures); FIELD(resets); END
   BEGIN(BackendHandshakes); FIELD(answered); FIELD(sum_us); FIELD(buckets); FIELD(reserved); END
   BEGIN(ServiceLifetimes); FIELD(sum_ms); FIELD(buckets); END
+  BEGIN(FlowRecord); FIELD(opened_ms); FIELD(last_packet_ms); FIELD(told_ms); FIELD(service); FIELD(backend);
+    FIELD(state); FIELD(end); FIELD(family); FIELD(proto); FIELD(mode); FIELD(spliced); FIELD(reserved); FIELD(vip_port);
+    FIELD(client_port); FIELD(snat_port); FIELD(backend_port); FIELD(vip); FIELD(client); FIELD(snat);
+    FIELD(backend_addr); END
   BEGIN(ServiceCounters); FIELD(connections); FIELD(active); FIELD(no_backend); FIELD(no_snat_port); FIELD(no_slot);
     FIELD(refused); FIELD(syn_floods); FIELD(backends_full); FIELD(service_full); FIELD(sessions_moved);
     FIELD(denied); FIELD(evicted); FIELD(limited); FIELD(reserved); END
@@ -169,6 +173,8 @@ void list_enums(std::ostream& out) {
     VALUE(ConnState, time_wait); VALUE(ConnState, closed); VALUE(ConnState, open);
     VALUE(ConnState, hello); VALUE(ConnState, connect); VALUE(ConnState, header);
     VALUE(ConnState, counted);
+  ENUM(IdlePolicy); VALUE(IdlePolicy, as_started); VALUE(IdlePolicy, busy); VALUE(IdlePolicy, adaptive);
+  ENUM(FlowEnd); VALUE(FlowEnd, timer); VALUE(FlowEnd, evicted); VALUE(FlowEnd, replaced);
   ENUM(CommandKind); VALUE(CommandKind, begin); VALUE(CommandKind, settings); VALUE(CommandKind, snat_range);
     VALUE(CommandKind, service); VALUE(CommandKind, bind); VALUE(CommandKind, backend); VALUE(CommandKind, backend_host);
     VALUE(CommandKind, access_rules); VALUE(CommandKind, blocked_prefixes); VALUE(CommandKind, commit);
@@ -182,6 +188,7 @@ void list_enums(std::ostream& out) {
     VALUE(SectionKind, worker_counters); VALUE(SectionKind, service_counters); VALUE(SectionKind, backend_counters);
     VALUE(SectionKind, slab); VALUE(SectionKind, splices); VALUE(SectionKind, backend_handshakes);
     VALUE(SectionKind, service_lifetimes);
+    VALUE(SectionKind, flow_rings);
   // clang-format on
   ENUM(RejectReason);
 #define X(name, sentence) VALUE(RejectReason, name);
@@ -234,6 +241,7 @@ void list_limits(std::ostream& out) {
   LIMIT(kBlockedPrefixesPerCommand);
   LIMIT(kCommandRingSlots);
   LIMIT(kEventRingSlots);
+  LIMIT(kFlowRingSlots);
   LIMIT(kSetHealth);
   LIMIT(kSetAdmin);
   LIMIT(kSetWeight);

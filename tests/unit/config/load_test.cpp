@@ -51,7 +51,7 @@ TEST(Load_config, minimal_has_every_default) {
   EXPECT_TRUE(config.api.enabled);
   EXPECT_EQ(config.api.socket, "/run/millrace.sock");
   EXPECT_EQ(config.logging.level, LogLevel::info);
-  EXPECT_EQ(config.timeouts.syn_sent_timeout_ms, SettingsCommand{}.syn_sent_timeout_ms);
+  EXPECT_EQ(config.settings.syn_sent_timeout_ms, SettingsCommand{}.syn_sent_timeout_ms);
 }
 
 TEST(Load_config, ports_of_one_device_by_vlan) {
@@ -250,11 +250,11 @@ TEST(Load_config, every_key_of_the_other_tables_arrives) {
   EXPECT_EQ(block.last, ip("10.73.15.255"));
   EXPECT_EQ(block.port_first, 30001);
   EXPECT_EQ(config.snat_pools[1].ranges[2].last, ip("fd72::13"));
-  EXPECT_EQ(config.timeouts.syn_sent_timeout_ms, 1000u);
-  EXPECT_EQ(config.timeouts.syn_received_timeout_ms, 2000u);
-  EXPECT_EQ(config.timeouts.fin_wait_timeout_ms, 180'000u);
-  EXPECT_EQ(config.timeouts.time_wait_timeout_ms, 14'400'000u);
-  EXPECT_EQ(config.timeouts.closed_timeout_ms, 604'800'000u);
+  EXPECT_EQ(config.settings.syn_sent_timeout_ms, 1000u);
+  EXPECT_EQ(config.settings.syn_received_timeout_ms, 2000u);
+  EXPECT_EQ(config.settings.fin_wait_timeout_ms, 180'000u);
+  EXPECT_EQ(config.settings.time_wait_timeout_ms, 14'400'000u);
+  EXPECT_EQ(config.settings.closed_timeout_ms, 604'800'000u);
   EXPECT_EQ(config.logging.level, LogLevel::warn);
   EXPECT_EQ(config.logging.output, "/var/log/millrace.log");
   EXPECT_TRUE(config.logging.json);

@@ -46,6 +46,7 @@ std::vector<Plan> plan_sections(uint64_t workers, uint64_t connections, uint64_t
       array(SectionKind::splices, sizeof(Splice), splices),
       array(SectionKind::backend_handshakes, sizeof(BackendHandshakes), workers * kBackendMax),
       array(SectionKind::service_lifetimes, sizeof(ServiceLifetimes), workers * kServiceMax),
+      Plan{SectionKind::flow_rings, workers * kFlowRingBytes, sizeof(FlowRecord), workers * kFlowRingSlots},
   };
 }
 
@@ -107,6 +108,9 @@ void FakeDataplane::create(const std::string& file, uint32_t workers, uint32_t c
   events_ = SharedRing<Event>::create(section<std::byte>(SectionKind::event_ring), ring_bytes(SectionKind::event_ring),
                                       kEventRingSlots);
   require(commands_ && events_, "rings");
+  for (uint32_t worker = 0; worker < workers; ++worker)
+    flows_.push_back(*FlowRing::create(section<std::byte>(SectionKind::flow_rings) + worker * kFlowRingBytes,
+                                       kFlowRingBytes, kFlowRingSlots));
 }
 
 FakeDataplane::~FakeDataplane() {

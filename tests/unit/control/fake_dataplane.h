@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "millrace/flow_ring.h"
 #include "millrace/segment.h"
 #include "millrace/shared_ring.h"
 
@@ -58,6 +59,8 @@ class FakeDataplane {
   ServiceLifetimes& service_lifetimes(uint32_t worker, uint16_t slot) {
     return section<ServiceLifetimes>(SectionKind::service_lifetimes)[size_t{worker} * kServiceMax + slot];
   }
+  // A worker's, to send by.
+  FlowRing& flow_ring(uint32_t worker) { return flows_[worker]; }
   // Lays the command ring anew, as the real one does with a broken one.
   void relay_commands(size_t bytes);
   // Commands since the last call.
@@ -83,6 +86,7 @@ class FakeDataplane {
   size_t bytes_ = 0;
   std::optional<SharedRing<Command>> commands_;
   std::optional<SharedRing<Event>> events_;
+  std::vector<FlowRing> flows_;
   std::vector<Command> transaction_;
   std::vector<Command> taken_;
 };

@@ -172,7 +172,7 @@ TEST(diff_state, everything_else_needs_a_snapshot) {
       [](DesiredState& s) { s.services.pop_back(); },
       [](DesiredState& s) { std::swap(s.services[0], s.services[1]); },
       [](DesiredState& s) { s.snat_ranges[0].port_first = 2000; },
-      [](DesiredState& s) { s.timeouts.time_wait_timeout_ms = 1; },
+      [](DesiredState& s) { s.settings.time_wait_timeout_ms = 1; },
       [](DesiredState& s) { s.services[0].mode = Mode::proxy; },
       [](DesiredState& s) { s.services[0].syn_proxy = SynProxy::on; },
       [](DesiredState& s) { s.services[0].connect_timeout_ms = 1; },

@@ -138,6 +138,9 @@ const BadField kSettings[] = {
     {"fin_wait", 1, SPOIL(b.settings.fin_wait_timeout_ms = 604'800'001), R::bad_field},
     {"time_wait", 1, SPOIL(b.settings.time_wait_timeout_ms = 0xffff'ffff), R::bad_field},
     {"closed", 1, SPOIL(b.settings.closed_timeout_ms = 1), R::bad_field},
+    {"idle", 1, SPOIL(b.settings.idle = static_cast<IdlePolicy>(3)), R::bad_field},
+    {"burst", 1, SPOIL(b.settings.burst_packets = kBurstMax + 1), R::bad_field},
+    {"flow_log", 1, SPOIL(b.settings.flow_log = 2), R::bad_field},
     {"reserved", 1, SPOIL(b.settings.reserved = 1), R::bad_field},
 };
 const BadField kRange[] = {

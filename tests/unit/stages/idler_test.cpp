@@ -75,6 +75,15 @@ TEST_F(IdlerTest, busy_never_waits) {
   EXPECT_LT(empty_turns(idler).count(), kTurns / 2);
 }
 
+TEST_F(IdlerTest, what_it_is_told_counts_instead_of_how_it_was_started) {
+  Idler idler(bed_.worker());
+  bed_.tell({.idle = IdlePolicy::busy});
+  EXPECT_LT(empty_turns(idler).count(), kTurns / 2);
+  bed_.state().idle = IdlePolicy::busy;
+  bed_.tell({.idle = IdlePolicy::adaptive});
+  EXPECT_GE(empty_turns(idler).count(), kTurns);
+}
+
 TEST(Idler, a_handover_ring_must_be_polled) {
   TestbedOptions options;
   options.workers = 2;

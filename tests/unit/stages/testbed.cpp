@@ -128,6 +128,8 @@ Testbed::Testbed(const TestbedOptions& options) : options_(options) {
     state_.backend_counters_own.push_back(backend_counters_[i].get());
     state_.backend_handshakes.push_back(backend_handshakes_[i].get());
     state_.service_lifetimes.push_back(service_lifetimes_[i].get());
+    flow_memory_.push_back(std::make_unique<FlowMemory>());
+    state_.flow_rings.push_back(*FlowRing::create(flow_memory_[i]->bytes, kFlowRingBytes, kFlowRingSlots));
     const unsigned element = sizeof(WorkerNote);
     rte_ring* notes = rte_ring_create_elem((prefix_ + "n" + std::to_string(i)).c_str(), element, kNoteRingSlots,
                                            SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
@@ -222,6 +224,15 @@ void Testbed::lose_backend(BackendSlot slot) {
 
 void Testbed::block(std::vector<BlockedPrefix> prefixes) {
   snapshots_.back()->blocklist = compile_blocklist(std::move(prefixes));
+}
+
+void Testbed::tell(const SettingsCommand& settings) { snapshots_.back()->settings = settings; }
+
+std::vector<FlowRecord> Testbed::flows() {
+  FlowRing ring = *FlowRing::join(flow_memory_.front()->bytes, kFlowRingBytes, kFlowRingSlots);
+  std::vector<FlowRecord> told;
+  for (FlowRecord record; ring.try_receive(record);) told.push_back(record);
+  return told;
 }
 
 void Testbed::set_routes(const std::vector<Route>& routes) {

@@ -130,10 +130,17 @@ class Testbed {
   uint64_t backend_total(BackendSlot slot, Counter BackendCounters::*counter) const;
   uint64_t service_total(ServiceSlot slot, Counter ServiceCounters::*counter) const;
   const ConnEntry* only_connection() const;
+  // Settings of the present snapshot, until the next configure().
+  void tell(const SettingsCommand& settings);
+  // What worker 0 has told of connections that ended.
+  std::vector<FlowRecord> flows();
 
  private:
   struct Rings {
     std::vector<rte_ring*> rx, tx;
+  };
+  struct alignas(64) FlowMemory {
+    std::byte bytes[kFlowRingBytes];
   };
   rte_ring* make_ring(const std::string& name, unsigned slots);
   uint16_t open_rings(const std::string& name, const Rings& rings);
@@ -158,6 +165,7 @@ class Testbed {
   std::vector<std::unique_ptr<BackendCounters[]>> backend_counters_;
   std::vector<std::unique_ptr<BackendHandshakes[]>> backend_handshakes_;
   std::vector<std::unique_ptr<ServiceLifetimes[]>> service_lifetimes_;
+  std::vector<std::unique_ptr<FlowMemory>> flow_memory_;
   std::vector<std::unique_ptr<Snapshot>> snapshots_;
   std::vector<std::unique_ptr<RouteTable>> routes_;
   ProcessState state_;

@@ -35,6 +35,16 @@ TEST(Worker, a_turn_takes_a_burst_and_asks_another_source_first_each_time) {
   EXPECT_GT(bed.total(&WorkerCounters::idle_polls), 0u);
 }
 
+TEST(Worker, a_turn_takes_what_it_is_told_to) {
+  Testbed bed;
+  bed.tell({.burst_packets = 8});
+  for (unsigned i = 0; i < 20; ++i)
+    bed.send(kFront, from_client(tcp_packet(flow("192.0.2.10", 1, "192.0.2.1", 22), kSyn)));
+  EXPECT_EQ(worker_turn(bed.worker()), 8u);
+  bed.run();
+  EXPECT_EQ(bed.total(&WorkerCounters::diverted), 20u);
+}
+
 TEST(Worker, full_transmit_queue_drops_what_it_does_not_take) {
   TestbedOptions options;
   options.tx_ring_slots = 16;
