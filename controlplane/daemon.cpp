@@ -25,6 +25,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::seconds kSampleEvery{1};
+// A worker's ring has room for what it can end in this time, at 400,000 a second.
+constexpr std::chrono::milliseconds kFlowsEvery{20};
 constexpr unsigned kSamplesPerSources = 10;  // how often the host's addresses are asked for
 // How long a reload waits for the dataplane's word; a table build of the largest configuration takes a few seconds.
 constexpr std::chrono::seconds kApplyPatience{15};
@@ -74,6 +76,7 @@ Daemon::Daemon(asio::any_io_executor executor, ConfigPlace place, config::Config
       link_(executor, segment_path_, std::move(lock)),
       sample_timer_(executor),
       watch_timer_(executor),
+      flow_timer_(executor),
       turns_(executor),
       history_(config_.api.history_dir),
       desired_(std::make_shared<const DesiredState>()),
@@ -83,6 +86,9 @@ Daemon::Daemon(asio::any_io_executor executor, ConfigPlace place, config::Config
 void Daemon::start() {
   remember(ChangeOrigin::start, "");
   if (const std::optional<std::string> notice = changes_notice(config_)) spdlog::warn("{}", *notice);
+  std::vector<std::string> problems;
+  open_flow_log(problems);
+  for (const std::string& problem : problems) spdlog::warn("{}", problem);
   discovery_.record_in(events_);
   link_.record_in(events_);
   const bool all_static = std::ranges::all_of(
@@ -111,6 +117,7 @@ void Daemon::begin() {
   take_found();
   asio::co_spawn(executor_, sample(), asio::detached);
   asio::co_spawn(executor_, watch_connections(), asio::detached);
+  asio::co_spawn(executor_, follow_flows(), asio::detached);
 }
 
 // What a dataplane that runs already has counts as found before: a registry that is down or half empty at our start takes
@@ -158,6 +165,7 @@ void Daemon::stop() {
   link_.stop();
   sample_timer_.cancel();
   watch_timer_.cancel();
+  flow_timer_.cancel();
 }
 
 uint64_t Daemon::uptime_ms() const { return monotonic_ms() - started_ms_; }
@@ -332,6 +340,7 @@ asio::awaitable<ReloadReport> Daemon::put_in_force(config::LoadResult loaded) {
   report.accepted = report.outcome != Outcome::rejected;
   if (report.accepted) {
     report.notices = restart_notices(started_with_, config_);
+    open_flow_log(report.notices);
   } else {
     const std::optional<Rejection> rejection = link_.status().rejection;
     report.errors.push_back("the dataplane rejected the configuration: " +
@@ -371,6 +380,24 @@ asio::awaitable<void> Daemon::watch_connections() {
     watch_timer_.expires_after(std::chrono::milliseconds(kPassiveSampleMs));
     co_await watch_timer_.async_wait(kQuietly);
   }
+}
+
+asio::awaitable<void> Daemon::follow_flows() {
+  while (!stopped_) {
+    const auto unix_time = std::chrono::system_clock::now().time_since_epoch();
+    flow_log_.drain(link_.segment(),
+                    {.monotonic_ms = monotonic_ms(),
+                     .unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(unix_time).count()});
+    flow_timer_.expires_after(flow_log_.is_on() ? kFlowsEvery : kSampleEvery);
+    co_await flow_timer_.async_wait(kQuietly);
+  }
+}
+
+// After every change, so that a log that was rotated goes on in the new file.
+void Daemon::open_flow_log(std::vector<std::string>& notices) {
+  std::string problem;
+  if (!flow_log_.configure(config_.flow_log, problem)) notices.push_back(problem + "; connections are not logged");
+  flow_timer_.cancel();
 }
 
 asio::awaitable<void> Daemon::sample() {

@@ -19,6 +19,7 @@
 #include "controlplane/config/server_changes.h"
 #include "controlplane/discovery/discovery_monitor.h"
 #include "controlplane/events/event_log.h"
+#include "controlplane/flow_log/flow_log.h"
 #include "controlplane/health/health_monitor.h"
 #include "controlplane/health/passive_health.h"
 #include "controlplane/history/history.h"
@@ -87,6 +88,7 @@ class Daemon {
   const RateSampler& rates() const { return rates_; }
   const BandwidthSampler& bandwidth() const { return bandwidth_; }
   const SnatWatch& snat() const { return snat_; }
+  const FlowLog& flow_log() const { return flow_log_; }
   const std::optional<ReloadReport>& last_reload() const { return last_reload_; }
   uint64_t uptime_ms() const;
 
@@ -103,6 +105,8 @@ class Daemon {
   boost::asio::awaitable<config::LoadResult> load() const;
   boost::asio::awaitable<void> sample();
   boost::asio::awaitable<void> watch_connections();
+  boost::asio::awaitable<void> follow_flows();
+  void open_flow_log(std::vector<std::string>& notices);
   bool find_new_sources();
 
   boost::asio::any_io_executor executor_;
@@ -126,6 +130,8 @@ class Daemon {
   SnatWatch snat_;
   boost::asio::steady_timer sample_timer_;
   boost::asio::steady_timer watch_timer_;
+  FlowLog flow_log_;
+  boost::asio::steady_timer flow_timer_;
   Turns turns_;  // to change the configuration
   History history_;
   std::shared_ptr<const config::Document> remembered_;  // of the newest entry

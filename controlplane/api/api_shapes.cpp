@@ -78,6 +78,8 @@ constexpr char kShapes[] = R"json({
   "last_reload?": "Report", "services": {"total": "integer", "up": "integer"},
   "backends": {"total": "integer", "up": "integer"}, "discovery": {"services": "integer", "failing": "integer"},
   "blocklist": {"prefixes": "integer", "packets?": "integer", "packets_in_xdp?": "integer"},
+  "flow_log?": {"output": "string", "written": "integer", "over_rate": "integer", "lost": "integer",
+    "malformed": "integer"},
   "connections?": {"used": "integer", "capacity": "integer"}, "drops_total?": "integer", "rates?": "Rates",
   "workers?": ["WorkerRates"]},
 "Rates": {"rx_packets_per_s": "number", "tx_packets_per_s": "number", "rx_bits_per_s": "number",

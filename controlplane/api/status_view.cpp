@@ -74,6 +74,15 @@ Json discovery_summary(const Daemon& daemon) {
   return {{"services", services}, {"failing", failing}};
 }
 
+Json flow_log_view(const Daemon& daemon) {
+  const FlowCounts counts = daemon.flow_log().counts();
+  return {{"output", daemon.config().flow_log.output},
+          {"written", counts.written},
+          {"over_rate", counts.over_rate},
+          {"lost", counts.lost},
+          {"malformed", counts.malformed}};
+}
+
 Json rate_row(const WorkerRate& rate) {
   return {{"rx_packets_per_s", rate.rx_packets},   {"tx_packets_per_s", rate.tx_packets},
           {"rx_bits_per_s", rate.rx_bits},         {"tx_bits_per_s", rate.tx_bits},
@@ -153,6 +162,7 @@ Json status_view(const Daemon& daemon) {
   view["backends"] = {{"total", backends}, {"up", backends_up}};
   view["discovery"] = discovery_summary(daemon);
   view["blocklist"] = {{"prefixes", blocked_prefix_count(daemon.desired())}};
+  if (daemon.flow_log().is_on()) view["flow_log"] = flow_log_view(daemon);
   if (segment) add_live(view, daemon, *segment);
   return view;
 }

@@ -305,6 +305,13 @@ void add_control(TextFormat& text, const Daemon& daemon) {
   text.family("millrace_config_generation", kGauge, "Of the configuration that was sent, and of the one in force");
   text.sample(make_labels({{"state", "sent"}}), link.generation_sent);
   text.sample(make_labels({{"state", "applied"}}), link.generation_applied);
+  const FlowCounts flows = daemon.flow_log().counts();
+  text.family("millrace_flow_log_flows_total", kCounter,
+              "Connections that ended while there was a flow log, by what became of it");
+  text.sample(make_labels({{"outcome", "written"}}), flows.written);
+  text.sample(make_labels({{"outcome", "over_rate"}}), flows.over_rate);
+  text.sample(make_labels({{"outcome", "lost"}}), flows.lost);
+  text.sample(make_labels({{"outcome", "malformed"}}), flows.malformed);
 }
 
 }  // namespace
