@@ -95,6 +95,41 @@ def test_not_more_than_may_be_out(bench, family):
 
 
 @both_families
+def test_silent_backend_is_ejected(bench, family):
+    service, port = f"silent_{family.name}", 8005
+    bad = family.backends[0]
+    asked = 0
+    while asked < 4:
+        flow = bench.tcp(family, port, backend_port=80)
+        flow.forward(flow.syn())
+        asked += flow.backend == bad
+        if flow.backend != bad:
+            flow.reverse(TCP(flags="SA", seq=flow.backend_seq, ack=flow.client_seq + 1))
+    assert breaker(bench, service, bad) == "closed", "nobody has waited long enough"
+    bench.wait_for(lambda: breaker(bench, service, bad) == "open")
+    assert {breaker(bench, service, good) for good in family.backends[1:]} == {"closed"}
+
+
+@both_families
+@pytest.mark.parametrize("service", ["resets", "silent"])
+def test_resets_after_the_handshake_count_where_they_shall(bench, family, service):
+    port = {"resets": 8006, "silent": 8005}[service]
+    bad, resets = family.backends[2], 0
+    while resets < 12 and breaker(bench, f"{service}_{family.name}", bad) == "closed":
+        flow = attempt(bench, family, port, "fullnat")
+        if flow.backend == bad:
+            flow.backend_sends(b"", "R")
+            resets += 1
+            time.sleep(0.05)
+        else:
+            flow.client_sends(b"", "R")
+    time.sleep(0.3)
+    assert breaker(bench, f"{service}_{family.name}", bad) == {"resets": "open", "silent": "closed"}[service]
+    if service == "resets":
+        assert 4 <= resets < 12
+
+
+@both_families
 def test_connect_latency(bench, family):
     """From the first SYN, whatever comes between."""
     flow = bench.tcp(family, 8004, backend_port=80)
