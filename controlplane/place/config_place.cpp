@@ -71,6 +71,12 @@ config::Parsed<ConfigPlace> ConfigPlace::of_etcd(const std::vector<std::string>&
                                                  bool https, const config::ClientTls& tls) {
   ConfigPlace place(Kind::etcd, fmt::format("etcd://{}/{}", hosts.front(), key),
                     {{"kind", "etcd"}, {"host", hosts.front()}, {"key", key}});
+  if (const char* user = std::getenv("ETCDCTL_USER"); user != nullptr && *user != '\0') {
+    const std::string text = user;
+    const size_t colon = text.find(':');
+    if (colon == std::string::npos) return {"ETCDCTL_USER has no password", "write NAME:PASSWORD"};
+    place.login_ = etcd_login(text.substr(0, colon), text.substr(colon + 1));
+  }
   for (const std::string& host : hosts) {
     config::Parsed<config::Url> url = url_of(host, https, "/v3/kv/range");
     if (!url.value) return {std::move(url.problem), std::move(url.remedy)};
@@ -92,7 +98,7 @@ const char* ConfigPlace::remedy() const {
     case Kind::consul:
       return "consul kv get KEY shows what is there; CONSUL_HTTP_TOKEN must be a token that may read it";
     case Kind::etcd:
-      return "etcdctl get KEY shows what is there";
+      return "etcdctl get KEY shows what is there; ETCDCTL_USER must be NAME:PASSWORD of somebody who may read it";
   }
   return "";
 }
@@ -114,14 +120,25 @@ config::TextFile ConfigPlace::text_of(const HttpRequest& request, const HttpResp
   return kind_ == Kind::etcd ? etcd_value(response.body) : config::TextFile{response.body, {}};
 }
 
+asio::awaitable<HttpResponse> ConfigPlace::exchange(HttpRequest& request) const {
+  if (kind_ == Kind::url) co_return co_await http_get(request);
+  if (!login_.empty()) {
+    HttpRequest login = request;
+    login.url.target = "/v3/auth/authenticate";
+    login.body = login_;
+    HttpResponse answer = co_await http_exchange(login);
+    const std::string token = parse_etcd_token(answer.body);
+    if (token.empty() && answer.problem.empty()) answer.problem = login.shown() + ": it refuses ETCDCTL_USER";
+    if (token.empty()) co_return answer;
+    request.fields.push_back({"Authorization", token});
+  }
+  co_return co_await http_exchange(request);
+}
+
 asio::awaitable<config::TextFile> ConfigPlace::ask(HttpRequest request) const {
   asio::steady_timer deadline(co_await asio::this_coro::executor, kPlacePatience);
-  const auto exchange = [&]() -> asio::awaitable<HttpResponse> {
-    if (kind_ == Kind::url) co_return co_await http_get(request);
-    co_return co_await http_exchange(request);
-  };
   const auto expire = [&]() -> asio::awaitable<void> { co_await deadline.async_wait(asio::use_awaitable); };
-  const std::variant<HttpResponse, std::monostate> ended = co_await (exchange() || expire());
+  const std::variant<HttpResponse, std::monostate> ended = co_await (exchange(request) || expire());
   if (ended.index() == 1)
     co_return config::TextFile{std::nullopt, fmt::format("cannot be read: {} did not answer within {} s",
                                                          request.shown(), kPlacePatience.count())};

@@ -27,7 +27,7 @@ class ConfigPlace {
   // `host`: "consul.example.com:8500"; CONSUL_HTTP_TOKEN is the token, as in Consul's own programs.
   static config::Parsed<ConfigPlace> of_consul(const std::string& host, const std::string& key, bool https,
                                                const config::ClientTls& tls);
-  // Of several hosts the first that answers.
+  // Of several hosts the first that answers. ETCDCTL_USER is who asks, "NAME:PASSWORD", as in etcd's own program.
   static config::Parsed<ConfigPlace> of_etcd(const std::vector<std::string>& hosts, const std::string& key, bool https,
                                              const config::ClientTls& tls);
 
@@ -48,12 +48,14 @@ class ConfigPlace {
       : kind_(kind), name_(std::move(name)), about_(std::move(about)) {}
 
   boost::asio::awaitable<config::TextFile> ask(HttpRequest request) const;
+  boost::asio::awaitable<HttpResponse> exchange(HttpRequest& request) const;
   config::TextFile text_of(const HttpRequest& request, const HttpResponse& response) const;
 
   Kind kind_;
   std::string name_;
   std::vector<std::pair<std::string, std::string>> about_;
   std::vector<HttpRequest> requests_;  // in the order in which they are tried
+  std::string login_;                  // of etcd: what is said for a token; empty: none is needed
 };
 
 }  // namespace millrace::control

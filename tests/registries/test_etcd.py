@@ -135,31 +135,58 @@ def test_client_certificates(prefix, tmp_path):
         secure.kill()
 
 
-def test_login(prefix, tmp_path):
+@pytest.fixture
+def guarded(tmp_path):
+    """An etcd that knows root, whose password is `secret`, and nobody else."""
     folder = tmp_path / "etcd"
     folder.mkdir()
     server = Etcd(folder)
     server.start()
     try:
         server.wait_ready()
-        server.put(f"{prefix}a", "10.0.0.1:80")
         server.ask("/auth/user/add", name="root", password="secret")
         server.ask("/auth/user/grant", user="root", role="root")
         server.ask("/auth/enable")
-        keys = f'kind = "etcd"\netcd_endpoints = "{server.url}"\netcd_prefix = "{prefix}"\n'
-        daemon = Millraced(tmp_path, keys)
-        daemon.start()
-        daemon.wait_failing("user name is empty")
-        daemon.write(keys + 'etcd_username = "root"\netcd_password = "wrong!"\n')
-        daemon.reload()
-        daemon.wait_failing("it refuses etcd_username and etcd_password")
-        daemon.write(keys + 'etcd_username = "root"\netcd_password = "secret"\n')
-        daemon.reload()
-        daemon.wait_for("10.0.0.1:80")
-        token = server.ask("/auth/authenticate", name="root", password="secret")["token"]
-        server.ask("/kv/put", token=token, key=base64(f"{prefix}b"), value=base64("10.0.0.2:80"))
-        daemon.wait_for("10.0.0.1:80", "10.0.0.2:80")
-        daemon.stop()
-        assert "secret" not in daemon.said() and "wrong!" not in daemon.said()
+        server.token = server.ask("/auth/authenticate", name="root", password="secret")["token"]
+        yield server
     finally:
         server.kill()
+
+
+def test_login(guarded, prefix, tmp_path):
+    guarded.put(f"{prefix}a", "10.0.0.1:80", token=guarded.token)
+    keys = f'kind = "etcd"\netcd_endpoints = "{guarded.url}"\netcd_prefix = "{prefix}"\n'
+    daemon = Millraced(tmp_path, keys)
+    daemon.start()
+    daemon.wait_failing("user name is empty")
+    daemon.write(keys + 'etcd_username = "root"\netcd_password = "wrong!"\n')
+    daemon.reload()
+    daemon.wait_failing("it refuses etcd_username and etcd_password")
+    daemon.write(keys + 'etcd_username = "root"\netcd_password = "secret"\n')
+    daemon.reload()
+    daemon.wait_for("10.0.0.1:80")
+    guarded.put(f"{prefix}b", "10.0.0.2:80", token=guarded.token)
+    daemon.wait_for("10.0.0.1:80", "10.0.0.2:80")
+    daemon.stop()
+    assert "secret" not in daemon.said() and "wrong!" not in daemon.said()
+
+
+def test_the_configuration_is_a_key(guarded, tmp_path, monkeypatch):
+    daemon = Millraced(tmp_path, 'kind = "static"\nstatic_list = ["10.0.0.1:80"]\n')
+    kept = f'[api]\nchanges_file = "{tmp_path}/changes"\nhistory_dir = "{tmp_path}/history"\n'
+    text = daemon.config.read_text().replace("[api]\n", kept)
+    daemon.config.unlink()
+    guarded.put("/balancers/front", text, token=guarded.token)
+    monkeypatch.setenv("ETCDCTL_USER", "root:secret")
+    daemon.words = [daemon.words[0], "from-etcd", "127.0.0.1:1", f"127.0.0.1:{guarded.port}", "--key", "/balancers/front"]
+    daemon.start()
+    daemon.wait_for("10.0.0.1:80")
+    guarded.put("/balancers/front", text.replace("10.0.0.1", "10.0.0.2"), token=guarded.token)
+    daemon.reload()
+    daemon.wait_for("10.0.0.2:80")
+    daemon.stop()
+    assert "secret" not in daemon.said()
+    monkeypatch.setenv("ETCDCTL_USER", "root:wrong!")
+    daemon.start()
+    assert daemon.process.wait(20) == 1
+    assert "it refuses ETCDCTL_USER" in daemon.said() and "wrong!" not in daemon.said()

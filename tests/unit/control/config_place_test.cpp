@@ -16,6 +16,7 @@ namespace millrace::control {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr char kText[] = "[servers.web]\nbind = \"203.0.113.10:80\"\n";
 
@@ -99,6 +100,36 @@ TEST(ConfigPlace, etcd_is_asked_by_its_gateway) {
   EXPECT_EQ(registry.asked.method(), "POST");
   EXPECT_EQ(registry.asked.target(), "/v3/kv/range");
   EXPECT_EQ(registry.asked.body, R"({"key":"L2xi"})");
+}
+
+TEST(ConfigPlace, etcd_gets_a_login) {
+  std::vector<std::string> asked;
+  std::string login_reply = answer("200 OK", R"({"header": {"revision": "7"}, "token": "abc.7"})");
+  ApiServer server([&](const ApiServer::Request& request, const ApiServer::Send& send) {
+    const bool is_login = request.target() == "/v3/auth/authenticate";
+    asked.push_back(is_login ? request.body : request.head);
+    send(is_login
+             ? login_reply
+             : answer("200 OK", R"({"header": {"revision": "7"}, "kvs": [{"key": "L2xi", "value": "aGVsbG8="}]})"));
+  });
+  setenv("ETCDCTL_USER", "me:se:cret", 1);
+  const auto place = ConfigPlace::of_etcd({server.at()}, "/lb", false, {});
+  setenv("ETCDCTL_USER", "me", 1);
+  const auto without = ConfigPlace::of_etcd({server.at()}, "/lb", false, {});
+  unsetenv("ETCDCTL_USER");
+  EXPECT_FALSE(without.value);
+  EXPECT_THAT(without.problem, HasSubstr("ETCDCTL_USER"));
+  ASSERT_TRUE(place.value);
+  EXPECT_EQ(read(*place.value).text, "hello");
+  EXPECT_EQ(read(*place.value).text, "hello") << "a reload logs in anew";
+  ASSERT_EQ(asked.size(), 4u);
+  EXPECT_EQ(asked[0], R"({"name":"me","password":"se:cret"})");
+  EXPECT_THAT(asked[1], HasSubstr("Authorization: abc.7\r\n"));
+  login_reply = answer("400 Bad Request", R"({"error": "etcdserver: authentication failed"})");
+  const config::TextFile refused = read(*place.value);
+  EXPECT_FALSE(refused.text);
+  EXPECT_THAT(refused.problem, HasSubstr("it refuses ETCDCTL_USER"));
+  EXPECT_THAT(refused.problem, Not(HasSubstr("cret")));
 }
 
 TEST(ConfigPlace, answers_that_are_no_etcds_are_refused) {
