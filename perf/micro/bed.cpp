@@ -323,7 +323,7 @@ void Bed::close(uint32_t first, uint32_t count) {
   for (uint32_t i = first; i < first + count; ++i) {
     const ConnIndex index = find(i);
     if (index == kNoConn) wrong("not opened: " + text_of(plan_.from_client(i)));
-    close_connection(*workers_[0], index);
+    close_connection(*workers_[0], index, FlowEnd::timer);
     translations_.forget(i);
   }
 }
