@@ -64,6 +64,13 @@ std::string show_blocklist(const Json& blocklist) {
   return text;
 }
 
+std::string show_flow_log(const Json& flows) {
+  std::string text = fmt::format("{}: {} lines", field(flows, "output"), field(flows, "written"));
+  for (const char* left_out : {"over_rate", "lost", "malformed"})
+    if (number(flows, left_out) != 0) text += fmt::format(", {} {}", field(flows, left_out), left_out);
+  return text;
+}
+
 std::string join(const Json& list, const char* separator) {
   std::string text;
   for (const Json& item : list) text += (text.empty() ? "" : separator) + as_text(item);
@@ -126,6 +133,7 @@ std::string show_status(const Json& body) {
   if (body.contains("connections")) line("connections", of(body["connections"], "used", "capacity"));
   const Json& blocklist = part(body, "blocklist");
   if (number(blocklist, "prefixes") + number(blocklist, "packets") != 0) line("blocklist", show_blocklist(blocklist));
+  if (body.contains("flow_log")) line("flow log", show_flow_log(body["flow_log"]));
   if (body.contains("drops_total")) line("drops", field(body, "drops_total") + " packets (millctl drops says why)");
   if (body.contains("rates")) line("rates", show_rates(body["rates"]));
   if (body.contains("workers")) text += "\n" + show_workers(body["workers"]);
