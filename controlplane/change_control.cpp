@@ -227,7 +227,7 @@ asio::awaitable<ChangeReport> ChangeControl::go_back(HistoryEntry to, bool of_tr
   config::ChangesFile kept = config::parse_changes(to.changes, fmt::format("entry {} of the history", to.number));
   if (!kept.changes) co_return stopped_by(Obstacle::no_such_entry, config::format_error(kept.error));
   bool with_changes = !of_trial;
-  const config::ServerChanges changes = of_trial ? daemon_.config().document->changes : *kept.changes;
+  const config::Changes changes = of_trial ? daemon_.config().document->changes : *kept.changes;
   config::LoadResult loaded = config::parse_config(to.text, daemon_.file(), &changes);
   if (!loaded.config && of_trial) {
     with_changes = true;

@@ -309,7 +309,7 @@ asio::awaitable<std::optional<ReloadReport>> Daemon::reload() {
   co_return report;
 }
 
-asio::awaitable<ReloadReport> Daemon::change_servers(config::ServerChanges changes) {
+asio::awaitable<ReloadReport> Daemon::change_over_file(config::Changes changes) {
   const std::string text = config_.document->text;
   const std::string kept_in = config_.api.changes_file;
   config::LoadResult loaded = config::parse_config(text, file(), &changes);

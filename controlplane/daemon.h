@@ -1,6 +1,6 @@
 // daemon.h: millraced without its sockets: holds the configuration, lets health and overrides flow into the desired
 // state, and the desired state into the link.
-// Route:  reload | change_servers | ChangeControl | take_found | on_change | watch_connections | override_backend > publish >
+// Route:  reload | change_over_file | ChangeControl | take_found | on_change | watch_connections | override_backend > publish >
 //         compute_desired_state > DataplaneLink::set_desired
 // Thread: the event loop.      Tests: tests/unit/control/daemon_test.cpp
 #pragma once
@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "controlplane/change_control.h"
+#include "controlplane/config/changes.h"
 #include "controlplane/config/config.h"
-#include "controlplane/config/server_changes.h"
 #include "controlplane/discovery/discovery_monitor.h"
 #include "controlplane/events/event_log.h"
 #include "controlplane/flow_log/flow_log.h"
@@ -49,7 +49,7 @@ class Daemon {
 
   // Puts other changes over the file in force and keeps them in [api] changes_file, or leaves everything as it is and
   // says why. Only within a turn of turns().
-  boost::asio::awaitable<ReloadReport> change_servers(config::ServerChanges changes);
+  boost::asio::awaitable<ReloadReport> change_over_file(config::Changes changes);
   // Checks and publishes, or keeps what is there and says why. Files and history are the caller's. Only within a turn.
   boost::asio::awaitable<ReloadReport> put_in_force(config::LoadResult loaded);
   Turns& turns() { return turns_; }

@@ -17,7 +17,7 @@
 #include "controlplane/api/tcp_listener.h"
 #include "controlplane/api/unix_listener.h"
 #include "controlplane/command_line.h"
-#include "controlplane/config/server_changes.h"
+#include "controlplane/config/changes.h"
 #include "controlplane/daemon.h"
 #include "controlplane/file_watch.h"
 #include "controlplane/history/unconfirmed.h"

@@ -68,7 +68,7 @@ std::optional<ApiReply> find_listed(const Daemon& daemon, const Call& call, toml
 }
 
 asio::awaitable<ApiReply> keep(Daemon& daemon, const std::string& name, toml::table server, std::string what) {
-  config::ServerChanges changes = daemon.config().document->changes;
+  config::Changes changes = daemon.config().document->changes;
   changes.servers[name] = std::move(server);
   co_return co_await apply_changes(daemon, std::move(changes), std::move(what));
 }

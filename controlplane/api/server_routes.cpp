@@ -30,7 +30,7 @@ asio::awaitable<ApiReply> put(Daemon& daemon, const std::string& name, Wanted wa
                           "send the keys of [servers.NAME] as one JSON object");
   const config::Document& document = *daemon.config().document;
   const bool is_new = !document.has_server(name);
-  config::ServerChanges changes = document.changes;
+  config::Changes changes = document.changes;
   changes.servers[name] = std::move(wanted.server);
   std::string what = fmt::format("server {} {}", name, is_new ? "added" : "replaced");
   ApiReply reply = co_await apply_changes(daemon, std::move(changes), std::move(what));
@@ -41,7 +41,7 @@ asio::awaitable<ApiReply> put(Daemon& daemon, const std::string& name, Wanted wa
 asio::awaitable<ApiReply> remove(Daemon& daemon, const std::string& name) {
   const config::Document& document = *daemon.config().document;
   if (!document.has_server(name)) co_return unknown_server(name);
-  config::ServerChanges changes = document.changes;
+  config::Changes changes = document.changes;
   if (document.in_file.contains(name))
     changes.servers[name] = std::nullopt;
   else
@@ -69,8 +69,8 @@ ApiReply unknown_server(const std::string& name) {
   return error_reply(404, fmt::format("there is no server '{}'", name), "GET /servers lists them");
 }
 
-asio::awaitable<ApiReply> apply_changes(Daemon& daemon, config::ServerChanges changes, std::string what) {
-  const ReloadReport report = co_await daemon.change_servers(std::move(changes));
+asio::awaitable<ApiReply> apply_changes(Daemon& daemon, config::Changes changes, std::string what) {
+  const ReloadReport report = co_await daemon.change_over_file(std::move(changes));
   if (!report.accepted) co_return refused(what, report);
   spdlog::info("{} (by REST)", what);
   ApiReply reply;
@@ -136,7 +136,7 @@ ApiReply get_changes(Daemon& daemon, const Call&) {
 
 asio::awaitable<ApiReply> delete_changes(Daemon& daemon, const Call&) {
   const Turns::Turn turn = co_await daemon.turns().take();
-  config::ServerChanges none;
+  config::Changes none;
   std::string what = "servers are those of the file again";
   co_return co_await apply_changes(daemon, std::move(none), std::move(what));
 }

@@ -13,7 +13,7 @@ namespace millrace::control {
 
 ApiReply unknown_server(const std::string& name);
 // Puts other changes over the file in force. Only within a turn of the daemon. `what`: for log lines and refusals.
-boost::asio::awaitable<ApiReply> apply_changes(Daemon& daemon, config::ServerChanges changes, std::string what);
+boost::asio::awaitable<ApiReply> apply_changes(Daemon& daemon, config::Changes changes, std::string what);
 
 boost::asio::awaitable<ApiReply> post_server(Daemon& daemon, const Call& call);
 boost::asio::awaitable<ApiReply> delete_server(Daemon& daemon, const Call& call);

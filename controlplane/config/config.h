@@ -199,8 +199,8 @@ struct FlowLogConfig {
 };
 inline constexpr uint32_t kFlowLogRateMax = 50'000;
 
-struct Document;       // document.h
-struct ServerChanges;  // server_changes.h
+struct Document;  // document.h
+struct Changes;   // changes.h
 
 struct Config {
   std::string file;
@@ -225,6 +225,6 @@ struct LoadResult {
 LoadResult load_config(const std::string& path);
 // The same for a text; `name` stands in for the file name in errors.
 // `changes`: over the text's servers.
-LoadResult parse_config(const std::string& text, const std::string& name, const ServerChanges* changes = nullptr);
+LoadResult parse_config(const std::string& text, const std::string& name, const Changes* changes = nullptr);
 
 }  // namespace millrace::config

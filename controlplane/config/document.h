@@ -7,14 +7,14 @@
 #include <set>
 #include <string>
 
-#include "controlplane/config/server_changes.h"
+#include "controlplane/config/changes.h"
 
 namespace millrace::config {
 
 struct Document {
   toml::table root;               // with the changes
   std::string text;               // of the file, before variables were replaced
-  ServerChanges changes;          // over the file
+  Changes changes;                // over the file
   std::set<std::string> in_file;  // the servers that the file has
 
   bool has_server(const std::string& name) const;

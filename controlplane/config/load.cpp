@@ -95,7 +95,7 @@ void read_toml(const std::string& text, Document& document, Draft& draft, ErrorL
 
 }  // namespace
 
-LoadResult parse_config(const std::string& text, const std::string& name, const ServerChanges* changes) {
+LoadResult parse_config(const std::string& text, const std::string& name, const Changes* changes) {
   ErrorList errors(name);
   Draft draft;
   draft.config.file = name;

@@ -8,8 +8,8 @@
 #include "controlplane/api/server_body.h"
 #include "controlplane/api/static_list.h"
 #include "controlplane/config/backend_line.h"
+#include "controlplane/config/changes.h"
 #include "controlplane/config/config.h"
-#include "controlplane/config/server_changes.h"
 
 namespace {
 
@@ -28,7 +28,7 @@ toml::table web() {
 
 // As the daemon does it: over the file, then checked with all of it.
 bool is_checked(toml::table server) {
-  config::ServerChanges changes;
+  config::Changes changes;
   changes.servers["web"] = std::move(server);
   const config::LoadResult loaded = config::parse_config(kFile, "fuzz.toml", &changes);
   return loaded.config.has_value() == loaded.errors.empty();

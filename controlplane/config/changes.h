@@ -1,6 +1,6 @@
-// server_changes.h: servers that were added, replaced or removed over the file, by REST, and the file that keeps them:
+// changes.h: servers that were added, replaced or removed over the file, by REST, and the file that keeps them:
 // TOML as the configuration's own, with a list `removed`.
-// Thread: any.      Tests: tests/unit/config/server_changes_test.cpp
+// Thread: any.      Tests: tests/unit/config/changes_test.cpp
 #pragma once
 
 #include <map>
@@ -14,7 +14,7 @@
 
 namespace millrace::config {
 
-struct ServerChanges {
+struct Changes {
   std::map<std::string, std::optional<toml::table>> servers;  // nullopt: removed
 
   bool empty() const { return servers.empty(); }
@@ -22,17 +22,17 @@ struct ServerChanges {
 };
 
 struct ChangesFile {
-  std::optional<ServerChanges> changes;  // nullopt: the file is there and cannot be used
+  std::optional<Changes> changes;  // nullopt: the file is there and cannot be used
   ConfigError error;
 };
 
 // A file that is not there is one without changes.
 ChangesFile read_changes(const std::string& path);
 // The text of such a file, and back; `path` stands in errors.
-std::string format_changes(const ServerChanges& changes);
+std::string format_changes(const Changes& changes);
 ChangesFile parse_changes(const std::string& text, const std::string& path);
 // As a whole or not at all: after a crash the file is the old one or the new one. False: why in `problem`.
-bool write_changes(const std::string& path, const ServerChanges& changes, std::string& problem);
+bool write_changes(const std::string& path, const Changes& changes, std::string& problem);
 
 // The file with the changes that its [api] changes_file holds.
 LoadResult load_changed_config(const std::string& path);

@@ -1,4 +1,4 @@
-#include "controlplane/config/server_changes.h"
+#include "controlplane/config/changes.h"
 
 #include <unistd.h>
 
@@ -18,7 +18,7 @@ constexpr char kHead[] =
     "# DELETE /v1/changes, to go back to the file.\n";
 constexpr char kRemedy[] = "mend it, or remove the file to go back to what the configuration file says";
 
-toml::table to_table(const ServerChanges& changes) {
+toml::table to_table(const Changes& changes) {
   toml::array removed;
   toml::table servers;
   for (const auto& [name, server] : changes.servers) {
@@ -34,7 +34,7 @@ toml::table to_table(const ServerChanges& changes) {
 }
 
 // The other half of to_table; false: not of its making.
-bool take_table(const toml::table& root, ServerChanges& changes) {
+bool take_table(const toml::table& root, Changes& changes) {
   for (const auto& [key, node] : root) {
     if (key == "removed" && node.is_array()) {
       for (const toml::node& name : *node.as_array()) {
@@ -64,7 +64,7 @@ LoadResult with_changes(LoadResult loaded) {
 
 }  // namespace
 
-void ServerChanges::apply(toml::table& root) const {
+void Changes::apply(toml::table& root) const {
   if (servers.empty()) return;
   if (!root.contains("servers")) root.insert("servers", toml::table{});
   toml::table* all = root["servers"].as_table();
@@ -77,10 +77,10 @@ void ServerChanges::apply(toml::table& root) const {
   }
 }
 
-std::string format_changes(const ServerChanges& changes) { return kHead + to_toml(to_table(changes)); }
+std::string format_changes(const Changes& changes) { return kHead + to_toml(to_table(changes)); }
 
 ChangesFile read_changes(const std::string& path) {
-  if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return {ServerChanges{}, {}};
+  if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return {Changes{}, {}};
   const TextFile file = read_text_file(path);
   if (!file.text) return {std::nullopt, {path, 0, 0, "", file.problem, kRemedy}};
   return parse_changes(*file.text, path);
@@ -88,7 +88,7 @@ ChangesFile read_changes(const std::string& path) {
 
 ChangesFile parse_changes(const std::string& text, const std::string& path) {
   try {
-    ServerChanges changes;
+    Changes changes;
     if (take_table(toml::parse(std::string_view(text)), changes)) return {std::move(changes), {}};
     return {std::nullopt, {path, 0, 0, "", "holds something else than `removed` and [servers.NAME]", kRemedy}};
   } catch (const toml::parse_error& error) {
@@ -99,7 +99,7 @@ ChangesFile parse_changes(const std::string& text, const std::string& path) {
   }
 }
 
-bool write_changes(const std::string& path, const ServerChanges& changes, std::string& problem) {
+bool write_changes(const std::string& path, const Changes& changes, std::string& problem) {
   if (write_whole_file(path, format_changes(changes), problem)) return true;
   problem += "; set [api] changes_file to a path that can";
   return false;
