@@ -7,6 +7,7 @@
 #include "controlplane/config/document.h"
 #include "controlplane/config/error_text.h"
 #include "controlplane/config/text_file.h"
+#include "controlplane/config/tunables.h"
 #include "controlplane/config/whole_file.h"
 
 namespace millrace::config {
@@ -30,6 +31,7 @@ toml::table to_table(const Changes& changes) {
   toml::table root;
   if (!removed.empty()) root.insert("removed", std::move(removed));
   if (!servers.empty()) root.insert("servers", std::move(servers));
+  if (!changes.tuned.empty()) root.insert("tuned", changes.tuned);
   return root;
 }
 
@@ -46,12 +48,20 @@ bool take_table(const toml::table& root, Changes& changes) {
         if (!server.is_table()) return false;
         changes.servers[std::string(name.str())] = *server.as_table();
       }
+    } else if (key == "tuned" && node.is_table()) {
+      for (const auto& [name, value] : *node.as_table()) {
+        if (find_tunable(name.str()) == nullptr) return false;
+        changes.tuned.insert(name, value);
+      }
     } else {
       return false;
     }
   }
   return true;
 }
+
+// May be there for nothing but what was tuned in it.
+bool is_made(std::string_view table) { return table != "dataplane" && table != "flow_log"; }
 
 // A file's configuration with what its changes_file holds over it.
 LoadResult with_changes(LoadResult loaded) {
@@ -65,6 +75,13 @@ LoadResult with_changes(LoadResult loaded) {
 }  // namespace
 
 void Changes::apply(toml::table& root) const {
+  for (const auto& [name, value] : tuned) {
+    const Tunable* tunable = find_tunable(name.str());
+    if (tunable == nullptr) continue;
+    if (!root.contains(tunable->table()) && is_made(tunable->table())) root.insert(tunable->table(), toml::table{});
+    toml::table* table = root[tunable->table()].as_table();
+    if (table != nullptr) table->insert_or_assign(tunable->key(), value);  // otherwise the readers say so
+  }
   if (servers.empty()) return;
   if (!root.contains("servers")) root.insert("servers", toml::table{});
   toml::table* all = root["servers"].as_table();
@@ -75,6 +92,15 @@ void Changes::apply(toml::table& root) const {
     else
       all->erase(name);
   }
+}
+
+toml::table Changes::tuned_in(std::string_view table) const {
+  toml::table in_table;
+  for (const auto& [name, value] : tuned) {
+    const Tunable* tunable = find_tunable(name.str());
+    if (tunable != nullptr && tunable->table() == table) in_table.insert(tunable->key(), value);
+  }
+  return in_table;
 }
 
 std::string format_changes(const Changes& changes) { return kHead + to_toml(to_table(changes)); }
@@ -90,7 +116,9 @@ ChangesFile parse_changes(const std::string& text, const std::string& path) {
   try {
     Changes changes;
     if (take_table(toml::parse(std::string_view(text)), changes)) return {std::move(changes), {}};
-    return {std::nullopt, {path, 0, 0, "", "holds something else than `removed` and [servers.NAME]", kRemedy}};
+    return {std::nullopt,
+            {path, 0, 0, "",
+             "holds something else than `removed`, [servers.NAME] and, in [tuned], settings of millctl tune", kRemedy}};
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;
     return {std::nullopt,

@@ -1,5 +1,5 @@
-// changes.h: servers that were added, replaced or removed over the file, by REST, and the file that keeps them:
-// TOML as the configuration's own, with a list `removed`.
+// changes.h: what REST changed over the file: servers that were added, replaced or removed, and settings that were tuned; and
+// the file that keeps them: TOML as the configuration's own, with a list `removed` and a table [tuned] by dotted keys.
 // Thread: any.      Tests: tests/unit/config/changes_test.cpp
 #pragma once
 
@@ -17,8 +17,13 @@ namespace millrace::config {
 struct Changes {
   std::map<std::string, std::optional<toml::table>> servers;  // nullopt: removed
 
-  bool empty() const { return servers.empty(); }
+  toml::table tuned;  // values by dotted key: "timeouts.syn_sent"
+
+  bool empty() const { return servers.empty() && tuned.empty(); }
+  // Makes tables that the file has not, but for those whose being there says more than their keys (load.cpp).
   void apply(toml::table& root) const;
+  // By plain key.
+  toml::table tuned_in(std::string_view table) const;
 };
 
 struct ChangesFile {

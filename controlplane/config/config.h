@@ -224,7 +224,7 @@ struct LoadResult {
 // Reads and checks the whole file. Never throws for what the file contains; an unreadable file is an error too.
 LoadResult load_config(const std::string& path);
 // The same for a text; `name` stands in for the file name in errors.
-// `changes`: over the text's servers.
+// `changes`: over the text.
 LoadResult parse_config(const std::string& text, const std::string& name, const Changes* changes = nullptr);
 
 }  // namespace millrace::config

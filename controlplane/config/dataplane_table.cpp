@@ -80,15 +80,20 @@ void read_reta(TableReader& table, DataplaneConfig& dataplane) {
 
 }  // namespace
 
+void read_worker_settings(TableReader& table, Config& config) {
+  static constexpr Choice<bool> kIdle[] = {{"busy", false}, {"adaptive", true}};
+  if (const std::optional<bool> adaptive = table.read_choice("idle", kIdle)) {
+    config.dataplane.idle_adaptive = *adaptive;
+    config.settings.idle = *adaptive ? IdlePolicy::adaptive : IdlePolicy::busy;
+  }
+  config.settings.burst_packets = static_cast<uint8_t>(table.read_integer("burst", 1, kBurstMax).value_or(0));
+}
+
 void read_dataplane_table(TableReader& table, Config& config) {
   DataplaneConfig& dataplane = config.dataplane;
-  static constexpr Choice<bool> kIdle[] = {{"busy", false}, {"adaptive", true}};
   read_workers(table, dataplane);
   read_reta(table, dataplane);
-  const std::optional<bool> adaptive = table.read_choice("idle", kIdle);
-  dataplane.idle_adaptive = adaptive.value_or(false);
-  if (adaptive) config.settings.idle = *adaptive ? IdlePolicy::adaptive : IdlePolicy::busy;
-  config.settings.burst_packets = static_cast<uint8_t>(table.read_integer("burst", 1, kBurstMax).value_or(0));
+  read_worker_settings(table, config);
   check_shared_cpus(table, dataplane);
   dataplane.connections = static_cast<uint32_t>(
       table.read_integer("connections", kConnectionMin, kConnectionMax).value_or(dataplane.connections));

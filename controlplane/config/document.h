@@ -16,6 +16,7 @@ struct Document {
   std::string text;               // of the file, before variables were replaced
   Changes changes;                // over the file
   std::set<std::string> in_file;  // the servers that the file has
+  toml::table settings_in_file;   // what the file says of each setting that can be tuned, by its dotted key
 
   bool has_server(const std::string& name) const;
 };

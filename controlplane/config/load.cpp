@@ -9,6 +9,7 @@
 #include "controlplane/config/tables.h"
 #include "controlplane/config/text_file.h"
 #include "controlplane/config/toml_depth.h"
+#include "controlplane/config/tunables.h"
 
 namespace millrace::config {
 
@@ -30,7 +31,20 @@ std::string kept_at(const std::string& name, const char* suffix) {
   return "/var/lib/millrace/" + flat + suffix;
 }
 
-void read_root(TableReader& root, Draft& draft) {
+// What was tuned in tables that the file has not and that are not made for it: with [dataplane] there would be no automatic
+// ports, and [flow_log] says where to.
+void read_tuned(const TableReader& root, const Changes& changes, Config& config) {
+  if (!root.has("dataplane")) {
+    const toml::table tuned = changes.tuned_in("dataplane");
+    TableReader table(tuned, Origin{{}, "dataplane"}, root.errors());
+    read_worker_settings(table, config);
+  }
+  if (!root.has("flow_log") && changes.tuned.contains("flow_log.rate"))
+    root.errors().add({{}, "flow_log.rate"}, "cannot be tuned: the file has no [flow_log]",
+                      "write [flow_log] with output = \"stdout\" in the file, or reset the setting");
+}
+
+void read_root(TableReader& root, const Changes& changes, Draft& draft) {
   const auto read = [&root](std::string_view key, auto&& reader) {
     if (std::optional<TableReader> table = root.read_table(key)) reader(*table);
   };
@@ -55,6 +69,7 @@ void read_root(TableReader& root, Draft& draft) {
   read("timeouts", [&](TableReader& table) { read_timeouts_table(table, config.settings); });
   read("logging", [&](TableReader& table) { read_logging_table(table, config.logging); });
   read("flow_log", [&](TableReader& table) { read_flow_log_table(table, config.flow_log); });
+  read_tuned(root, changes, config);
   config.settings.flow_log = config.flow_log.output.empty() ? 0 : 1;
   read("metrics", [&](TableReader& table) { read_metrics_table(table, config.metrics); });
   read("api", [&](TableReader& table) { read_api_table(table, config.api); });
@@ -65,10 +80,13 @@ void read_root(TableReader& root, Draft& draft) {
 void read_tree(toml::table tree, Document& document, Draft& draft, ErrorList& errors) {
   if (const toml::table* servers = tree["servers"].as_table())
     for (const auto& [name, server] : *servers) document.in_file.emplace(name.str());
+  for (const Tunable& tunable : tunables())
+    if (const toml::node* said = tree[tunable.table()][tunable.key()].node())
+      document.settings_in_file.insert(tunable.name, *said);
   document.changes.apply(tree);
   document.root = std::move(tree);
   TableReader root(document.root, Origin{}, errors);
-  read_root(root, draft);
+  read_root(root, document.changes, draft);
   validate_draft(draft, errors);
 }
 

@@ -28,13 +28,6 @@ std::string_view type_name(const toml::node& node) {
   }
 }
 
-std::string format_duration(uint32_t ms) {
-  if (ms % 86'400'000 == 0 && ms != 0) return std::to_string(ms / 86'400'000) + "d";
-  if (ms % 3'600'000 == 0 && ms != 0) return std::to_string(ms / 3'600'000) + "h";
-  if (ms % 1000 == 0) return std::to_string(ms / 1000) + "s";
-  return std::to_string(ms) + "ms";
-}
-
 }  // namespace
 
 const toml::node* TableReader::find(std::string_view key) {
@@ -141,7 +134,7 @@ std::optional<uint32_t> TableReader::read_duration_ms(std::string_view key, uint
   if (*parsed.value == 0 && zero_allowed) return 0;
   if (*parsed.value < min_ms || *parsed.value > max_ms) {
     errors_->add(origin_of(key), quote(value->get()) + " is out of range",
-                 "write a duration from " + format_duration(min_ms) + " to " + format_duration(max_ms) +
+                 "write a duration from " + format_duration_ms(min_ms) + " to " + format_duration_ms(max_ms) +
                      (zero_allowed ? ", or \"0\"" : ""));
     return std::nullopt;
   }

@@ -49,6 +49,8 @@ struct ConnectionOptions {
 };
 
 void read_dataplane_table(TableReader& table, Config& config);
+// Its keys that say how workers work, which may be tuned where the file has no [dataplane]; does not finish() the table.
+void read_worker_settings(TableReader& table, Config& config);
 // automatic_ports.cpp: of a file without [dataplane], when its servers are known. `towards`: the interface that leads to an
 // address or has it; empty: none.
 using InterfaceTowards = std::function<std::string(const IpAddr&)>;

@@ -87,6 +87,16 @@ Parsed<uint64_t> parse_duration_ms(std::string_view text) {
   return total;
 }
 
+std::string format_duration_ms(uint64_t ms) {
+  constexpr Unit kLargestFirst[] = {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}};
+  std::string text;
+  for (const Unit& unit : kLargestFirst) {
+    if (ms >= unit.ms) text += std::to_string(ms / unit.ms) + std::string(unit.name);
+    ms %= unit.ms;
+  }
+  return text.empty() ? "0" : text;
+}
+
 Parsed<Endpoint> parse_target_endpoint(std::string_view text) {
   if (const std::optional<Endpoint> endpoint = parse_endpoint(text)) return *endpoint;
   return explain_endpoint(text);

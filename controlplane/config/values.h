@@ -45,6 +45,8 @@ std::optional<uint64_t> parse_decimal(std::string_view text, uint64_t max);
 
 // "500ms", "2s", "10m", "1h30m", "1d"; "0" alone needs no unit.
 Parsed<uint64_t> parse_duration_ms(std::string_view text);
+// The other way round, in the fewest words: "1m", "1h30m", "1s500ms"; "0".
+std::string format_duration_ms(uint64_t ms);
 
 // "192.0.2.1:80", "[2001:db8::1]:80"; ":80" is 0.0.0.0:80.
 Parsed<Endpoint> parse_listen_endpoint(std::string_view text);

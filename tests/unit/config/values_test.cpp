@@ -39,6 +39,16 @@ TEST(Parse_duration, units_add_up) {
                                                "366d", "99999999999999999999ms", "18446744073709551615h"});
 }
 
+TEST(Format_duration_ms, is_what_parse_duration_ms_reads) {
+  EXPECT_EQ(format_duration_ms(0), "0");
+  EXPECT_EQ(format_duration_ms(1'500), "1s500ms");
+  EXPECT_EQ(format_duration_ms(120'000), "2m");
+  EXPECT_EQ(format_duration_ms(5'400'000), "1h30m");
+  EXPECT_EQ(format_duration_ms(604'800'000), "7d");
+  for (const uint64_t ms : {1ull, 999ull, 60'001ull, 90'061'001ull})
+    EXPECT_EQ(parse_duration_ms(format_duration_ms(ms)).value, ms);
+}
+
 TEST(Parse_endpoint, address_and_port) {
   EXPECT_EQ(parse_target_endpoint("192.0.2.1:80").value, parse_endpoint("192.0.2.1:80"));
   EXPECT_EQ(parse_target_endpoint("[2001:db8::1]:65535").value, parse_endpoint("[2001:db8::1]:65535"));
