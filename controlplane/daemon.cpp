@@ -54,6 +54,7 @@ const char* admin_word(Admin admin) {
 std::optional<std::string> changes_notice(const config::Config& config) {
   std::vector<std::string> names;
   for (const auto& [name, server] : config.document->changes.servers) names.push_back(name);
+  for (const auto& [name, value] : config.document->changes.tuned) names.emplace_back(name.str());
   if (names.empty()) return std::nullopt;
   return fmt::format("as REST changed them, whatever {} says, are: {} ({}; DELETE /v1/changes goes back to the file)",
                      config.file, fmt::join(names, ", "), config.api.changes_file);
@@ -341,6 +342,7 @@ asio::awaitable<ReloadReport> Daemon::put_in_force(config::LoadResult loaded) {
   if (report.accepted) {
     report.notices = restart_notices(started_with_, config_);
     open_flow_log(report.notices);
+    if (in_force_) in_force_(config_);
   } else {
     const std::optional<Rejection> rejection = link_.status().rejection;
     report.errors.push_back("the dataplane rejected the configuration: " +

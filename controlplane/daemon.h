@@ -1,7 +1,7 @@
 // daemon.h: millraced without its sockets: holds the configuration, lets health and overrides flow into the desired
 // state, and the desired state into the link.
-// Route:  reload | change_over_file | ChangeControl | take_found | on_change | watch_connections | override_backend > publish >
-//         compute_desired_state > DataplaneLink::set_desired
+// Route:  reload | change_over_file | ChangeControl | take_found | on_change | watch_connections | override_backend >
+//         publish > compute_desired_state > DataplaneLink::set_desired
 // Thread: the event loop.      Tests: tests/unit/control/daemon_test.cpp
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,9 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
+  // Before start(): who is told of each configuration that comes in force after the first.
+  using InForce = std::function<void(const config::Config& config)>;
+  void on_in_force(InForce in_force) { in_force_ = std::move(in_force); }
   void start();
   void stop();
 
@@ -118,6 +122,7 @@ class Daemon {
   std::optional<config::Config> fallback_;
   // The file's tables that only a restart puts in force: as they were when the process started.
   config::Config started_with_;
+  InForce in_force_;
   SourceTable sources_;
   Overrides overrides_;
   std::shared_ptr<EventLog> events_ = std::make_shared<EventLog>();

@@ -25,7 +25,8 @@ class JsonMessage : public spdlog::custom_flag_formatter {
   std::unique_ptr<spdlog::custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
 };
 
-spdlog::level::level_enum spdlog_level(config::LogLevel level) {
+spdlog::level::level_enum spdlog_level(config::LogLevel level, bool verbose) {
+  if (verbose) return spdlog::level::debug;
   switch (level) {
     case config::LogLevel::debug:
       return spdlog::level::debug;
@@ -52,8 +53,8 @@ void use_sink(spdlog::sink_ptr sink, spdlog::level::level_enum level, bool json)
 }  // namespace
 
 void log_to_stderr(bool verbose) {
-  use_sink(std::make_shared<spdlog::sinks::stderr_color_sink_mt>(),
-           verbose ? spdlog::level::debug : spdlog::level::info, false);
+  use_sink(std::make_shared<spdlog::sinks::stderr_color_sink_mt>(), spdlog_level(config::LogLevel::info, verbose),
+           false);
 }
 
 bool log_as_configured(const config::LoggingConfig& wanted, bool verbose, std::string& problem) {
@@ -70,8 +71,12 @@ bool log_as_configured(const config::LoggingConfig& wanted, bool verbose, std::s
       return false;
     }
   }
-  use_sink(std::move(sink), verbose ? spdlog::level::debug : spdlog_level(wanted.level), wanted.json);
+  use_sink(std::move(sink), spdlog_level(wanted.level, verbose), wanted.json);
   return true;
+}
+
+void log_from_level(config::LogLevel level, bool verbose) {
+  spdlog::default_logger()->set_level(spdlog_level(level, verbose));
 }
 
 }  // namespace millrace::control

@@ -176,6 +176,7 @@ int run(const Options& options) {
     return 1;
   }
   Daemon daemon(loop.get_executor(), options.place, std::move(begun->config), std::move(begun->lock));
+  daemon.on_in_force([&](const config::Config& config) { log_from_level(config.logging.level, options.verbose); });
   asio::signal_set signals(loop, SIGINT, SIGTERM, SIGHUP);
   daemon.start();
   const std::unique_ptr<FileWatch> watch = watch_file(daemon);

@@ -45,9 +45,8 @@ std::vector<std::string> restart_notices(const config::Config& running, const co
   notice(running.metrics.enabled == loaded.metrics.enabled, "[metrics] enabled", "millraced");
   notice(running.metrics.bind == loaded.metrics.bind, "[metrics] bind", "millraced");
   const config::LoggingConfig& log = running.logging;
-  const bool same_log =
-      log.level == loaded.logging.level && log.output == loaded.logging.output && log.json == loaded.logging.json;
-  notice(same_log, "[logging]", "millraced");
+  notice(log.output == loaded.logging.output && log.json == loaded.logging.json, "[logging] output and format",
+         "millraced");
   return notices;
 }
 

@@ -314,6 +314,8 @@ TEST(restart_notices, only_what_a_reload_cannot_do) {
   const config::Config running = sample_config();
   config::Config loaded = running;
   loaded.services.pop_back();
+  loaded.logging.level = config::LogLevel::debug;
+  loaded.settings.burst_packets = 16;
   EXPECT_TRUE(restart_notices(running, loaded).empty());
   loaded.dataplane.connections = 5000;
   loaded.dataplane.proxy = false;
@@ -325,6 +327,7 @@ TEST(restart_notices, only_what_a_reload_cannot_do) {
   EXPECT_EQ(notices[0], "[dataplane] connections changed: restart millrace-dataplane to put it in force");
   EXPECT_EQ(notices[1], "[dataplane] proxy changed: restart millrace-dataplane to put it in force");
   EXPECT_EQ(notices[3], "[api] socket changed: restart millraced to put it in force");
+  EXPECT_EQ(notices[4], "[logging] output and format changed: restart millraced to put it in force");
 }
 
 }  // namespace
