@@ -49,6 +49,8 @@ constexpr OperationShape kOperations[] = {
     {"POST", "/v1/reload", "Report"},
     {"GET", "/v1/changes", "Changes"},
     {"DELETE", "/v1/changes", "Report"},
+    {"GET", "/v1/settings", "Settings"},
+    {"PATCH", "/v1/settings", "Report", "Tree", R"({"timeouts.syn_sent": "5s", "logging.level": null})"},
     {"GET", "/v1/events", "Events", "", nullptr, "text/event-stream"},
     {"GET", "/v1/openapi.json", "Tree"},
 };
@@ -150,7 +152,9 @@ constexpr char kShapes[] = R"json({
 "HistoryRow": {"number": "integer", "time": "integer", "origin": "start|reload|apply|rollback|rest", "summary": "string"},
 "History": {"directory": "string", "entries": ["HistoryRow"], "unconfirmed": "Trial?"},
 "Trial": {"until": "integer", "seconds_left": "integer"},
-"Changes": {"file": "string", "changed": ["string"], "removed": ["string"]},
+"Changes": {"file": "string", "changed": ["string"], "removed": ["string"], "tuned": "Tree"},
+"Settings": {"settings": [{"name": "string", "value": "string", "default": "string", "range": "string", "about": "string",
+  "tuned": "boolean", "file?": "string"}]},
 "Events": {"events": ["Event"], "last_id": "integer", "streams": "integer", "cut_off": "integer"},
 "Event": {"id": "integer", "time_ms": "integer", "kind": "backend|config|discovery|dataplane|limit", "what": "string",
   "service?": "string", "backend?": "string", "cause?": "string", "generation?": "integer", "count?": "integer"}

@@ -10,6 +10,7 @@
 #include "controlplane/api/openapi.h"
 #include "controlplane/api/plan_routes.h"
 #include "controlplane/api/server_routes.h"
+#include "controlplane/api/setting_routes.h"
 #include "controlplane/api/view_routes.h"
 
 namespace millrace::control {
@@ -92,8 +93,11 @@ std::vector<Path> own_paths() {
          {{"after", "begin after the event of this id, 0: with all that are kept"},
           {"follow", "0: a list; otherwise a stream"}}}}},
       {"/v1/changes",
-       {{"GET", get_changes, "Which servers are not as the file has them."},
-        {"DELETE", delete_changes, "Goes back to the servers of the file."}}},
+       {{"GET", get_changes, "Which servers and settings are not as the file has them."},
+        {"DELETE", delete_changes, "Goes back to the file."}}},
+      {"/v1/settings",
+       {{"GET", get_settings, "Settings that can be tuned without a restart, with their ranges."},
+        {"PATCH", patch_settings, "Tunes the settings that the body names; null goes back to the file."}}},
   };
 }
 

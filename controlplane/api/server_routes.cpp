@@ -128,16 +128,19 @@ ApiReply get_changes(Daemon& daemon, const Call&) {
   Json removed = Json::array();
   for (const auto& [name, server] : daemon.config().document->changes.servers)
     (server ? changed : removed).push_back(name);
-  return {
-      200,
-      {{"file", daemon.config().api.changes_file}, {"changed", std::move(changed)}, {"removed", std::move(removed)}},
-      {}};
+  Json tuned = config::to_json(daemon.config().document->changes.tuned);
+  return {200,
+          {{"file", daemon.config().api.changes_file},
+           {"changed", std::move(changed)},
+           {"removed", std::move(removed)},
+           {"tuned", std::move(tuned)}},
+          {}};
 }
 
 asio::awaitable<ApiReply> delete_changes(Daemon& daemon, const Call&) {
   const Turns::Turn turn = co_await daemon.turns().take();
   config::Changes none;
-  std::string what = "servers are those of the file again";
+  std::string what = "servers and settings are those of the file again";
   co_return co_await apply_changes(daemon, std::move(none), std::move(what));
 }
 

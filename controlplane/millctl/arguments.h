@@ -18,6 +18,7 @@ struct Arguments {
   StageOptions stages;
   BackendOptions backend_options;
   ImportOptions import_options;
+  TuneOptions tune;
   ChangeArguments change;
   std::string service;
   std::string backend;
@@ -34,7 +35,7 @@ struct Arguments {
 CLI::App* add_command(CLI::App& app, Arguments& arguments, const char* name, const char* text, const char* examples,
                       std::function<Exit()> run);
 
-// service_tree.cpp: `service …`, `backend …`, changes, dump, events, completion, top.
+// service_tree.cpp: `service …`, `backend …`, tune, changes, dump, events, completion, top.
 void add_service_group(CLI::App& app, Arguments& arguments);
 void add_backend_group(CLI::App& app, Arguments& arguments);
 void add_watching(CLI::App& app, Arguments& arguments);

@@ -11,6 +11,8 @@
 #include "controlplane/config/document.h"
 #include "controlplane/config/json_text.h"
 #include "controlplane/config/text_file.h"
+#include "controlplane/config/tunables.h"
+#include "controlplane/config/values.h"
 #include "controlplane/millctl/client.h"
 #include "controlplane/millctl/finish.h"
 #include "controlplane/millctl/show.h"
@@ -66,6 +68,32 @@ Json to_json(const BackendOptions& which) {
   if (!which.sni.empty()) body["sni"] = which.sni;
   if (!which.proxy_protocol.empty()) body["proxy_protocol"] = which.proxy_protocol;
   return body;
+}
+
+// NAME=VALUE and names to reset as one change; null: why not in `problem`.
+Json to_json(const TuneOptions& which, std::string& problem) {
+  Json body = Json::object();
+  const auto add = [&](const std::string& name, Json value) {
+    if (body.contains(name)) problem = fmt::format("{} is named twice", name);
+    body[name] = std::move(value);
+  };
+  for (const std::string& assignment : which.assignments) {
+    const size_t at = assignment.find('=');
+    if (at == std::string::npos) {
+      problem = fmt::format("'{}' has no value: write {}=VALUE, or --reset {}", assignment, assignment, assignment);
+      return nullptr;
+    }
+    const std::string name = assignment.substr(0, at);
+    const std::string value = assignment.substr(at + 1);
+    const config::Tunable* tunable = config::find_tunable(name);
+    const std::optional<uint64_t> number = config::parse_decimal(value, INT64_MAX);
+    if (tunable != nullptr && tunable->is_number && number)
+      add(name, *number);
+    else
+      add(name, value);
+  }
+  for (const std::string& name : which.resets) add(name, nullptr);
+  return problem.empty() ? body : Json();
 }
 
 std::string show_config(const Json& body) { return part(body, "config").dump(2) + "\n"; }
@@ -141,6 +169,17 @@ Exit run_backend_set(const Options& options, const std::string& service, const s
 
 Exit run_backend_remove(const Options& options, const std::string& service, const std::string& backend) {
   return finish(options, Client(options.socket).ask("DELETE", backend_target(service, backend), ""), show_change);
+}
+
+Exit run_tune(const Options& options, const TuneOptions& which) {
+  const Client client(options.socket);
+  if (which.assignments.empty() && which.resets.empty())
+    return finish(options, client.get("/v1/settings"), show_settings);
+  std::string problem;
+  const Json body = to_json(which, problem);
+  if (!body.is_null()) return finish(options, client.ask("PATCH", "/v1/settings", body.dump()), show_change);
+  complain(problem);
+  return Exit::usage;
 }
 
 Exit run_changes(const Options& options, bool drop) {

@@ -1,9 +1,10 @@
-// change_commands.h: services and backends that are added, changed and removed, and what was changed so far.
+// change_commands.h: services and backends that are added, changed and removed, settings that are tuned, and what was changed so far.
 // Tests: tests/unit/control/millctl_changes_test.cpp
 #pragma once
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "controlplane/millctl/commands.h"
 
@@ -30,6 +31,14 @@ Exit run_backend_add(const Options& options, const std::string& service, const s
 Exit run_backend_set(const Options& options, const std::string& service, const std::string& backend,
                      const BackendOptions& which);
 Exit run_backend_remove(const Options& options, const std::string& service, const std::string& backend);
+
+// What `millctl tune` was told.
+struct TuneOptions {
+  std::vector<std::string> assignments;  // NAME=VALUE
+  std::vector<std::string> resets;       // NAME
+};
+// Told nothing it lists the settings.
+Exit run_tune(const Options& options, const TuneOptions& which);
 
 // drop: goes back to the file.
 Exit run_changes(const Options& options, bool drop);

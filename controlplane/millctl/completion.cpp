@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/config/tunables.h"
 #include "controlplane/millctl/finish.h"
 
 namespace millrace::millctl {
@@ -20,11 +21,22 @@ struct Word {
 struct Place {
   std::string path;  // " backend add"; empty: millctl itself
   std::vector<Word> words;
+  bool goes_on = false;  // a word may be the beginning of NAME=VALUE: no space after it
 };
+
+// Words of a command that are neither commands nor options.
+std::vector<Word> names_of(const std::string& path) {
+  std::vector<Word> names;
+  if (path == " tune")
+    for (const config::Tunable& tunable : config::tunables())
+      names.push_back({std::string(tunable.name), std::string(tunable.about)});
+  return names;
+}
 
 void collect(const CLI::App& app, const std::string& path, const std::vector<Word>& inherited,
              std::vector<Place>& places) {
-  Place place{path, {}};
+  Place place{path, names_of(path)};
+  place.goes_on = !place.words.empty();
   std::vector<const CLI::App*> commands = app.get_subcommands([](const CLI::App*) { return true; });
   for (const CLI::App* command : commands) place.words.push_back({command->get_name(), command->get_description()});
   std::vector<Word> options;
@@ -59,7 +71,9 @@ std::string bash_script(const std::vector<Place>& places) {
   for (const Place& place : places) {
     std::string words;
     for (const Word& word : place.words) words += (words.empty() ? "" : " ") + word.text;
-    cases += fmt::format("    \"{}\") words={} ;;\n", place.path, in_quotes(words));
+    // Outside of a completion, as in a test, there is nothing to set.
+    const char* const more = place.goes_on ? "; compopt -o nospace 2> /dev/null" : "";
+    cases += fmt::format("    \"{}\") words={}{} ;;\n", place.path, in_quotes(words), more);
   }
   return fmt::format(R"(# Completion of millctl in bash, made by `millctl completion bash`.
 _millctl() {{
@@ -114,7 +128,7 @@ std::string fish_condition(const Place& place) {
   }
   std::string commands;
   for (const Word& word : place.words)
-    if (!word.text.starts_with("-")) commands += " " + word.text;
+    if (!word.text.starts_with("-") && !place.goes_on) commands += " " + word.text;
   return seen + (commands.empty() ? "true" : "not __fish_seen_subcommand_from" + commands);
 }
 

@@ -1,4 +1,5 @@
-// service_tree.cpp: the commands of the command line that have commands of their own, and those that watch.
+// service_tree.cpp: the commands of the command line that have commands of their own, those that change settings, and those
+// that watch.
 #include "controlplane/millctl/arguments.h"
 #include "controlplane/millctl/completion.h"
 #include "controlplane/millctl/top.h"
@@ -83,8 +84,16 @@ void add_service_group(CLI::App& app, Arguments& a) {
                  "  millctl service remove mail", [&a] { return run_service_remove(a.options, a.service); });
   add_of_service(*group, a, "show", "Its keys as they are written", "  millctl service show web",
                  [&a] { return run_service_show(a.options, a.service); });
+  CLI::App* tune = add_command(app, a, "tune", "Settings that need no restart, with their ranges; kept over restarts",
+                               "  millctl tune\n"
+                               "  millctl tune timeouts.syn_sent=5s dataplane.idle=adaptive\n"
+                               "  millctl tune logging.level=debug\n"
+                               "  millctl tune --reset logging.level timeouts.syn_sent",
+                               [&a] { return run_tune(a.options, a.tune); });
+  tune->add_option("SETTINGS", a.tune.assignments, "NAME=VALUE ...: all of them are in force, or none");
+  tune->add_option("--reset", a.tune.resets, "NAME ...: go back to what the file says");
   CLI::App* changes =
-      add_command(app, a, "changes", "Services that are not as the file has them",
+      add_command(app, a, "changes", "Services and settings that are not as the file has them",
                   "  millctl changes\n  millctl changes --drop", [&a] { return run_changes(a.options, a.drop); });
   changes->add_flag("--drop", a.drop, "go back to the file");
   CLI::App* dump = add_command(app, a, "dump", "The configuration in force, without secrets",

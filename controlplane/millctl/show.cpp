@@ -241,10 +241,14 @@ std::string show_change(const Json& body) {
 std::string show_changes(const Json& body) {
   const std::string changed = join(part(body, "changed"), ", ");
   const std::string removed = join(part(body, "removed"), ", ");
-  if (changed.empty() && removed.empty()) return "services are as the file has them\n";
+  std::string tuned;
+  for (const auto& [name, value] : part(body, "tuned").items())
+    tuned += fmt::format("{}{} = {}", tuned.empty() ? "" : ", ", name, as_text(value));
+  if (changed.empty() && removed.empty() && tuned.empty()) return "services and settings are as the file has them\n";
   std::string text;
   if (!changed.empty()) text += "changed: " + changed + "\n";
   if (!removed.empty()) text += "removed: " + removed + "\n";
+  if (!tuned.empty()) text += "tuned: " + tuned + "\n";
   return text + "kept in: " + field(body, "file") + " (millctl changes --drop goes back to the file)\n";
 }
 

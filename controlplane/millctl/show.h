@@ -22,6 +22,7 @@ std::string show_snat(const Json& body);
 std::string show_steering(const Json& body);
 std::string show_change(const Json& body);  // null: gobetween's way to say that it is done
 std::string show_changes(const Json& body);
+std::string show_settings(const Json& body);
 std::string show_reload(const Json& body);
 std::string show_plan(const Json& body);
 std::string show_applied(const Json& body);  // by apply or rollback

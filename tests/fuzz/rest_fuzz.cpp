@@ -1,4 +1,4 @@
-// rest_fuzz.cpp: bodies of requests to the API: servers, patches of servers, backends of a static_list. Either a sentence, and
+// rest_fuzz.cpp: bodies of requests to the API: servers, patches of servers, backends of a static_list, settings. Either a sentence, and
 // nothing has changed, or a configuration that is checked as the file is.
 #include <cstddef>
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "controlplane/api/server_body.h"
+#include "controlplane/api/setting_body.h"
 #include "controlplane/api/static_list.h"
 #include "controlplane/config/backend_line.h"
 #include "controlplane/config/changes.h"
@@ -54,14 +55,25 @@ bool takes_backend(const std::string& body, bool adds) {
   return is_checked(std::move(server));
 }
 
+bool takes_settings(const std::string& body) {
+  config::Changes changes;
+  std::string what;
+  const Refusal refusal = tune(body, changes, what);
+  if (refusal.status != 0) return changes.empty() && !refusal.error.empty() && !refusal.remedy.empty();
+  const config::ChangesFile kept = config::parse_changes(config::format_changes(changes), "fuzz.changes");
+  if (!kept.changes || kept.changes->tuned != changes.tuned) return false;
+  const config::LoadResult loaded = config::parse_config(kFile, "fuzz.toml", &changes);
+  return loaded.config.has_value() == loaded.errors.empty();
+}
+
 }  // namespace
 
-// The first byte says who reads the others.
+// The first byte, '0' to '4', says who reads the others.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string body(reinterpret_cast<const char*>(data) + 1, size - 1);
   bool sound = true;
-  switch (data[0] % 4) {
+  switch ((data[0] + 2) % 5) {
     case 0:
       sound = takes_server(read_server(body));
       break;
@@ -71,8 +83,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 2:
       sound = takes_backend(body, true);
       break;
-    default:
+    case 3:
       sound = takes_backend(body, false);
+      break;
+    default:
+      sound = takes_settings(body);
   }
   if (!sound) std::abort();
   return 0;

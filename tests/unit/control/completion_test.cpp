@@ -46,6 +46,8 @@ TEST_F(Completion, bash_knows_commands_and_options) {
   EXPECT_THAT(offers("millctl connections --l"), ElementsAre("--limit"));
   EXPECT_THAT(offers("millctl connections --"), Contains("--socket")) << "options of millctl itself";
   EXPECT_THAT(offers("millctl completion "), Contains("fish"));
+  EXPECT_THAT(offers("millctl tune timeouts.syn"), ElementsAre("timeouts.syn_sent", "timeouts.syn_received"));
+  EXPECT_THAT(offers("millctl tune --reset log"), ElementsAre("logging.level"));
   EXPECT_THAT(offers("millctl status "), Not(Contains("drain")));
   EXPECT_THAT(offers("millctl nonsense-"), testing::IsEmpty());
 }

@@ -84,6 +84,39 @@ TEST_F(MillctlChanges, backends) {
   EXPECT_THAT(ask({"changes"}).out, HasSubstr("as the file has them"));
 }
 
+TEST_F(MillctlChanges, tune) {
+  Said said = ask({"tune"});
+  EXPECT_EQ(said.exit, 0) << said.err;
+  EXPECT_THAT(said.out, HasSubstr("timeouts.syn_sent      10s          1s to 7d"));
+  EXPECT_THAT(said.out, Not(HasSubstr(" tuned ")));
+
+  EXPECT_EQ(ask({"tune", "timeouts.syn_sent=5s", "dataplane.burst=32"}).exit, 0);
+  const Json settings = Json::parse(ask({"--json", "tune"}).out)["settings"];
+  ASSERT_EQ(settings.size(), 9u);
+  EXPECT_EQ(settings[1]["value"], "32");
+  EXPECT_EQ(settings[2]["value"], "5s");
+  EXPECT_THAT(ask({"tune"}).out, HasSubstr(" tuned "));
+  EXPECT_THAT(ask({"changes"}).out, HasSubstr("tuned: dataplane.burst = 32, timeouts.syn_sent = 5s"));
+
+  EXPECT_EQ(ask({"tune", "logging.level=warn", "--reset", "timeouts.syn_sent", "dataplane.burst"}).exit, 0);
+  EXPECT_THAT(ask({"changes"}).out, HasSubstr("tuned: logging.level = warn\n"));
+}
+
+TEST_F(MillctlChanges, settings_that_cannot_be) {
+  Said said = ask({"tune", "timeouts.syn_sent=5s", "dataplane.burst=65"});
+  EXPECT_EQ(said.exit, 1);
+  EXPECT_THAT(said.err, HasSubstr("dataplane.burst: 65 is out of range (write a number from 1 to 64)"));
+  EXPECT_THAT(ask({"tune", "timeouts.syn_sent=5"}).err, HasSubstr("has no unit"));
+  said = ask({"tune", "syn_snt=5s"});
+  EXPECT_EQ(said.exit, 1);
+  EXPECT_THAT(said.err, HasSubstr("did you mean timeouts.syn_sent?"));
+  said = ask({"tune", "timeouts.syn_sent"});
+  EXPECT_EQ(said.exit, 2);
+  EXPECT_THAT(said.err, HasSubstr("write timeouts.syn_sent=VALUE"));
+  EXPECT_EQ(ask({"tune", "logging.level=warn", "--reset", "logging.level"}).exit, 2);
+  EXPECT_THAT(ask({"changes"}).out, HasSubstr("as the file has them"));
+}
+
 TEST_F(MillctlChanges, dump) {
   EXPECT_THAT(ask({"dump"}).out, HasSubstr("[servers.web]"));
   EXPECT_TRUE(Json::parse(ask({"dump", "--format", "json"}).out)["servers"].contains("web"));

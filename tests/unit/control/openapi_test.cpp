@@ -150,6 +150,9 @@ struct OpenApiWalk : Api {
     walk(document, "/v1/services/{service}/backends/{endpoint}", "patch", web, 200);
     walk_gets(document);
     walk(document, "/v1/services/{service}/backends/{endpoint}", "delete", web, 200);
+    walk(document, "/v1/settings", "patch", {}, 200);
+    walk(document, "/v1/settings", "patch", {}, 400, "", R"({"timeouts": "5s"})");
+    walk(document, "/v1/changes", "get", {}, 200);
     walk(document, "/v1/reload", "post", {}, 200);
     walk(document, "/v1/changes", "delete", {}, 200);
   }

@@ -1,0 +1,50 @@
+#include "controlplane/api/setting_routes.h"
+
+#include <boost/asio/use_awaitable.hpp>
+
+#include "controlplane/api/server_routes.h"
+#include "controlplane/api/setting_body.h"
+#include "controlplane/api/views.h"
+#include "controlplane/config/document.h"
+#include "controlplane/config/tunables.h"
+
+namespace millrace::control {
+namespace {
+
+namespace asio = boost::asio;
+
+// "10s", "64": without TOML's quotes.
+std::string text_of(const toml::node& value) {
+  const Json json = config::to_json(value);
+  return json.is_string() ? json.get<std::string>() : json.dump();
+}
+
+Json setting_view(const config::Config& config, const config::Tunable& tunable) {
+  Json view = {{"name", tunable.name},
+               {"value", tunable.in_force(config)},
+               {"default", tunable.default_text},
+               {"range", tunable.range},
+               {"about", tunable.about},
+               {"tuned", config.document->changes.tuned.contains(tunable.name)}};
+  if (const toml::node* said = config.document->settings_in_file.get(tunable.name)) view["file"] = text_of(*said);
+  return view;
+}
+
+}  // namespace
+
+ApiReply get_settings(Daemon& daemon, const Call&) {
+  Json settings = Json::array();
+  for (const config::Tunable& tunable : config::tunables()) settings.push_back(setting_view(daemon.config(), tunable));
+  return {200, {{"settings", std::move(settings)}}, {}};
+}
+
+asio::awaitable<ApiReply> patch_settings(Daemon& daemon, const Call& call) {
+  const Turns::Turn turn = co_await daemon.turns().take();
+  config::Changes changes = daemon.config().document->changes;
+  std::string what;
+  const Refusal refusal = tune(call.request.body, changes, what);
+  if (refusal.status != 0) co_return error_reply(refusal.status, refusal.error, refusal.remedy);
+  co_return co_await apply_changes(daemon, std::move(changes), std::move(what));
+}
+
+}  // namespace millrace::control
