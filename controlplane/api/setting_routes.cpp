@@ -44,6 +44,10 @@ asio::awaitable<ApiReply> patch_settings(Daemon& daemon, const Call& call) {
   std::string what;
   const Refusal refusal = tune(call.request.body, changes, what);
   if (refusal.status != 0) co_return error_reply(refusal.status, refusal.error, refusal.remedy);
+  // Of a file that loses its [flow_log] later the rate is of no use, and no reason to refuse it.
+  if (changes.tuned.contains("flow_log.rate") && daemon.config().flow_log.output.empty())
+    co_return error_reply(400, "flow_log.rate cannot be tuned: the file has no [flow_log]",
+                          "write [flow_log] with output = \"stdout\" in the file, or reset the setting");
   co_return co_await apply_changes(daemon, std::move(changes), std::move(what));
 }
 

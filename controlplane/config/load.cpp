@@ -31,17 +31,12 @@ std::string kept_at(const std::string& name, const char* suffix) {
   return "/var/lib/millrace/" + flat + suffix;
 }
 
-// What was tuned in tables that the file has not and that are not made for it: with [dataplane] there would be no automatic
-// ports, and [flow_log] says where to.
+// What was tuned in [dataplane] where the file has none: with the table there would be no automatic ports.
 void read_tuned(const TableReader& root, const Changes& changes, Config& config) {
-  if (!root.has("dataplane")) {
-    const toml::table tuned = changes.tuned_in("dataplane");
-    TableReader table(tuned, Origin{{}, "dataplane"}, root.errors());
-    read_worker_settings(table, config);
-  }
-  if (!root.has("flow_log") && changes.tuned.contains("flow_log.rate"))
-    root.errors().add({{}, "flow_log.rate"}, "cannot be tuned: the file has no [flow_log]",
-                      "write [flow_log] with output = \"stdout\" in the file, or reset the setting");
+  if (root.has("dataplane")) return;
+  const toml::table tuned = changes.tuned_in("dataplane");
+  TableReader table(tuned, Origin{{}, "dataplane"}, root.errors());
+  read_worker_settings(table, config);
 }
 
 void read_root(TableReader& root, const Changes& changes, Draft& draft) {

@@ -137,3 +137,20 @@ def test_kill_9_within_the_trial_takes_it_back(kept, tmp_path):
         wait_for(lambda: (kept.ctl("status", check=False) or {}).get("config", {}).get("state") == "applied")
         assert kept.config.read_text() == before
         assert reached(BACKENDS), kept.evidence()
+
+
+def test_settings_are_tuned_while_clients_go_on(kept):
+    def tuned():
+        return {row["name"]: row["value"] for row in kept.ctl("tune")["settings"] if row["tuned"]}
+
+    wanted = {"dataplane.burst": "4", "dataplane.idle": "busy", "timeouts.fin_wait": "30s"}
+    with steady_load(4), held_connection(kept):
+        for name, value in wanted.items():
+            code, change = millctl(kept, "tune", f"{name}={value}")
+            assert code == 0 and change["dataplane"] == "applied", change
+        assert tuned() == wanted
+        code, refused = millctl(kept, "tune", "dataplane.burst=65", "timeouts.fin_wait=1m")
+        assert code == 1 and "burst" in json.dumps(refused), refused
+        assert tuned() == wanted
+        assert millctl(kept, "tune", "--reset", *wanted)[0] == 0
+        assert tuned() == {} and reached(BACKENDS), kept.evidence()

@@ -119,17 +119,7 @@ Testbed::Testbed(const TestbedOptions& options) : options_(options) {
   state_.worker_info = {worker_info_.get(), workers};
   state_.worker_counters = {worker_counters_.get(), workers};
   for (unsigned i = 0; i < workers; ++i) {
-    service_counters_.emplace_back(new ServiceCounters[kServiceMax]());
-    backend_counters_.emplace_back(new BackendCounters[kBackendMax]());
-    backend_handshakes_.emplace_back(new BackendHandshakes[kBackendMax]());
-    service_lifetimes_.emplace_back(new ServiceLifetimes[kServiceMax]());
-    state_.service_counters.push_back(service_counters_[i].get());
-    state_.backend_counters.push_back(backend_counters_[i].get());
-    state_.backend_counters_own.push_back(backend_counters_[i].get());
-    state_.backend_handshakes.push_back(backend_handshakes_[i].get());
-    state_.service_lifetimes.push_back(service_lifetimes_[i].get());
-    flow_memory_.push_back(std::make_unique<FlowMemory>());
-    state_.flow_rings.push_back(*FlowRing::create(flow_memory_[i]->bytes, kFlowRingBytes, kFlowRingSlots));
+    add_rows();
     const unsigned element = sizeof(WorkerNote);
     rte_ring* notes = rte_ring_create_elem((prefix_ + "n" + std::to_string(i)).c_str(), element, kNoteRingSlots,
                                            SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
@@ -157,6 +147,21 @@ Testbed::Testbed(const TestbedOptions& options) : options_(options) {
     resolve(kBack, "10.0.0.2", kBackendMac);
   }
   announce_nothing();
+}
+
+// What the segment would have of one more worker.
+void Testbed::add_rows() {
+  service_counters_.emplace_back(new ServiceCounters[kServiceMax]());
+  backend_counters_.emplace_back(new BackendCounters[kBackendMax]());
+  backend_handshakes_.emplace_back(new BackendHandshakes[kBackendMax]());
+  service_lifetimes_.emplace_back(new ServiceLifetimes[kServiceMax]());
+  state_.service_counters.push_back(service_counters_.back().get());
+  state_.backend_counters.push_back(backend_counters_.back().get());
+  state_.backend_counters_own.push_back(backend_counters_.back().get());
+  state_.backend_handshakes.push_back(backend_handshakes_.back().get());
+  state_.service_lifetimes.push_back(service_lifetimes_.back().get());
+  flow_memory_.push_back(std::make_unique<FlowMemory>());
+  state_.flow_rings.push_back(*FlowRing::create(flow_memory_.back()->bytes, kFlowRingBytes, kFlowRingSlots));
 }
 
 Testbed::~Testbed() {

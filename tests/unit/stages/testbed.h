@@ -142,6 +142,7 @@ class Testbed {
   struct alignas(64) FlowMemory {
     std::byte bytes[kFlowRingBytes];
   };
+  void add_rows();
   rte_ring* make_ring(const std::string& name, unsigned slots);
   uint16_t open_rings(const std::string& name, const Rings& rings);
   Rings make_rings(const std::string& name, unsigned tx_slots);
