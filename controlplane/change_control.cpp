@@ -28,7 +28,8 @@ namespace asio = boost::asio;
 OpenConnections open_connections(const Daemon& daemon) {
   const LiveSlots slots(daemon.link().segment());
   OpenConnections open;
-  for (const auto& [key, row] : slots.backends) open[key] = sum_backend(*slots.segment, row.slot).active;
+  for (const BackendRow& row : slots.backends())
+    open[BackendKey(slots.service_of(row), row.endpoint)] += sum_backend(*slots.segment(), row.slot).active;
   return open;
 }
 

@@ -48,9 +48,9 @@ std::string iso_time(std::time_t time) { return fmt::format("{:%Y-%m-%dT%H:%M:%S
 Json backend_stats(const Daemon& daemon, const LiveSlots& slots, const BackendKey& key, const DesiredBackend& backend) {
   BackendLive live;
   Bandwidth bandwidth;
-  if (const auto row = slots.backends.find(key); row != slots.backends.end()) {
-    live = sum_backend(*slots.segment, row->second.slot);
-    bandwidth = daemon.bandwidth().of(row->second.slot);
+  if (const BackendRow* row = slots.find(key)) {
+    live = sum_backend(*slots.segment(), row->slot);
+    bandwidth = daemon.bandwidth().of(row->slot);
   }
   return {{"live", backend.health == Health::up},
           {"discovered", true},

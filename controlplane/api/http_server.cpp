@@ -49,7 +49,8 @@ void allow_cors(http::response<http::string_body>& response) {
   response.set(http::field::access_control_allow_headers, "Authorization, Content-Type");
 }
 
-http::response<http::string_body> to_http(const ApiReply& reply, unsigned version, bool keep_alive, bool cors) {
+// Takes the reply's text: a page of metrics may have tens of megabytes.
+http::response<http::string_body> to_http(ApiReply& reply, unsigned version, bool keep_alive, bool cors) {
   http::response<http::string_body> response(static_cast<http::status>(reply.status), version);
   response.set(http::field::server, "millraced/" MR_VERSION);
   response.set(http::field::content_type, reply.text ? kTextType : "application/json");
@@ -58,8 +59,8 @@ http::response<http::string_body> to_http(const ApiReply& reply, unsigned versio
   if (cors) allow_cors(response);
   response.keep_alive(keep_alive);
   // Names come from the segment too; what is no UTF-8 must not throw.
-  response.body() =
-      reply.text ? *reply.text : reply.body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  response.body() = reply.text ? std::move(*reply.text)
+                               : reply.body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   response.prepare_payload();
   return response;
 }
@@ -111,7 +112,7 @@ class Session {
       if (!co_await serve_one(request)) co_return co_await finish();
     }
   }
-  asio::awaitable<void> say_last(const ApiReply& reply) {
+  asio::awaitable<void> say_last(ApiReply reply) {
     co_await write(reply, 11, false);
     co_await finish();
   }
@@ -153,7 +154,7 @@ class Session {
     }
     co_return false;
   }
-  asio::awaitable<bool> write(const ApiReply& reply, unsigned version, bool keep_alive) {
+  asio::awaitable<bool> write(ApiReply& reply, unsigned version, bool keep_alive) {
     http::response<http::string_body> response = to_http(reply, version, keep_alive, options_.cors);
     below().expires_after(kPatience);
     const auto [error, bytes] = co_await http::async_write(stream_, response, kQuietly);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_set>
 
 #include "controlplane/api/views.h"
 #include "controlplane/link/live_counters.h"
@@ -96,8 +97,7 @@ Json backend_row(const Daemon& daemon, const LiveSlots& slots, const std::string
     view["ejections"] = breaker->ejections();
   }
   if (std::string cause = cause_of(backend, check, breaker); !cause.empty()) view["cause"] = std::move(cause);
-  const auto found = slots.backends.find(key);
-  if (found != slots.backends.end()) add_live(view, *slots.segment, found->second.slot);
+  if (const BackendRow* row = slots.find(key)) add_live(view, *slots.segment(), row->slot);
   return view;
 }
 
@@ -154,9 +154,9 @@ Json service_row(const Daemon& daemon, const LiveSlots& slots, const DesiredServ
   view["bind"] = std::move(binds);
   view["backends"] = {{"total", service.backends.size()}, {"up", up}};
   if (const auto panics = daemon.passive_health().panics(service.name)) view["ejection_panics"] = *panics;
-  const auto slot = slots.services.find(service.name);
-  if (slot == slots.services.end()) return view;
-  const ServiceLive live = sum_service(*slots.segment, slot->second);
+  const std::optional<ServiceSlot> slot = slots.find_service(service.name);
+  if (!slot) return view;
+  const ServiceLive live = sum_service(*slots.segment(), *slot);
   view["active"] = live.active;
   view["connections"] = live.connections;
   view["no_backend"] = live.no_backend;
@@ -215,19 +215,24 @@ Json service_view(const Daemon& daemon, const std::string& name) {
 }
 
 Json backends_view(const Daemon& daemon, const std::string& service) {
-  LiveSlots slots(daemon.link().segment());
+  const LiveSlots slots(daemon.link().segment());
   Json rows = Json::array();
+  std::unordered_set<const BackendRow*> shown;
   for (const DesiredService& of : daemon.desired().services) {
     for (const DesiredBackend& backend : of.backends) {
       if (service.empty() || of.name == service) rows.push_back(backend_row(daemon, slots, of.name, backend));
-      slots.backends.erase(BackendKey(of.name, backend.endpoint));
+      shown.insert(slots.find(BackendKey(of.name, backend.endpoint)));
     }
   }
   // What is left has gone from the configuration while connections to it live.
-  for (const auto& [key, row] : slots.backends) {
-    if (!service.empty() && key.service != service) continue;
-    Json view = {{"service", key.service}, {"backend", format_endpoint(row.endpoint)}, {"health", "gone"}};
-    add_live(view, *slots.segment, row.slot);
+  for (const BackendRow& row : slots.backends()) {
+    const std::string& name = slots.service_of(row);
+    if (!service.empty() && name != service) continue;
+    // Of two with one name the configured one counts.
+    const BackendRow* const counts = slots.find(BackendKey(name, row.endpoint));
+    if (counts != &row || shown.contains(counts)) continue;
+    Json view = {{"service", name}, {"backend", format_endpoint(row.endpoint)}, {"health", "gone"}};
+    add_live(view, *slots.segment(), row.slot);
     rows.push_back(std::move(view));
   }
   return {{"backends", std::move(rows)}};

@@ -121,8 +121,8 @@ void PassiveHealth::find_slots(const std::shared_ptr<const Segment>& segment) {
   if (slots_known_ && segment == segment_ && generation == generation_) return;
   const LiveSlots slots(segment);
   for (auto& [key, watched] : watched_) {
-    const auto found = slots.backends.find(key);
-    const BackendSlot slot = found == slots.backends.end() ? kNoBackend : found->second.slot;
+    const BackendRow* const found = slots.find(key);
+    const BackendSlot slot = found == nullptr ? kNoBackend : found->slot;
     watched.has_totals = watched.has_totals && segment == segment_ && slot == watched.slot;
     watched.slot = slot;
   }

@@ -14,6 +14,9 @@
 namespace millrace::control {
 namespace {
 
+// About what the samples of one take: a page that grows in steps is copied with each.
+constexpr size_t kBackendBytes = 2'900;
+constexpr size_t kServiceBytes = 3'500;
 constexpr char kCounter[] = "counter";
 constexpr char kGauge[] = "gauge";
 constexpr char kHistogram[] = "histogram";
@@ -66,12 +69,12 @@ BackendMetrics read_backend(const Daemon& daemon, const LiveSlots& slots, const 
                                {"port", std::to_string(backend.endpoint.port.host())}});
   const BackendKey key(service, backend.endpoint);
   row.breaker = daemon.passive_health().find(key);
-  const auto slot = slots.backends.find(key);
-  if (slot == slots.backends.end()) return row;
-  row.live = sum_backend(*slots.segment, slot->second.slot);
-  row.bandwidth = daemon.bandwidth().of(slot->second.slot);
+  const BackendRow* const found = slots.find(key);
+  if (found == nullptr) return row;
+  row.live = sum_backend(*slots.segment(), found->slot);
+  row.bandwidth = daemon.bandwidth().of(found->slot);
   if (of.proto == Proto::tcp && !is_direct(of.mode))
-    row.latency = latency_row(sum_handshakes(*slots.segment, slot->second.slot));
+    row.latency = latency_row(sum_handshakes(*slots.segment(), found->slot));
   return row;
 }
 
@@ -84,9 +87,9 @@ Reading read_all(const Daemon& daemon) {
     row.labels = make_labels({{"service", service.name}});
     row.gobetween = make_labels({{"server", service.name}});
     row.panics = daemon.passive_health().panics(service.name);
-    if (const auto slot = slots.services.find(service.name); slot != slots.services.end()) {
-      row.live = sum_service(*slots.segment, slot->second);
-      row.lifetimes = sum_lifetimes(*slots.segment, slot->second);
+    if (const auto slot = slots.find_service(service.name)) {
+      row.live = sum_service(*slots.segment(), *slot);
+      row.lifetimes = sum_lifetimes(*slots.segment(), *slot);
     }
     for (const DesiredBackend& backend : service.backends) {
       reading.backends.push_back(read_backend(daemon, slots, service, backend));
@@ -317,11 +320,12 @@ void add_control(TextFormat& text, const Daemon& daemon) {
 }  // namespace
 
 std::string metrics_page(const Daemon& daemon) {
+  const Reading reading = read_all(daemon);
   TextFormat text;
+  text.reserve(reading.backends.size() * kBackendBytes + reading.services.size() * kServiceBytes);
   add_control(text, daemon);
   if (const std::shared_ptr<const Segment> segment = daemon.link().segment()) add_dataplane(text, daemon, *segment);
   add_snat(text, daemon.snat().uses());
-  const Reading reading = read_all(daemon);
   add_services(text, reading.services);
   add_backends(text, reading.backends);
   add_observed(text, reading.backends);

@@ -25,6 +25,8 @@ class TextFormat {
   void bucket(std::string_view labels, std::string_view bound, uint64_t count);
   void end_histogram(std::string_view labels, double sum, uint64_t count);
 
+  // Room for what is to come.
+  void reserve(size_t bytes) { text_.reserve(bytes); }
   std::string take() { return std::move(text_); }
 
  private:

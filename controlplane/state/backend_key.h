@@ -25,14 +25,19 @@ struct BackendKey {
   auto operator<=>(const BackendKey&) const = default;
 };
 
+// For hashes of unordered maps: `seed` tells services apart.
+inline size_t hash_endpoint(uint64_t seed, const IpAddr& addr, uint16_t port) {
+  constexpr uint64_t kOdd = 0x9e37'79b9'7f4a'7c15;  // 2^64 by the golden ratio: spreads addresses that differ little
+  const std::array<uint64_t, 2> words = addr.words();
+  uint64_t hash = seed;
+  for (const uint64_t word : {words[0], words[1], uint64_t{port}}) hash = (hash ^ word) * kOdd;
+  return hash ^ hash >> 32;
+}
+
 // Of unordered maps.
 struct BackendKeyHash {
   size_t operator()(const BackendKey& key) const {
-    constexpr uint64_t kOdd = 0x9e37'79b9'7f4a'7c15;  // 2^64 by the golden ratio: spreads addresses that differ little
-    const std::array<uint64_t, 2> words = key.addr.words();
-    uint64_t hash = std::hash<std::string>()(key.service);
-    for (const uint64_t word : {words[0], words[1], uint64_t{key.port}}) hash = (hash ^ word) * kOdd;
-    return hash ^ hash >> 32;
+    return hash_endpoint(std::hash<std::string>()(key.service), key.addr, key.port);
   }
 };
 
