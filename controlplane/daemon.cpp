@@ -88,7 +88,7 @@ void Daemon::start() {
   remember(ChangeOrigin::start, "");
   if (const std::optional<std::string> notice = changes_notice(config_)) spdlog::warn("{}", *notice);
   std::vector<std::string> problems;
-  open_flow_log(problems);
+  open_flow_log(false, problems);
   for (const std::string& problem : problems) spdlog::warn("{}", problem);
   discovery_.record_in(events_);
   link_.record_in(events_);
@@ -297,6 +297,7 @@ asio::awaitable<std::optional<ReloadReport>> Daemon::reload() {
   ReloadReport report = co_await put_in_force(std::move(loaded));
   if (report.accepted) {
     if (std::optional<std::string> notice = changes_notice(config_)) report.notices.push_back(std::move(*notice));
+    if (flow_log_.is_on()) open_flow_log(true, report.notices);  // it may have been rotated
     remember(ChangeOrigin::reload, "");
   }
   for (const std::string& error : report.errors) spdlog::error("{}", error);
@@ -341,7 +342,7 @@ asio::awaitable<ReloadReport> Daemon::put_in_force(config::LoadResult loaded) {
   report.accepted = report.outcome != Outcome::rejected;
   if (report.accepted) {
     report.notices = restart_notices(started_with_, config_);
-    open_flow_log(report.notices);
+    open_flow_log(false, report.notices);
     if (in_force_) in_force_(config_);
   } else {
     const std::optional<Rejection> rejection = link_.status().rejection;
@@ -395,10 +396,10 @@ asio::awaitable<void> Daemon::follow_flows() {
   }
 }
 
-// After every change, so that a log that was rotated goes on in the new file.
-void Daemon::open_flow_log(std::vector<std::string>& notices) {
+void Daemon::open_flow_log(bool anew, std::vector<std::string>& notices) {
   std::string problem;
-  if (!flow_log_.configure(config_.flow_log, problem)) notices.push_back(problem + "; connections are not logged");
+  const bool is_open = anew ? flow_log_.reopen(problem) : flow_log_.configure(config_.flow_log, problem);
+  if (!is_open) notices.push_back(problem + "; connections are not logged");
   flow_timer_.cancel();
 }
 

@@ -110,7 +110,7 @@ class Daemon {
   boost::asio::awaitable<void> sample();
   boost::asio::awaitable<void> watch_connections();
   boost::asio::awaitable<void> follow_flows();
-  void open_flow_log(std::vector<std::string>& notices);
+  void open_flow_log(bool anew, std::vector<std::string>& notices);
   bool find_new_sources();
 
   boost::asio::any_io_executor executor_;

@@ -7,12 +7,17 @@
 namespace millrace::control {
 
 bool FlowLog::configure(const config::FlowLogConfig& config, std::string& problem) {
+  const bool is_open = sink_ && config.output == config_.output;
   config_ = config;
+  lines_left_ = std::min<double>(lines_left_, config.lines_a_second);
+  return is_open || reopen(problem);
+}
+
+bool FlowLog::reopen(std::string& problem) {
   if (sink_) lost_before_ += sink_->close();
   sink_.reset();
-  if (config.output.empty()) return true;
-  sink_ = FlowSink::open(config.output, problem);
-  lines_left_ = std::min<double>(lines_left_, config.lines_a_second);
+  if (config_.output.empty()) return true;
+  sink_ = FlowSink::open(config_.output, problem);
   return sink_ != nullptr;
 }
 

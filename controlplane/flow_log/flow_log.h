@@ -30,9 +30,10 @@ struct FlowCounts {
 
 class FlowLog {
  public:
-  // Opens what `config` names, also when it is open already: a log that was rotated goes on in the new file. False: why in
-  // `problem`, and nothing is logged.
+  // Opens what `config` names unless it is open. False: why in `problem`, and nothing is logged.
   bool configure(const config::FlowLogConfig& config, std::string& problem);
+  // Opens it anew: a log that was rotated goes on in the new file. Waits until what was said before is written.
+  bool reopen(std::string& problem);
   bool is_on() const { return sink_ != nullptr; }
 
   // Logs what workers have told since. `segment` may be null.

@@ -187,7 +187,10 @@ TEST_F(FlowLogTest, goes_on_in_a_new_file_when_it_is_opened_again) {
   ASSERT_TRUE(fake.flow_ring(0).try_send(example()));
   drain(20'000);
   std::filesystem::rename(dir.path("flows.json"), dir.path("flows.json.1"));
-  configure();
+  configure(500);
+  EXPECT_FALSE(std::filesystem::exists(dir.path("flows.json"))) << "another rate is no other file";
+  std::string problem;
+  ASSERT_TRUE(log.reopen(problem)) << problem;
   FlowRecord second = example();
   second.client_port = Be16::from_host(40'001);
   ASSERT_TRUE(fake.flow_ring(0).try_send(second));
