@@ -78,13 +78,7 @@ struct Said {
   std::string err;
 };
 
-inline Said millctl(const TempDir& dir, const std::vector<std::string>& arguments) {
-  Process process(dir, MILLCTL_PATH, arguments);
-  Said said;
-  said.exit = process.wait();
-  said.out = process.out();
-  said.err = process.err();
-  return said;
-}
+// Runs it to its end.
+Said millctl(const TempDir& dir, const std::vector<std::string>& arguments);
 
 }  // namespace millrace::control
