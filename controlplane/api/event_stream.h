@@ -22,6 +22,7 @@ class EventStream : public ReplyStream {
   ~EventStream() override;
 
   const char* content_type() const override { return "text/event-stream"; }
+  bool has_end() const override { return false; }
   boost::asio::awaitable<std::string> next() override;
   void stop() override;
   void cut_off() override { log_->count_cut_off(); }

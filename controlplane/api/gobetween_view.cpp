@@ -94,7 +94,7 @@ Json gobetween_servers(const Daemon& daemon) {
 Json gobetween_stats(const Daemon& daemon, const std::string& name) {
   const DesiredService* service = find_service(daemon.desired(), name);
   if (service == nullptr) return nullptr;
-  const LiveSlots slots(daemon.link().segment());
+  const LiveSlots slots(daemon.link().segment(), name);
   uint64_t active = 0;
   uint64_t sums[4] = {};
   const char* const names[4] = {"rx", "tx", "rx_second", "tx_second"};

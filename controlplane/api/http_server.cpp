@@ -30,7 +30,7 @@ using Stream = beast::basic_stream<asio::generic::stream_protocol>;
 using boost::system::error_code;
 
 constexpr std::chrono::seconds kPatience{kApiSecondsMax};
-constexpr char kTextType[] = "text/plain; version=0.0.4; charset=utf-8";  // the format of Prometheus
+constexpr char kTextType[] = "text/plain; charset=utf-8";
 
 ApiReply malformed_reply(const error_code& error) {
   if (error == http::error::body_limit)
@@ -49,7 +49,7 @@ void allow_cors(http::response<http::string_body>& response) {
   response.set(http::field::access_control_allow_headers, "Authorization, Content-Type");
 }
 
-// Takes the reply's text: a page of metrics may have tens of megabytes.
+// Takes the reply's text.
 http::response<http::string_body> to_http(ApiReply& reply, unsigned version, bool keep_alive, bool cors) {
   http::response<http::string_body> response(static_cast<http::status>(reply.status), version);
   response.set(http::field::server, "millraced/" MR_VERSION);
@@ -65,13 +65,13 @@ http::response<http::string_body> to_http(ApiReply& reply, unsigned version, boo
   return response;
 }
 
-// Without a length: the end of the connection is the end of the body.
-std::string stream_head(const ReplyStream& body, bool cors) {
+std::string stream_head(const ReplyStream& body, bool chunked, bool keep_alive, bool cors) {
   http::response<http::string_body> response(http::status::ok, 11);
   response.set(http::field::server, "millraced/" MR_VERSION);
   response.set(http::field::content_type, body.content_type());
   response.set(http::field::cache_control, "no-store");
-  response.set(http::field::connection, "close");
+  response.chunked(chunked);
+  response.keep_alive(keep_alive);
   if (cors) allow_cors(response);
   std::ostringstream head;
   head << response.base();
@@ -136,14 +136,39 @@ class Session {
     }
     if (!reply && options_.cors && asked.method == "OPTIONS") reply = ApiReply{204, {}, {}, ""};
     if (!reply) reply = co_await answer(handler_, std::move(asked));
-    if (reply->stream) co_return co_await stream(*reply);
+    if (reply->stream && reply->stream->has_end())
+      co_return co_await write_pieces(reply->stream, request.version() >= 11, request.keep_alive());
+    if (reply->stream) co_return co_await stream(reply->stream);
     co_return co_await write(*reply, request.version(), request.keep_alive());
   }
-  // Until the body or its reader ends. A reader that sends more, or closes, has ended; so it is seen at once.
-  asio::awaitable<bool> stream(const ApiReply& reply) {
-    const std::shared_ptr<ReplyStream> body = reply.stream;
+  // A body with an end: in chunks (RFC 9112 7.1), so that the end can be told from a cut; before HTTP/1.1 it cannot.
+  asio::awaitable<bool> write_pieces(std::shared_ptr<ReplyStream> body, bool chunked, bool keep_alive) {
+    keep_alive = keep_alive && chunked;
+    const std::string head = stream_head(*body, chunked, keep_alive, options_.cors);
+    below().expires_after(kPatience);  // for all of it
+    if (!co_await send(asio::buffer(head))) co_return false;
+    while (true) {
+      const std::string piece = co_await body->next();
+      if (piece.empty()) break;
+      const auto bytes = asio::buffer(piece);
+      const auto chunk = http::make_chunk(bytes);
+      const bool is_sent = chunked ? co_await send(chunk) : co_await send(bytes);
+      if (!is_sent) co_return false;
+    }
+    const auto end = http::make_chunk_last();
+    const bool is_ended = !chunked || co_await send(end);
+    co_return is_ended&& keep_alive;
+  }
+  template <typename Buffers>
+  asio::awaitable<bool> send(Buffers buffers) {
+    const auto [error, bytes] = co_await asio::async_write(stream_, buffers, kQuietly);
+    co_return !error;
+  }
+  // Until the body or its reader ends: without a length, the end of the connection is the end of the body. A reader that
+  // sends more, or closes, has ended; so it is seen at once.
+  asio::awaitable<bool> stream(std::shared_ptr<ReplyStream> body) {
     below().socket().async_wait(asio::socket_base::wait_read, [body](const error_code&) { body->stop(); });
-    std::string piece = stream_head(*body, options_.cors);
+    std::string piece = stream_head(*body, false, false, options_.cors);
     while (!piece.empty()) {
       below().expires_after(std::chrono::seconds(kStreamSecondsMax));
       const auto [error, bytes] = co_await asio::async_write(stream_, asio::buffer(piece), kQuietly);

@@ -23,7 +23,7 @@ struct ApiReply {
   unsigned status = 200;
   nlohmann::ordered_json body;
   std::string allow;                      // of a 405: the methods that this path has
-  std::optional<std::string> text;        // instead of the body: metrics
+  std::optional<std::string> text;        // instead of the body
   std::shared_ptr<ReplyStream> stream{};  // instead of both
 };
 

@@ -1,4 +1,4 @@
-// reply_stream.h: a body without end, piece by piece.
+// reply_stream.h: a body that comes piece by piece, or has no end at all.
 // Thread: the event loop.
 #pragma once
 
@@ -14,6 +14,8 @@ class ReplyStream {
   ReplyStream& operator=(const ReplyStream&) = delete;
 
   virtual const char* content_type() const = 0;
+  // Then a reader must be able to tell it from a connection that was cut.
+  virtual bool has_end() const = 0;
   // Waits for the next piece; empty: that was all.
   virtual boost::asio::awaitable<std::string> next() = 0;
   // Nobody reads any more: ends the wait, and every later one.

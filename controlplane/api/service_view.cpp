@@ -211,23 +211,23 @@ Json services_view(const Daemon& daemon) {
 Json service_view(const Daemon& daemon, const std::string& name) {
   const DesiredService* service = find_service(daemon.desired(), name);
   if (service == nullptr) return nullptr;
-  return service_row(daemon, LiveSlots(daemon.link().segment()), *service);
+  return service_row(daemon, LiveSlots(daemon.link().segment(), name), *service);
 }
 
 Json backends_view(const Daemon& daemon, const std::string& service) {
-  const LiveSlots slots(daemon.link().segment());
+  const LiveSlots slots(daemon.link().segment(), service);
   Json rows = Json::array();
   std::unordered_set<const BackendRow*> shown;
   for (const DesiredService& of : daemon.desired().services) {
+    if (!service.empty() && of.name != service) continue;
     for (const DesiredBackend& backend : of.backends) {
-      if (service.empty() || of.name == service) rows.push_back(backend_row(daemon, slots, of.name, backend));
+      rows.push_back(backend_row(daemon, slots, of.name, backend));
       shown.insert(slots.find(BackendKey(of.name, backend.endpoint)));
     }
   }
   // What is left has gone from the configuration while connections to it live.
   for (const BackendRow& row : slots.backends()) {
     const std::string& name = slots.service_of(row);
-    if (!service.empty() && name != service) continue;
     // Of two with one name the configured one counts.
     const BackendRow* const counts = slots.find(BackendKey(name, row.endpoint));
     if (counts != &row || shown.contains(counts)) continue;
@@ -242,7 +242,7 @@ Json backend_view(const Daemon& daemon, const BackendKey& key) {
   const DesiredService* service = find_service(daemon.desired(), key.service);
   const DesiredBackend* backend = service == nullptr ? nullptr : find_backend(*service, key.endpoint());
   if (backend == nullptr) return Json::object();
-  return backend_row(daemon, LiveSlots(daemon.link().segment()), key.service, *backend);
+  return backend_row(daemon, LiveSlots(daemon.link().segment(), key.service), key.service, *backend);
 }
 
 }  // namespace millrace::control

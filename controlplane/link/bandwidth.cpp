@@ -18,15 +18,17 @@ double per_second(uint64_t was, uint64_t is, double seconds) {
 void BandwidthSampler::sample(std::shared_ptr<const Segment> segment, uint64_t now_ms) {
   const bool same = segment && segment == segment_ && now_ms > last_ms_;
   const double seconds = static_cast<double>(now_ms - last_ms_) / 1000;
-  std::unordered_map<uint32_t, Reading> readings;
+  std::vector<Reading> readings;
   if (segment) {
+    readings.resize(segment->backends().size());
+    readings_.resize(readings.size());
     for (const BackendRow& row : read_backends(*segment)) {
       const BackendLive live = sum_backend(*segment, row.slot);
-      Reading& reading = readings[raw(row.slot)] = {live.forward_bytes, live.reverse_bytes, {}};
-      const auto was = readings_.find(raw(row.slot));
-      if (!same || was == readings_.end()) continue;
-      reading.rate = {per_second(was->second.forward_bytes, live.forward_bytes, seconds),
-                      per_second(was->second.reverse_bytes, live.reverse_bytes, seconds)};
+      Reading& reading = readings[raw(row.slot)] = {true, live.forward_bytes, live.reverse_bytes, {}};
+      const Reading& was = readings_[raw(row.slot)];
+      if (!same || !was.known) continue;
+      reading.rate = {per_second(was.forward_bytes, live.forward_bytes, seconds),
+                      per_second(was.reverse_bytes, live.reverse_bytes, seconds)};
     }
   }
   segment_ = std::move(segment);
@@ -35,8 +37,7 @@ void BandwidthSampler::sample(std::shared_ptr<const Segment> segment, uint64_t n
 }
 
 Bandwidth BandwidthSampler::of(BackendSlot slot) const {
-  const auto found = readings_.find(raw(slot));
-  return found == readings_.end() ? Bandwidth{} : found->second.rate;
+  return raw(slot) < readings_.size() ? readings_[raw(slot)].rate : Bandwidth{};
 }
 
 }  // namespace millrace::control

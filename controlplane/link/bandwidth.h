@@ -1,11 +1,11 @@
 // bandwidth.h: bytes a second of each backend, from two readings of its counters.
 // Thread: the event loop.
-// Memory: some 40 B a backend of the directory.      Tests: tests/unit/control/metrics_test.cpp
+// Memory: 40 B a row of the directory, used or not.      Tests: tests/unit/control/metrics_test.cpp
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
+#include <vector>
 
 #include "controlplane/link/segment_join.h"
 #include "millrace/ids.h"
@@ -26,12 +26,13 @@ class BandwidthSampler {
 
  private:
   struct Reading {
+    bool known = false;
     uint64_t forward_bytes = 0;
     uint64_t reverse_bytes = 0;
     Bandwidth rate;
   };
   std::shared_ptr<const Segment> segment_;
-  std::unordered_map<uint32_t, Reading> readings_;  // by slot
+  std::vector<Reading> readings_;  // by slot
   uint64_t last_ms_ = 0;
 };
 

@@ -1,23 +1,35 @@
 #include "controlplane/link/live_slots.h"
 
+#include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace millrace::control {
 
-LiveSlots::LiveSlots(std::shared_ptr<const Segment> from) : segment_(std::move(from)) {
+namespace {
+
+// Where a backend stands in the order of backends_.
+using Place = std::tuple<uint16_t, IpAddr, uint16_t>;
+Place place_of(ServiceSlot service, const Endpoint& endpoint) {
+  return {raw(service), endpoint.addr, endpoint.port.raw};
+}
+Place place_of(const BackendRow& row) { return place_of(row.service, row.endpoint); }
+
+}  // namespace
+
+LiveSlots::LiveSlots(std::shared_ptr<const Segment> from, std::string_view only) : segment_(std::move(from)) {
   if (!segment_) return;
   for (ServiceRow& row : read_services(*segment_)) {
+    if (!only.empty() && row.name != only) continue;
     std::vector<ServiceSlot>& slots = services_[row.name];
     slots.insert(row.configured ? slots.begin() : slots.end(), row.slot);
     names_.emplace(row.slot, std::move(row.name));
   }
   backends_ = read_backends(*segment_);
   std::erase_if(backends_, [this](const BackendRow& row) { return !names_.contains(row.service); });
-  by_place_.reserve(backends_.size());
-  for (const BackendRow& row : backends_) {
-    const auto [found, is_new] = by_place_.try_emplace(Place{row.service, row.endpoint}, &row);
-    if (!is_new && row.configured) found->second = &row;
-  }
+  std::ranges::sort(backends_, [](const BackendRow& a, const BackendRow& b) {
+    return std::tuple(place_of(a), !a.configured) < std::tuple(place_of(b), !b.configured);
+  });
 }
 
 std::optional<ServiceSlot> LiveSlots::find_service(const std::string& name) const {
@@ -28,8 +40,11 @@ std::optional<ServiceSlot> LiveSlots::find_service(const std::string& name) cons
 const BackendRow* LiveSlots::find(const BackendKey& key) const {
   const auto found = services_.find(key.service);
   if (found == services_.end()) return nullptr;
-  for (const ServiceSlot slot : found->second)
-    if (const auto row = by_place_.find(Place{slot, key.endpoint()}); row != by_place_.end()) return row->second;
+  for (const ServiceSlot slot : found->second) {
+    const Place place = place_of(slot, key.endpoint());
+    const auto row = std::ranges::lower_bound(backends_, place, {}, [](const BackendRow& at) { return place_of(at); });
+    if (row != backends_.end() && place_of(*row) == place) return &*row;
+  }
   return nullptr;
 }
 

@@ -2,115 +2,51 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <utility>
 #include <vector>
 
 #include "controlplane/link/directory.h"
 #include "controlplane/link/live_counters.h"
-#include "controlplane/link/live_slots.h"
-#include "controlplane/metrics/histogram_rows.h"
-#include "controlplane/metrics/text_format.h"
 
 namespace millrace::control {
 namespace {
 
-// About what the samples of one take: a page that grows in steps is copied with each.
-constexpr size_t kBackendBytes = 2'900;
-constexpr size_t kServiceBytes = 3'500;
+// Some thousand samples: what the event loop does at a stretch, and what a socket takes at a time.
+constexpr size_t kPieceBytes = 256 << 10;
+constexpr size_t kSampleBytesMax = 4 << 10;  // of one row, a histogram with the longest names included
 constexpr char kCounter[] = "counter";
 constexpr char kGauge[] = "gauge";
 constexpr char kHistogram[] = "histogram";
 
 const char* family_word(Family family) { return family == Family::ipv4 ? "ipv4" : "ipv6"; }
 
-struct BackendMetrics {
-  std::string labels;     // ours
-  std::string gobetween;  // its own
-  const DesiredBackend* desired = nullptr;
-  BackendLive live;
-  Bandwidth bandwidth;
-  std::optional<LatencyRow> latency;        // of TCP whose answers come by
-  const CircuitBreaker* breaker = nullptr;  // null: not watched
-};
+using Families = std::vector<MetricFamily>;
 
-struct ServiceMetrics {
-  std::string labels;
-  std::string gobetween;
-  const DesiredService* desired = nullptr;
-  ServiceLive live;
-  BackendLive sum;
-  LifetimesLive lifetimes;
-  Bandwidth bandwidth;
-  std::optional<uint64_t> panics;  // of those that may eject backends
-};
-
-struct Reading {
-  std::vector<ServiceMetrics> services;
-  std::vector<BackendMetrics> backends;
-};
-
-std::string host_of(const Endpoint& endpoint) { return format_ip(endpoint.addr); }
-
-void add_up(ServiceMetrics& service, const BackendMetrics& backend) {
-  service.sum.forward_bytes += backend.live.forward_bytes;
-  service.sum.reverse_bytes += backend.live.reverse_bytes;
-  service.bandwidth.forward_bytes += backend.bandwidth.forward_bytes;
-  service.bandwidth.reverse_bytes += backend.bandwidth.reverse_bytes;
+// One family over all rows; `add(text, row)` writes what it has of one.
+template <typename Add>
+void add_family(Families& families, MetricFamily family, size_t row_count, Add add) {
+  family.row_count = row_count;
+  family.add_row = add;
+  families.push_back(std::move(family));
 }
 
-BackendMetrics read_backend(const Daemon& daemon, const LiveSlots& slots, const DesiredService& of,
-                            const DesiredBackend& backend) {
-  const std::string& service = of.name;
-  BackendMetrics row;
-  row.desired = &backend;
-  row.labels = make_labels({{"service", service}, {"backend", format_endpoint(backend.endpoint)}});
-  row.gobetween = make_labels({{"server", service},
-                               {"host", host_of(backend.endpoint)},
-                               {"port", std::to_string(backend.endpoint.port.host())}});
-  const BackendKey key(service, backend.endpoint);
-  row.breaker = daemon.passive_health().find(key);
-  const BackendRow* const found = slots.find(key);
-  if (found == nullptr) return row;
-  row.live = sum_backend(*slots.segment(), found->slot);
-  row.bandwidth = daemon.bandwidth().of(found->slot);
-  if (of.proto == Proto::tcp && !is_direct(of.mode))
-    row.latency = latency_row(sum_handshakes(*slots.segment(), found->slot));
-  return row;
+// Each service has a sample.
+template <typename Get>
+void add_service_family(Families& families, MetricFamily family, const std::vector<ServiceMetrics>& rows,
+                        std::string ServiceMetrics::*labels, Get get) {
+  add_family(families, std::move(family), rows.size(),
+             [&rows, labels, get](TextFormat& text, size_t row) { text.sample(rows[row].*labels, get(rows[row])); });
 }
 
-Reading read_all(const Daemon& daemon) {
-  const LiveSlots slots(daemon.link().segment());
-  Reading reading;
-  for (const DesiredService& service : daemon.desired().services) {
-    ServiceMetrics row;
-    row.desired = &service;
-    row.labels = make_labels({{"service", service.name}});
-    row.gobetween = make_labels({{"server", service.name}});
-    row.panics = daemon.passive_health().panics(service.name);
-    if (const auto slot = slots.find_service(service.name)) {
-      row.live = sum_service(*slots.segment(), *slot);
-      row.lifetimes = sum_lifetimes(*slots.segment(), *slot);
-    }
-    for (const DesiredBackend& backend : service.backends) {
-      reading.backends.push_back(read_backend(daemon, slots, service, backend));
-      add_up(row, reading.backends.back());
-    }
-    reading.services.push_back(std::move(row));
-  }
-  return reading;
+void add_backend_family(Families& families, MetricFamily family, const LabelColumn& labels, const Column& column) {
+  add_family(families, std::move(family), labels.row_count(), [&labels, &column](TextFormat& text, size_t row) {
+    if (column[row] != kNoSample) text.sample(labels[row], column[row]);
+  });
 }
 
-// One family over all rows.
-template <typename Row, typename Get>
-void add_family(TextFormat& text, const char* name, const char* type, const char* help, const std::vector<Row>& rows,
-                std::string Row::*labels, Get&& get) {
-  text.family(name, type, help);
-  for (const Row& row : rows) text.sample(row.*labels, get(row));
-}
-
-void add_services(TextFormat& text, const std::vector<ServiceMetrics>& rows) {
+void list_services(Families& families, const std::vector<ServiceMetrics>& rows) {
   const auto add = [&](const char* name, const char* type, const char* help, auto&& get) {
-    add_family(text, name, type, help, rows, &ServiceMetrics::labels, get);
+    add_service_family(families, {name, type, help}, rows, &ServiceMetrics::labels, get);
   };
   const auto count = [&](const char* name, const char* help, uint64_t ServiceLive::*member) {
     add(name, kCounter, help, [member](const ServiceMetrics& row) { return row.live.*member; });
@@ -137,93 +73,75 @@ void add_services(TextFormat& text, const std::vector<ServiceMetrics>& rows) {
   count("millrace_service_denied_total", "Packets that access rules refused", &ServiceLive::denied);
   count("millrace_service_evicted_total", "Connections that made room for others", &ServiceLive::evicted);
   count("millrace_service_limited_total", "Packets that came faster than a rate", &ServiceLive::limited);
-  text.family("millrace_service_connection_duration_seconds", kHistogram, "Of ended ones, from first packet to last");
-  for (const ServiceMetrics& row : rows) add_lifetimes(text, row.labels, row.lifetimes);
-  text.family("millrace_service_ejection_panics_total", kCounter,
-              "Times that too many backends were out of use to eject another");
-  for (const ServiceMetrics& row : rows)
-    if (row.panics) text.sample(row.labels, *row.panics);
+  add_family(families,
+             {"millrace_service_connection_duration_seconds", kHistogram, "Of ended ones, from first packet to last"},
+             rows.size(),
+             [&rows](TextFormat& text, size_t row) { add_lifetimes(text, rows[row].labels, rows[row].lifetimes); });
+  add_family(families,
+             {"millrace_service_ejection_panics_total", kCounter,
+              "Times that too many backends were out of use to eject another"},
+             rows.size(), [&rows](TextFormat& text, size_t row) {
+               if (rows[row].panics) text.sample(rows[row].labels, *rows[row].panics);
+             });
 }
 
-void add_backends(TextFormat& text, const std::vector<BackendMetrics>& rows) {
-  const auto add = [&](const char* name, const char* type, const char* help, auto&& get) {
-    add_family(text, name, type, help, rows, &BackendMetrics::labels, get);
+void list_backends(Families& families, const BackendMetrics& rows) {
+  const auto add = [&](const char* name, const char* type, const char* help, Column BackendMetrics::*column) {
+    add_backend_family(families, {name, type, help}, rows.labels, rows.*column);
   };
-  const auto count = [&](const char* name, const char* help, uint64_t BackendLive::*member) {
-    add(name, kCounter, help, [member](const BackendMetrics& row) { return row.live.*member; });
-  };
-  add("millrace_backend_up", kGauge, "1: its checks pass",
-      [](const BackendMetrics& row) { return uint64_t{row.desired->health == Health::up}; });
-  add("millrace_backend_enabled", kGauge, "1: the operator has neither drained nor disabled it",
-      [](const BackendMetrics& row) { return uint64_t{row.desired->admin == Admin::enabled}; });
-  add("millrace_backend_weight", kGauge, "Its weight now",
-      [](const BackendMetrics& row) { return uint64_t{row.desired->weight}; });
-  add("millrace_backend_connections", kGauge, "Entries of the connection table",
-      [](const BackendMetrics& row) { return row.live.active; });
-  count("millrace_backend_connections_total", "Connections and UDP sessions opened to it", &BackendLive::connections);
-  count("millrace_backend_forward_packets_total", "Packets from clients", &BackendLive::forward_packets);
-  count("millrace_backend_reverse_packets_total", "Packets to clients", &BackendLive::reverse_packets);
-  count("millrace_backend_forward_bytes_total", "Bytes of IP packets from clients", &BackendLive::forward_bytes);
-  count("millrace_backend_reverse_bytes_total", "Bytes of IP packets to clients", &BackendLive::reverse_bytes);
-  count("millrace_backend_connect_failures_total", "Handshakes that it refused or left unanswered",
-        &BackendLive::connect_failures);
-  count("millrace_backend_resets_total", "Resets by it after the handshake", &BackendLive::resets);
-}
-
-// What its connections tell of a backend.
-void add_observed(TextFormat& text, const std::vector<BackendMetrics>& rows) {
-  text.family("millrace_backend_connect_latency_seconds", kHistogram, "From the first SYN to the SYN-ACK");
-  for (const BackendMetrics& row : rows)
-    if (row.latency) add_latency(text, row.labels, *row.latency);
-  text.family("millrace_backend_ejected", kGauge, "1: it gets nothing because its connections failed");
-  for (const BackendMetrics& row : rows)
-    if (row.breaker) text.sample(row.labels, uint64_t{row.breaker->state() == BreakerState::open});
-  text.family("millrace_backend_on_trial", kGauge, "1: after an ejection it gets a part of its share");
-  for (const BackendMetrics& row : rows)
-    if (row.breaker) text.sample(row.labels, uint64_t{row.breaker->state() == BreakerState::half_open});
-  text.family("millrace_backend_ejections_total", kCounter, "Times that it was ejected");
-  for (const BackendMetrics& row : rows)
-    if (row.breaker) text.sample(row.labels, row.breaker->ejections());
+  using Rows = BackendMetrics;
+  add("millrace_backend_up", kGauge, "1: its checks pass", &Rows::up);
+  add("millrace_backend_enabled", kGauge, "1: the operator has neither drained nor disabled it", &Rows::enabled);
+  add("millrace_backend_weight", kGauge, "Its weight now", &Rows::weight);
+  add("millrace_backend_connections", kGauge, "Entries of the connection table", &Rows::active);
+  add("millrace_backend_connections_total", kCounter, "Connections and UDP sessions opened to it", &Rows::connections);
+  add("millrace_backend_forward_packets_total", kCounter, "Packets from clients", &Rows::forward_packets);
+  add("millrace_backend_reverse_packets_total", kCounter, "Packets to clients", &Rows::reverse_packets);
+  add("millrace_backend_forward_bytes_total", kCounter, "Bytes of IP packets from clients", &Rows::forward_bytes);
+  add("millrace_backend_reverse_bytes_total", kCounter, "Bytes of IP packets to clients", &Rows::reverse_bytes);
+  add("millrace_backend_connect_failures_total", kCounter, "Handshakes that it refused or left unanswered",
+      &Rows::connect_failures);
+  add("millrace_backend_resets_total", kCounter, "Resets by it after the handshake", &Rows::resets);
+  add_family(families, {"millrace_backend_connect_latency_seconds", kHistogram, "From the first SYN to the SYN-ACK"},
+             rows.labels.row_count(), [&rows](TextFormat& text, size_t row) {
+               if (rows.latency[row]) add_latency(text, rows.labels[row], *rows.latency[row]);
+             });
+  add("millrace_backend_ejected", kGauge, "1: it gets nothing because its connections failed", &Rows::ejected);
+  add("millrace_backend_on_trial", kGauge, "1: after an ejection it gets a part of its share", &Rows::on_trial);
+  add("millrace_backend_ejections_total", kCounter, "Times that it was ejected", &Rows::ejections);
 }
 
 // gobetween's, all of them gauges as there. Its rx is what comes from clients.
-void add_gobetween_servers(TextFormat& text, const std::vector<ServiceMetrics>& rows) {
+void list_gobetween_servers(Families& families, const std::vector<ServiceMetrics>& rows) {
   const auto add = [&](const char* name, const char* help, auto&& get) {
-    add_family(text, name, kGauge, help, rows, &ServiceMetrics::gobetween, get);
+    add_service_family(families, {name, kGauge, help}, rows, &ServiceMetrics::gobetween, get);
   };
   add("gobetween_server_count", "As gobetween: backends of the server",
       [](const ServiceMetrics& row) { return uint64_t{row.desired->backends.size()}; });
   add("gobetween_server_active_connections", "As gobetween", [](const ServiceMetrics& row) { return row.live.active; });
   add("gobetween_server_rx_total", "As gobetween: bytes from clients",
-      [](const ServiceMetrics& row) { return row.sum.forward_bytes; });
+      [](const ServiceMetrics& row) { return row.forward_bytes; });
   add("gobetween_server_tx_total", "As gobetween: bytes to clients",
-      [](const ServiceMetrics& row) { return row.sum.reverse_bytes; });
+      [](const ServiceMetrics& row) { return row.reverse_bytes; });
   add("gobetween_server_rx_second", "As gobetween: bytes a second from clients",
       [](const ServiceMetrics& row) { return row.bandwidth.forward_bytes; });
   add("gobetween_server_tx_second", "As gobetween: bytes a second to clients",
       [](const ServiceMetrics& row) { return row.bandwidth.reverse_bytes; });
 }
 
-void add_gobetween_backends(TextFormat& text, const std::vector<BackendMetrics>& rows) {
-  const auto add = [&](const char* name, const char* help, auto&& get) {
-    add_family(text, name, kGauge, help, rows, &BackendMetrics::gobetween, get);
+void list_gobetween_backends(Families& families, const BackendMetrics& rows) {
+  const auto add = [&](const char* name, const char* help, Column BackendMetrics::*column) {
+    add_backend_family(families, {name, kGauge, help}, rows.gobetween, rows.*column);
   };
-  add("gobetween_backend_active_connections", "As gobetween",
-      [](const BackendMetrics& row) { return row.live.active; });
-  add("gobetween_backend_refused_connections", "As gobetween: attempts that failed",
-      [](const BackendMetrics& row) { return row.live.connect_failures; });
-  add("gobetween_backend_total_connections", "As gobetween",
-      [](const BackendMetrics& row) { return row.live.connections; });
-  add("gobetween_backend_rx_bytes", "As gobetween: from clients",
-      [](const BackendMetrics& row) { return row.live.forward_bytes; });
-  add("gobetween_backend_tx_bytes", "As gobetween: to clients",
-      [](const BackendMetrics& row) { return row.live.reverse_bytes; });
-  add("gobetween_backend_rx_second", "As gobetween",
-      [](const BackendMetrics& row) { return row.bandwidth.forward_bytes; });
-  add("gobetween_backend_tx_second", "As gobetween",
-      [](const BackendMetrics& row) { return row.bandwidth.reverse_bytes; });
-  add("gobetween_backend_live", "As gobetween: 1: its checks pass",
-      [](const BackendMetrics& row) { return uint64_t{row.desired->health == Health::up}; });
+  using Rows = BackendMetrics;
+  add("gobetween_backend_active_connections", "As gobetween", &Rows::active);
+  add("gobetween_backend_refused_connections", "As gobetween: attempts that failed", &Rows::connect_failures);
+  add("gobetween_backend_total_connections", "As gobetween", &Rows::connections);
+  add("gobetween_backend_rx_bytes", "As gobetween: from clients", &Rows::forward_bytes);
+  add("gobetween_backend_tx_bytes", "As gobetween: to clients", &Rows::reverse_bytes);
+  add("gobetween_backend_rx_second", "As gobetween", &Rows::forward_bytes_a_second);
+  add("gobetween_backend_tx_second", "As gobetween", &Rows::reverse_bytes_a_second);
+  add("gobetween_backend_live", "As gobetween: 1: its checks pass", &Rows::up);
 }
 
 std::string worker_labels(size_t worker) { return make_labels({{"worker", std::to_string(worker)}}); }
@@ -319,19 +237,27 @@ void add_control(TextFormat& text, const Daemon& daemon) {
 
 }  // namespace
 
-std::string metrics_page(const Daemon& daemon) {
-  const Reading reading = read_all(daemon);
-  TextFormat text;
-  text.reserve(reading.backends.size() * kBackendBytes + reading.services.size() * kServiceBytes);
-  add_control(text, daemon);
-  if (const std::shared_ptr<const Segment> segment = daemon.link().segment()) add_dataplane(text, daemon, *segment);
-  add_snat(text, daemon.snat().uses());
-  add_services(text, reading.services);
-  add_backends(text, reading.backends);
-  add_observed(text, reading.backends);
-  add_gobetween_servers(text, reading.services);
-  add_gobetween_backends(text, reading.backends);
-  return text.take();
+MetricsPage::MetricsPage(const Daemon& daemon) : reading_(read_metrics(daemon)) {
+  add_control(text_, daemon);
+  if (const std::shared_ptr<const Segment> segment = daemon.link().segment()) add_dataplane(text_, daemon, *segment);
+  add_snat(text_, daemon.snat().uses());
+  list_services(families_, reading_.services);
+  list_backends(families_, reading_.backends);
+  list_gobetween_servers(families_, reading_.services);
+  list_gobetween_backends(families_, reading_.backends);
+}
+
+std::string MetricsPage::next_piece() {
+  text_.reserve(kPieceBytes);
+  for (; family_ < families_.size(); ++family_, row_ = 0) {
+    const MetricFamily& family = families_[family_];
+    if (row_ == 0) text_.family(family.name, family.type, family.help);
+    for (; row_ < family.row_count; ++row_) {
+      if (text_.size() + kSampleBytesMax > kPieceBytes) return text_.take();
+      family.add_row(text_, row_);
+    }
+  }
+  return text_.take();
 }
 
 }  // namespace millrace::control

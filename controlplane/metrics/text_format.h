@@ -13,6 +13,8 @@ namespace millrace::control {
 
 // {service="web",backend="10.0.0.1:80"}, with what must be escaped escaped. Made once for many samples.
 std::string make_labels(std::initializer_list<std::pair<std::string_view, std::string_view>> labels);
+// The same at the end of a text, for who has many.
+void append_labels(std::string& text, std::initializer_list<std::pair<std::string_view, std::string_view>> labels);
 
 class TextFormat {
  public:
@@ -25,12 +27,18 @@ class TextFormat {
   void bucket(std::string_view labels, std::string_view bound, uint64_t count);
   void end_histogram(std::string_view labels, double sum, uint64_t count);
 
+  size_t size() const { return used_; }
   // Room for what is to come.
-  void reserve(size_t bytes) { text_.reserve(bytes); }
-  std::string take() { return std::move(text_); }
+  void reserve(size_t bytes);
+  // What was written since the last time.
+  std::string take();
 
  private:
-  std::string text_;
+  char* room(size_t bytes);
+  void append(std::initializer_list<std::string_view> parts);
+
+  std::string text_;  // longer than what is used of it
+  size_t used_ = 0;
   std::string name_;
 };
 

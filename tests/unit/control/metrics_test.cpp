@@ -12,11 +12,14 @@
 #include <set>
 #include <sstream>
 
+#include "controlplane/api/http_server.h"
 #include "controlplane/api/tcp_listener.h"
+#include "controlplane/api/unix_listener.h"
 #include "controlplane/link/bandwidth.h"
 #include "controlplane/metrics/metrics_page.h"
 #include "controlplane/metrics/metrics_routes.h"
 #include "controlplane/metrics/text_format.h"
+#include "tests/unit/control/api_client.h"
 #include "tests/unit/control/running_daemon.h"
 #include "tests/unit/control/sample_config.h"
 
@@ -66,12 +69,19 @@ std::map<std::string, std::string> read_page(const std::string& page) {
   return samples;
 }
 
+std::string whole_page(const Daemon& daemon) {
+  MetricsPage page(daemon);
+  std::string text;
+  for (std::string piece = page.next_piece(); !piece.empty(); piece = page.next_piece()) text += piece;
+  return text;
+}
+
 struct Metrics : testing::Test {
   RunningDaemon running;
 
   std::map<std::string, std::string> page() {
     std::string text;
-    running.with([&] { text = metrics_page(*running.daemon); });
+    running.with([&] { text = whole_page(*running.daemon); });
     return read_page(text);
   }
 };
@@ -139,7 +149,7 @@ TEST_F(Metrics, of_the_dashboard_exist) {
   const std::string dashboard(std::istreambuf_iterator<char>(file), {});
   running.start_dataplane();
   std::string text;
-  running.with([&] { text = metrics_page(*running.daemon); });
+  running.with([&] { text = whole_page(*running.daemon); });
   const std::regex name("millrace_[a-z_]+");
   const std::string bucket = "_bucket";  // of a histogram, which has the name without it
   std::set<std::string> names;
@@ -185,7 +195,7 @@ TEST_F(Metrics, of_20000_backends_take_less_than_200_ms) {
   std::chrono::nanoseconds took{};
   running.with([&] {
     const auto begin = std::chrono::steady_clock::now();
-    text = metrics_page(*running.daemon);
+    text = whole_page(*running.daemon);
     took = std::chrono::steady_clock::now() - begin;
   });
   EXPECT_GT(std::ranges::count(text, '\n'), 300'000);
@@ -209,10 +219,82 @@ TEST_F(Metrics, have_one_path) {
     });
     return reply;
   };
-  EXPECT_THAT(ask("GET", "/metrics").text.value_or(""), HasSubstr("millrace_build_info{"));
+  const ApiReply page = ask("GET", "/metrics");
+  ASSERT_TRUE(page.stream);
+  EXPECT_TRUE(page.stream->has_end());
+  EXPECT_THAT(page.stream->content_type(), HasSubstr("text/plain; version=0.0.4"));
   EXPECT_EQ(ask("GET", "/").status, 404u);
   EXPECT_EQ(ask("POST", "/metrics").status, 405u);
   EXPECT_EQ(ask("GET", "/metrics/%").status, 400u);
+}
+
+// Of a body in chunks; what follows its end is left in `bytes`. Fails on one that is cut off.
+std::string take_chunks(std::string& bytes) {
+  std::string body;
+  while (true) {
+    size_t digits = 0;
+    const size_t size = bytes.empty() ? 0 : std::stoul(bytes, &digits, 16);
+    const size_t begin = digits + 2;
+    if (digits == 0 || bytes.size() < begin + size + 2) {
+      ADD_FAILURE() << "cut off after " << body.size() << " bytes";
+      return body;
+    }
+    body += bytes.substr(begin, size);
+    bytes.erase(0, begin + size + 2);
+    if (size == 0) return body;
+  }
+}
+
+// The port of metrics, as a socket.
+struct MetricsPort : Metrics {
+  std::string path = running.dir.path("metrics.sock");
+  std::unique_ptr<UnixListener> listener;
+  bool ended = false;
+
+  MetricsPort() {
+    running.with([&] {
+      std::string problem;
+      listener = UnixListener::open(running.daemon->executor(), path, problem);
+      ASSERT_TRUE(listener) << problem;
+      boost::asio::co_spawn(
+          running.daemon->executor(),
+          serve_api(*listener,
+                    [this](ApiRequest request) { return route_metrics(*running.daemon, std::move(request)); }),
+          [this](std::exception_ptr) { ended = true; });
+    });
+  }
+  ~MetricsPort() override {
+    running.with([&] { listener->acceptor().close(); });
+    EXPECT_TRUE(running.until([&] { return ended; }));
+  }
+  std::string ask(const std::string& requests) {
+    RawClient client(path);
+    client.send(requests);
+    client.end();  // as some do who have no more to say
+    return client.receive_all();
+  }
+};
+
+TEST_F(MetricsPort, sends_pieces_whose_end_can_be_told) {
+  const std::string get = "GET /metrics HTTP/1.1\r\nHost: m\r\n";
+  std::string bytes = ask(get + "\r\n" + get + "Connection: close\r\n\r\n");
+  for (const char* const request : {"first", "second"}) {
+    SCOPED_TRACE(request);
+    const size_t blank = bytes.find("\r\n\r\n");
+    ASSERT_NE(blank, std::string::npos);
+    EXPECT_THAT(bytes.substr(0, blank), HasSubstr("Transfer-Encoding: chunked"));
+    bytes.erase(0, blank + 4);
+    EXPECT_EQ(read_page(take_chunks(bytes)).at("millrace_dataplane_up"), "0");
+  }
+  EXPECT_EQ(bytes, "");
+}
+
+TEST_F(MetricsPort, ends_the_connection_of_an_old_client) {
+  const std::string bytes = ask("GET /metrics HTTP/1.0\r\n\r\n");
+  const size_t blank = bytes.find("\r\n\r\n");
+  ASSERT_NE(blank, std::string::npos);
+  EXPECT_THAT(bytes.substr(0, blank), Not(HasSubstr("chunked")));
+  EXPECT_EQ(read_page(bytes.substr(blank + 4)).at("millrace_dataplane_up"), "0");
 }
 
 TEST(BandwidthSampler, says_bytes_a_second) {
