@@ -146,7 +146,8 @@ class Session {
     keep_alive = keep_alive && chunked;
     const std::string head = stream_head(*body, chunked, keep_alive, options_.cors);
     below().expires_after(kPatience);  // for all of it
-    if (!co_await send(asio::buffer(head))) co_return false;
+    const auto head_bytes = asio::buffer(head);
+    if (!co_await send(head_bytes)) co_return false;
     while (true) {
       const std::string piece = co_await body->next();
       if (piece.empty()) break;
@@ -156,11 +157,12 @@ class Session {
       if (!is_sent) co_return false;
     }
     const auto end = http::make_chunk_last();
-    const bool is_ended = !chunked || co_await send(end);
-    co_return is_ended&& keep_alive;
+    if (chunked && !co_await send(end)) co_return false;
+    co_return keep_alive;
   }
+  // The caller's buffers, which have a name there (GCC 12 destroys temporaries of a co_await twice).
   template <typename Buffers>
-  asio::awaitable<bool> send(Buffers buffers) {
+  asio::awaitable<bool> send(const Buffers& buffers) {
     const auto [error, bytes] = co_await asio::async_write(stream_, buffers, kQuietly);
     co_return !error;
   }
