@@ -98,8 +98,21 @@ def runs(pid):
         return False
 
 
-def wait_for(happened, seconds=15.0, every=0.05):
+def wait_for(happened, seconds=15.0, every=0.05, attempts_min=20):
+    """A machine that stood still meanwhile gets some more attempts."""
     deadline = time.monotonic() + seconds
+    made = 0
     while not happened():
-        assert time.monotonic() < deadline, f"did not happen within {seconds} s"
+        made += 1
+        assert made < attempts_min or time.monotonic() < deadline, f"did not happen within {seconds} s"
         time.sleep(every)
+
+
+def reached(vip, names, fewest=6, most=60):
+    """Every one of them answers at a VIP, and nobody else does. Who gets a connection is a matter of its port and of what
+    other load there is."""
+    seen, asked = set(), 0
+    while asked < fewest or (asked < most and seen < set(names)):
+        seen.add(run("client", "curl", "-s", "--max-time", "5", f"http://{vip}/").stdout.strip())
+        asked += 1
+    return seen == set(names)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from harness.network import LB
+from harness.patience import attempts
 
 TOP = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("MILLRACE_BUILD", TOP / "build/sanitize")).resolve()
@@ -157,16 +158,14 @@ class Balancer:
 
     def settled_workers(self, seconds=5.0):
         """Counters once nothing is on its way any more: two readings alike, and the equation holds for each worker."""
-        deadline = time.monotonic() + seconds
         before = None
-        while True:
+        for _ in attempts(seconds, every=0.02):
             workers = self.workers()
             now = [{name: worker[name] for name in CAME + WENT} | {"dropped": sum(worker["dropped"].values())}
                    for worker in workers]
             balanced = all(sum(w[n] for n in CAME) == sum(w[n] for n in WENT) + w["dropped"] for w in now)
             if balanced and now == before:
                 return workers
-            assert time.monotonic() < deadline, f"counters do not add up: {now}"
             before = now
-            time.sleep(0.02)
+        raise AssertionError(f"counters do not add up: {before}")
 

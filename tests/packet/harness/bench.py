@@ -7,6 +7,7 @@ from scapy.layers.l2 import ARP, Ether
 
 from harness.flow import CLIENT_MAC, FAMILIES, Flow, TcpFlow, host_mac
 from harness.network import BACK_MAC, FRONT_MAC
+from harness.patience import comes_true
 
 
 class Bench:
@@ -48,9 +49,7 @@ class Bench:
             return
         self.last_sender = wire
         sent = self.sent()
-        deadline = time.monotonic() + 1
-        while self.balancer.received() - self.others_rx < sent and time.monotonic() < deadline:
-            time.sleep(0.001)
+        comes_true(lambda: self.balancer.received() - self.others_rx >= sent, seconds=1, every=0.001)
 
     def expect_drops(self, reason, count=1):
         """This case makes the balancer drop so many packets for this reason; any other drop fails it."""
@@ -58,9 +57,7 @@ class Bench:
 
     def wait_drops(self):
         """Returns once every announced drop is counted; end_case says what is missing if that takes too long."""
-        deadline = time.monotonic() + 5
-        while self.drops() != self.drops_announced and time.monotonic() < deadline:
-            time.sleep(0.02)
+        comes_true(lambda: self.drops() == self.drops_announced, seconds=5, every=0.02)
 
     def drops(self):
         """Of this case, by reason."""
@@ -115,10 +112,7 @@ class Bench:
         return self.balancer.get(f"/v1/connections?client={client}:{flow.client_port}")["connections"]
 
     def wait_for(self, happened, seconds=10):
-        deadline = time.monotonic() + seconds
-        while not happened():
-            assert time.monotonic() < deadline, f"did not happen within {seconds} s"
-            time.sleep(0.05)
+        assert comes_true(happened, seconds), f"did not happen within {seconds} s"
 
     def nothing_for_client(self, unwanted, seconds=0.3):
         time.sleep(seconds)

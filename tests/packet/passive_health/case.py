@@ -130,6 +130,19 @@ def test_resets_after_the_handshake_count_where_they_shall(bench, family, servic
 
 
 @both_families
+def test_check_that_passes_ends_an_ejection_where_it_may(bench, family):
+    """Long before its minute is over."""
+    service, port, bad = f"readmit_{family.name}", 8007, family.backends[0]
+    deadline = time.monotonic() + 10
+    while not row(bench, service, bad)["ejections"]:
+        assert time.monotonic() < deadline, "refuses everybody and is not ejected"
+        attempt_and_end(bench, family, port, "fullnat", refusing=(bad,))
+    bench.wait_for(lambda: breaker(bench, service, bad) == "closed", seconds=10)
+    assert bad in {attempt_and_end(bench, family, port, "fullnat") for _ in range(6 * len(bench.balancer.workers()))}
+    assert "no longer ejected: its checks pass" in bench.balancer.logs()
+
+
+@both_families
 def test_connect_latency(bench, family):
     """From the first SYN, whatever comes between."""
     flow = bench.tcp(family, 8004, backend_port=80)

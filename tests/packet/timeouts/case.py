@@ -48,7 +48,7 @@ def test_tcp_state_ends(bench, family, bring_to):
     expired = bench.balancer.total("connections_expired")
     bring_to(flow)
     assert bench.connections(flow)
-    bench.wait_for(lambda: not bench.connections(flow), seconds=4)
+    bench.wait_for(lambda: not bench.connections(flow), seconds=8)
     assert bench.balancer.total("connections_expired") > expired
 
 
@@ -68,7 +68,7 @@ def test_udp_flow_ends(bench, family):
     flow.forward(datagram())
     flow.reverse(datagram())
     assert bench.connections(flow)
-    bench.wait_for(lambda: not bench.connections(flow), seconds=4)
+    bench.wait_for(lambda: not bench.connections(flow), seconds=8)
 
 
 @both_families
@@ -81,6 +81,6 @@ def test_each_worker_ends_its_own(bench, family, workers):
             flows.append(bench.tcp(family, 80, client_port=client_port))
             bring_to(flows[-1])
             assert bench.connections(flows[-1])
-    bench.wait_for(lambda: not any(bench.connections(flow) for flow in flows), seconds=4)
+    bench.wait_for(lambda: not any(bench.connections(flow) for flow in flows), seconds=8)
     more = [worker["connections_expired"] - before for worker, before in zip(bench.balancer.workers(), expired)]
     assert more == [len(STATES)] * workers
