@@ -45,7 +45,7 @@ class StandIn:
         while not self.closing:
             for raw in select.select([self.device, self.far], [], [], 0.2)[0]:
                 try:
-                    data = receive_whole(raw)
+                    data, _ = receive_whole(raw)
                     if raw is self.far:
                         self.device.send(tagged(data, self.vlan))
                     elif data[MACS:MACS + 4] == head:

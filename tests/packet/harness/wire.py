@@ -18,6 +18,7 @@ NEIGHBOUR_SOLICITATION = 135
 MACS = 12
 VLAN_TYPE, VLAN_ID_MASK = b"\x81\0", 0xfff
 PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 8, 1 << 4
+SO_TIMESTAMPNS, TIMESPEC = 35, struct.Struct("qq")
 AUXDATA = struct.Struct("IIIHHHH")  # tpacket_auxdata: status and the tag, which the kernel takes out of what it gives us
 
 
@@ -26,14 +27,18 @@ def tagged(data, control):
 
 
 def receive_whole(raw):
-    """The next frame as it was on the wire, its tag in it."""
-    data, ancillary, _, _ = raw.recvmsg(65535, 64)
+    """The next frame as it was on the wire, its tag in it; and when it came, by the monotonic clock, however late we are."""
+    data, ancillary, _, _ = raw.recvmsg(65535, 128)
+    came_at = time.monotonic()
     for level, kind, value in ancillary:
         if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
             status, _, _, _, _, control, _ = AUXDATA.unpack(value)
             if status & TP_STATUS_VLAN_VALID:
-                return tagged(data, control)
-    return data
+                data = tagged(data, control)
+        elif (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, nanoseconds = TIMESPEC.unpack(value)
+            came_at -= max(0, time.time() - seconds - nanoseconds / 1e9)
+    return data, came_at
 
 
 def open_raw(device=WIRE):
@@ -41,6 +46,7 @@ def open_raw(device=WIRE):
     raw.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
     raw.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    raw.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     raw.bind((device, ETH_P_ALL))
     raw.settimeout(0.2)
     return raw
@@ -105,9 +111,9 @@ class Lane:
         with self.changed:
             assert self.changed.wait_for(lambda: address in self.asked, seconds), f"nobody asked for {address}"
 
-    def keep(self, data):
+    def keep(self, data, came_at):
         frame = Ether(data)
-        frame.time = time.monotonic()
+        frame.time = came_at
         with self.changed:
             self._answer(frame, data)
             self.frames.append(frame)
@@ -166,7 +172,7 @@ class Wire(Lane):
     def _read(self):
         while not self.closing:
             try:
-                data = receive_whole(self.raw)
+                data, came_at = receive_whole(self.raw)
             except TimeoutError:
                 continue
             except OSError:
@@ -174,7 +180,10 @@ class Wire(Lane):
             # With a priority in its tag a frame of ours would be none of the lane's.
             control = struct.unpack("!H", data[MACS + 2:MACS + 4])[0] if data[MACS:MACS + 2] == VLAN_TYPE else None
             lane = self.lanes.get(control)
-            lane.keep(data[:MACS] + data[MACS + 4:]) if lane else self.keep(data)
+            if lane:
+                lane.keep(data[:MACS] + data[MACS + 4:], came_at)
+            else:
+                self.keep(data, came_at)
 
 
 class TaggedLane(Lane):
