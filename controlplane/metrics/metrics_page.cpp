@@ -11,9 +11,7 @@
 namespace millrace::control {
 namespace {
 
-// Some thousand samples: what the event loop does at a stretch, and what a socket takes at a time.
-constexpr size_t kPieceBytes = 256 << 10;
-constexpr size_t kSampleBytesMax = 4 << 10;  // of one row, a histogram with the longest names included
+constexpr size_t kRowBytes = 4 << 10;  // what a row may take beyond a full piece: a histogram with the longest names
 constexpr char kCounter[] = "counter";
 constexpr char kGauge[] = "gauge";
 constexpr char kHistogram[] = "histogram";
@@ -247,14 +245,16 @@ MetricsPage::MetricsPage(const Daemon& daemon) : reading_(read_metrics(daemon)) 
   list_gobetween_backends(families_, reading_.backends);
 }
 
-std::string MetricsPage::next_piece() {
-  text_.reserve(kPieceBytes);
-  for (; family_ < families_.size(); ++family_, row_ = 0) {
+std::string MetricsPage::next_piece(size_t bytes) {
+  text_.reserve(bytes + kRowBytes);
+  for (; family_ < families_.size(); ++family_, step_ = 0) {
     const MetricFamily& family = families_[family_];
-    if (row_ == 0) text_.family(family.name, family.type, family.help);
-    for (; row_ < family.row_count; ++row_) {
-      if (text_.size() + kSampleBytesMax > kPieceBytes) return text_.take();
-      family.add_row(text_, row_);
+    for (; step_ <= family.row_count; ++step_) {
+      if (text_.size() >= bytes) return text_.take();
+      if (step_ == 0)
+        text_.family(family.name, family.type, family.help);
+      else
+        family.add_row(text_, step_ - 1);
     }
   }
   return text_.take();

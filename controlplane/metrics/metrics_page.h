@@ -17,6 +17,9 @@
 
 namespace millrace::control {
 
+// Some thousand samples: what the event loop does at a stretch, and what a socket takes at a time.
+inline constexpr size_t kPieceBytes = 256 << 10;
+
 // A name with the samples of all rows of a table.
 struct MetricFamily {
   const char* name;
@@ -32,14 +35,14 @@ class MetricsPage {
   MetricsPage(const MetricsPage&) = delete;
   MetricsPage& operator=(const MetricsPage&) = delete;
 
-  // Empty: that was all.
-  std::string next_piece();
+  // Of about so many bytes, at least 1; empty: that was all.
+  std::string next_piece(size_t bytes = kPieceBytes);
 
  private:
   MetricsReading reading_;
   std::vector<MetricFamily> families_;
-  size_t family_ = 0;  // that comes next, and its row
-  size_t row_ = 0;
+  size_t family_ = 0;  // that comes next
+  size_t step_ = 0;    // of it: its head, then row by row
   TextFormat text_;
 };
 

@@ -69,10 +69,11 @@ std::map<std::string, std::string> read_page(const std::string& page) {
   return samples;
 }
 
-std::string whole_page(const Daemon& daemon) {
+std::string whole_page(const Daemon& daemon, size_t piece_bytes = kPieceBytes) {
   MetricsPage page(daemon);
   std::string text;
-  for (std::string piece = page.next_piece(); !piece.empty(); piece = page.next_piece()) text += piece;
+  for (std::string piece = page.next_piece(piece_bytes); !piece.empty(); piece = page.next_piece(piece_bytes))
+    text += piece;
   return text;
 }
 
@@ -142,6 +143,17 @@ TEST_F(Metrics, of_a_dataplane_are_those_of_its_counters) {
   EXPECT_EQ(samples.at(duration + "_sum{service=\"web\"}"), "0.1");
   EXPECT_FALSE(samples.contains("millrace_backend_ejected" + of + "}")) << "nobody watches";
   EXPECT_EQ(samples.at("gobetween_server_tx_total{server=\"web\"}"), "5000");
+}
+
+// Wherever a piece ends: behind a family's head as well as behind each of its rows.
+TEST_F(Metrics, are_the_same_in_pieces_of_any_size) {
+  std::string whole, in_rows;
+  running.with([&] {
+    whole = whole_page(*running.daemon);
+    in_rows = whole_page(*running.daemon, 1);
+  });
+  EXPECT_EQ(in_rows, whole);
+  EXPECT_FALSE(read_page(in_rows).empty());
 }
 
 TEST_F(Metrics, of_the_dashboard_exist) {
