@@ -1,7 +1,8 @@
 """The two ends of a script: each sends segments, and says which one must be the next to arrive."""
 import time
 
-from scapy.layers.inet import TCP
+from scapy.layers.inet import IP, TCP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
 from harness.flow import CLIENT_MAC, TTL, host_mac, with_ports
@@ -12,6 +13,7 @@ OWN_TTL = 64     # of what the balancer says itself
 LATE_MS = 2 * 128 + 200  # the timer wheel's, and this machine's
 EARLY_MS = 5     # clocks that are read one after the other
 LATE_ANSWER_MS = 100  # of ours, which a repeat of what it answers may cross
+REPEAT_MS = 250  # after which the balancer repeats what has not been answered
 
 
 class End:
@@ -73,7 +75,7 @@ class End:
         self.learn(got, wanted, new_clock)
         made = segment(self.peer, self.own, *wanted)
         expected = bytes(self.link_in() / self.ip_in(*ip_fields) / with_ports(made, *self.ports_in()))
-        while got.original != expected and self._is_repeat_that_we_caused(got):
+        while got.original != expected and self.is_repeat_that_we_caused(got):
             got = self.wire.take(self.is_mine, patience)
         self.heard, self.heard_at = got.original, got.time
         self.begun_at = self.begun_at or got.time
@@ -85,11 +87,16 @@ class End:
                 f"{self.shown(expected)} came after {waited_ms:.0f} ms, not {after_ms}")
         return got
 
-    def _is_repeat_that_we_caused(self, got):
+    def is_repeat_that_we_caused(self, got):
         """On a machine that stood still: what came last comes again, since our answer took so long."""
         if got.original != self.heard or self.sent_at is None:
             return False
         return (self.sent_at - self.heard_at) * 1000 > LATE_ANSWER_MS
+
+    def is_repeat_in_due_time(self, got):
+        """As that, or what was answered at once came again, since the balancer stood still before it read the answer."""
+        return self.is_repeat_that_we_caused(got) or (
+            got.original == self.heard and (got.time - self.heard_at) * 1000 > REPEAT_MS - EARLY_MS)
 
     def learn(self, got, wanted, new_clock):
         """The peer's first segment tells its numbers."""
@@ -108,6 +115,11 @@ class End:
         ack = relative((tcp.ack - self.own.isn) % MODULUS)
         said = f"{tcp.flags} seq={seq} ack={ack} win={tcp.window} {tcp.options} {bytes(tcp.payload)[:60]!r}"
         return f"{said}\n      {frame!r:.1500}"
+
+
+def ends_of(frame):
+    packet = frame[IP] if IP in frame else frame[IPv6]
+    return packet.dst, frame[TCP].dport, packet.src, frame[TCP].sport
 
 
 def marked(family, ecn):
@@ -155,23 +167,19 @@ class Backend(End):
 
     def __init__(self, bench, family, start, known):
         super().__init__(bench, bench.backend, family, start)
-        self.known = known  # (address, port, peer's address, peer's port) of backends before
+        self.known = known  # (address, port, peer's address, peer's port) -> the backend of an earlier connection
         self.ends = None
 
     def is_mine(self, frame):
         if TCP not in frame or self.family.layer not in frame:
             return False
-        ends = self.ends_of(frame)
+        ends = ends_of(frame)
         return ends == self.ends if self.ends else ends not in self.known
-
-    def ends_of(self, frame):
-        packet = frame[self.family.layer]
-        return packet.dst, frame[TCP].dport, packet.src, frame[TCP].sport
 
     def learn(self, got, wanted, new_clock):
         if self.ends is None:
-            self.ends = self.ends_of(got)
-            self.known.add(self.ends)
+            self.ends = ends_of(got)
+            self.known[self.ends] = self
         super().learn(got, wanted, new_clock)
 
     @property
