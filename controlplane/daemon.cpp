@@ -308,9 +308,8 @@ asio::awaitable<std::optional<ReloadReport>> Daemon::reload() {
 }
 
 asio::awaitable<ReloadReport> Daemon::change_over_file(config::Changes changes) {
-  const std::string text = config_.document->text;
   const std::string kept_in = config_.api.changes_file;
-  config::LoadResult loaded = config::parse_config(text, file(), &changes);
+  config::LoadResult loaded = config::change_config(config_, changes);
   ReloadReport report = co_await put_in_force(std::move(loaded));
   tell_config("changed", report);
   if (!report.accepted) co_return report;

@@ -3,6 +3,7 @@
 // Thread: any; never changes.      Tests: tests/unit/config/document_test.cpp
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -11,12 +12,15 @@
 
 namespace millrace::config {
 
+struct Reading;  // tables.h
+
 struct Document {
-  toml::table root;               // with the changes
-  std::string text;               // of the file, before variables were replaced
-  Changes changes;                // over the file
-  std::set<std::string> in_file;  // the servers that the file has
-  toml::table settings_in_file;   // what the file says of each setting that can be tuned, by its dotted key
+  toml::table root;                        // with the changes
+  std::string text;                        // of the file, before variables were replaced
+  Changes changes;                         // over the file
+  std::set<std::string> in_file;           // the servers that the file has
+  toml::table settings_in_file;            // what the file says of each setting that can be tuned, by its dotted key
+  std::shared_ptr<const Reading> reading;  // what change_config need not read again
 
   bool has_server(const std::string& name) const;
 };

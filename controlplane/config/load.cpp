@@ -72,17 +72,70 @@ void read_root(TableReader& root, const Changes& changes, Draft& draft) {
   root.finish();
 }
 
-void read_tree(toml::table tree, Document& document, Draft& draft, ErrorList& errors) {
+// What the file says by itself.
+void note_file(const toml::table& tree, Document& document) {
   if (const toml::table* servers = tree["servers"].as_table())
     for (const auto& [name, server] : *servers) document.in_file.emplace(name.str());
   for (const Tunable& tunable : tunables())
     if (const toml::node* said = tree[tunable.table()][tunable.key()].node())
       document.settings_in_file.insert(tunable.name, *said);
+}
+
+void note_positions(const toml::table& table, const std::string& path, const ErrorList& errors, Reading& reading) {
+  for (const auto& [key, value] : table) {
+    const std::string key_path = join_key(path, key.str());
+    const toml::source_position at = key.source().begin;
+    const Position seen{static_cast<uint32_t>(at.line), static_cast<uint32_t>(at.column)};
+    reading.positions.emplace(key_path, at ? seen : errors.position_of(key_path));
+    if (path.empty() && value.is_table()) note_positions(*value.as_table(), key_path, errors, reading);
+  }
+}
+
+// With its changes over the file's tree.
+void read_changed(toml::table tree, Document& document, Draft& draft, ErrorList& errors) {
   document.changes.apply(tree);
   document.root = std::move(tree);
   TableReader root(document.root, Origin{}, errors);
   read_root(root, document.changes, draft);
   validate_draft(draft, errors);
+}
+
+void read_tree(toml::table tree, Document& document, Draft& draft, ErrorList& errors) {
+  note_file(tree, document);
+  const auto reading = std::make_shared<Reading>();
+  note_positions(tree, "", errors, *reading);
+  reading->file = std::make_shared<const toml::table>(tree);
+  read_changed(std::move(tree), document, draft, errors);
+  reading->services = draft.config.services;
+  reading->origins = draft.services;
+  document.reading = reading;
+}
+
+const toml::table* find_server(const Changes& changes, const std::string& name) {
+  const auto found = changes.servers.find(name);
+  return found == changes.servers.end() || !found->second ? nullptr : &*found->second;
+}
+
+// Said by the file both times, or by both changes in the same words.
+bool is_same_server(const Document& before, const Changes& changes, const std::string& name) {
+  if (!before.changes.servers.contains(name) && !changes.servers.contains(name)) return true;
+  const toml::table* was = find_server(before.changes, name);
+  const toml::table* is = find_server(changes, name);
+  return was != nullptr && is != nullptr && *was == *is;
+}
+
+Draft begin_draft(const std::string& name) {
+  Draft draft;
+  draft.config.file = name;
+  draft.config.api.changes_file = kept_at(name, ".changes");
+  draft.config.api.history_dir = kept_at(name, ".history");
+  return draft;
+}
+
+LoadResult end_draft(Draft draft, std::shared_ptr<Document> document, ErrorList& errors) {
+  if (!errors.empty()) return {std::nullopt, errors.take()};
+  draft.config.document = std::move(document);
+  return {std::move(draft.config), {}};
 }
 
 void read_json(const std::string& text, Document& document, Draft& draft, ErrorList& errors) {
@@ -110,10 +163,7 @@ void read_toml(const std::string& text, Document& document, Draft& draft, ErrorL
 
 LoadResult parse_config(const std::string& text, const std::string& name, const Changes* changes) {
   ErrorList errors(name);
-  Draft draft;
-  draft.config.file = name;
-  draft.config.api.changes_file = kept_at(name, ".changes");
-  draft.config.api.history_dir = kept_at(name, ".history");
+  Draft draft = begin_draft(name);
   const std::string whole = replace_variables(
       text, [](const std::string& variable) { return std::getenv(variable.c_str()); }, errors);
   if (!errors.empty()) return {std::nullopt, errors.take()};
@@ -124,9 +174,30 @@ LoadResult parse_config(const std::string& text, const std::string& name, const 
     read_json(whole, *document, draft, errors);
   else
     read_toml(whole, *document, draft, errors);
-  if (!errors.empty()) return {std::nullopt, errors.take()};
-  draft.config.document = std::move(document);
-  return {std::move(draft.config), {}};
+  return end_draft(std::move(draft), std::move(document), errors);
+}
+
+LoadResult change_config(const Config& config, const Changes& changes) {
+  const Document& before = *config.document;
+  Draft draft = begin_draft(config.file);
+  draft.before = before.reading;
+  for (size_t s = 0; s < before.reading->services.size(); ++s) {
+    const std::string& name = before.reading->services[s].name;
+    if (is_same_server(before, changes, name)) draft.known.emplace(name, s);
+  }
+  auto document = std::make_shared<Document>();
+  document->text = before.text;
+  document->changes = changes;
+  document->in_file = before.in_file;
+  document->settings_in_file = before.settings_in_file;
+  ErrorList errors(config.file);
+  errors.know_positions(before.reading->positions);
+  read_changed(*before.reading->file, *document, draft, errors);
+  // The tree knows no places: what is wrong, and where, the text tells.
+  if (!errors.empty()) return parse_config(before.text, config.file, &changes);
+  document->reading = std::make_shared<const Reading>(
+      Reading{before.reading->file, before.reading->positions, draft.config.services, std::move(draft.services)});
+  return end_draft(std::move(draft), std::move(document), errors);
 }
 
 LoadResult load_config(const std::string& path) {

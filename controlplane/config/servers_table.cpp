@@ -125,12 +125,21 @@ void read_service(NamedTable& named, const ConnectionOptions& defaults, Draft& d
   draft.services.push_back(std::move(origins));
 }
 
+bool take_known(const std::string& name, Draft& draft) {
+  const auto known = draft.known.find(name);
+  if (known == draft.known.end()) return false;
+  draft.config.services.push_back(draft.before->services[known->second]);
+  draft.services.push_back(draft.before->origins[known->second]);
+  return true;
+}
+
 }  // namespace
 
 void read_servers_table(TableReader& table, const ConnectionOptions& defaults, Draft& draft) {
   bool complete = true;
   std::vector<NamedTable> services = table.read_named_tables(complete);
-  for (NamedTable& named : services) read_service(named, defaults, draft);
+  for (NamedTable& named : services)
+    if (!take_known(named.name, draft)) read_service(named, defaults, draft);
   if (services.size() > kServiceMax)
     table.errors().add(services[kServiceMax].reader.origin(), "is one service too many",
                        "define at most " + std::to_string(kServiceMax));

@@ -4,8 +4,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "controlplane/config/config.h"
@@ -32,10 +35,21 @@ struct PoolOrigins {
   bool complete = true;
 };
 
+// What was read of a file without mistakes; never changes.
+struct Reading {
+  std::shared_ptr<const toml::table> file;  // before changes
+  // Of its keys and those of its tables, by path: [servers] and [snat] are read in the order of the file.
+  std::map<std::string, Position> positions;
+  std::vector<ServiceConfig> services;
+  std::vector<ServiceOrigins> origins;
+};
+
 struct Draft {
   Config config;
   std::vector<ServiceOrigins> services;
   std::vector<PoolOrigins> pools;
+  std::unordered_map<std::string_view, size_t> known;  // servers that are as in `before`, and their places there
+  std::shared_ptr<const Reading> before;
   Origin dataplane_proxy;      // [dataplane] proxy
   bool pools_complete = true;  // false: [snat] holds more than could be read
 };

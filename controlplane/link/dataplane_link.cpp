@@ -19,6 +19,8 @@ namespace asio = boost::asio;
 
 // Poll of the event ring: how late an answer is heard at worst. 100 wakeups a second cost some 0.1% of a core.
 constexpr std::chrono::milliseconds kTurn{10};
+// While it has something to do for us: the ring takes a large configuration in several parts.
+constexpr std::chrono::milliseconds kBusyTurn{1};
 constexpr uint64_t kJoinEveryMs = 150;
 constexpr uint64_t kLifeEveryMs = 100;
 // Ten missed beats of segment.h: more than any table build is meant to take.
@@ -57,7 +59,7 @@ DataplaneLink::DataplaneLink(asio::any_io_executor executor, std::string segment
 asio::awaitable<void> DataplaneLink::run() {
   while (!stopped_) {
     turn();
-    turn_timer_.expires_after(kTurn);
+    turn_timer_.expires_after(awaits_answer() ? kBusyTurn : kTurn);
     co_await turn_timer_.async_wait(kQuietly);
   }
 }
@@ -67,6 +69,8 @@ void DataplaneLink::stop() {
   turn_timer_.cancel();
   settle_signal_.cancel();
 }
+
+bool DataplaneLink::awaits_answer() const { return peer_ && peer_->under_way && !peer_->stalled; }
 
 void DataplaneLink::turn() {
   const uint64_t now_ms = monotonic_ms();
@@ -278,6 +282,7 @@ void DataplaneLink::send_snapshot(uint64_t now_ms) {
   peer_->resend = false;
   peer_->under_way = Transaction{generation_sent_, revision_, desired_, now_ms};
   peer_->writer.send(make_transaction(*desired_, generation_sent_));
+  turn_timer_.cancel();  // the next turn is due sooner
 }
 
 uint64_t DataplaneLink::set_desired(std::shared_ptr<const DesiredState> state) {

@@ -104,6 +104,7 @@ class DataplaneLink {
     bool stalled = false;
   };
 
+  bool awaits_answer() const;
   void turn();
   void try_join();
   void leave(const std::string& why, uint64_t pause_ms);

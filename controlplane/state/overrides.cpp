@@ -1,6 +1,7 @@
 #include "controlplane/state/overrides.h"
 
 #include <set>
+#include <string_view>
 
 namespace millrace::control {
 
@@ -24,9 +25,13 @@ Override Overrides::find(const BackendKey& key) const {
 }
 
 void Overrides::retain(const config::Config& config) {
+  std::set<std::string_view> services;  // few of many thousand backends are overridden
+  for (const auto& [key, said] : by_key_) services.insert(key.service);
   std::set<BackendKey> known;
-  for (const config::ServiceConfig& service : config.services)
+  for (const config::ServiceConfig& service : config.services) {
+    if (!services.contains(service.name)) continue;
     for (const config::BackendConfig& backend : service.backends) known.emplace(service.name, backend.endpoint);
+  }
   std::erase_if(by_key_, [&](const auto& entry) { return !known.contains(entry.first); });
 }
 
