@@ -132,6 +132,17 @@ TEST_F(Tune, goes_back_with_a_rollback) {
   EXPECT_EQ(setting("timeouts.syn_sent")["value"], "5s");
 }
 
+TEST_F(Tune, goes_on_when_the_file_loses_what_was_tuned) {
+  write_file(running.file, sample_toml(running.dir, "[flow_log]\noutput = \"stdout\"\n"));
+  ASSERT_EQ(post("/v1/reload", "").status, 200);
+  ASSERT_EQ(patch(R"({"flow_log.rate": 5})").status, 200);
+  write_file(running.file, sample_toml(running.dir));
+  ASSERT_EQ(post("/v1/reload", "").status, 200);
+  EXPECT_EQ(patch(R"({"timeouts.syn_sent": "5s"})").status, 200);
+  EXPECT_EQ(patch(R"({"flow_log.rate": 6})").status, 400);
+  EXPECT_EQ(patch(R"({"flow_log.rate": null})").status, 200);
+}
+
 TEST_F(Tune, is_all_or_nothing) {
   const std::pair<const char*, const char*> kBad[] = {
       {R"({"timeouts.syn_sent": "5s", "timeouts.closed": "0s"})", "timeouts.closed: "},
