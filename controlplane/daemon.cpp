@@ -268,7 +268,8 @@ uint64_t Daemon::remember(ChangeOrigin origin, const std::string& note) {
                               : fmt::format("{} servers", config_.services.size());
   // In a file without [dataplane] its settings are tuned beside the tree.
   if (remembered_ && entry.summary.empty())
-    entry.summary = summarize_tuned(remembered_->changes.tuned, config_.document->changes.tuned);
+    entry.summary =
+        fmt::format("{}", fmt::join(tuned_changes(remembered_->changes.tuned, config_.document->changes.tuned), ", "));
   if (!note.empty()) entry.summary = note + (entry.summary.empty() ? "" : ": " + entry.summary);
   std::string problem;
   const uint64_t number = history_.keep(std::move(entry), problem);

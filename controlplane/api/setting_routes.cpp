@@ -1,5 +1,6 @@
 #include "controlplane/api/setting_routes.h"
 
+#include <algorithm>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "controlplane/api/server_routes.h"
@@ -7,6 +8,7 @@
 #include "controlplane/api/views.h"
 #include "controlplane/config/document.h"
 #include "controlplane/config/tunables.h"
+#include "controlplane/state/setting_changes.h"
 
 namespace millrace::control {
 namespace {
@@ -30,12 +32,6 @@ Json setting_view(const config::Config& config, const config::Tunable& tunable) 
   return view;
 }
 
-bool is_newly_said(const config::Changes& before, const config::Changes& after, std::string_view name) {
-  const toml::node* was = before.tuned.get(name);
-  const toml::node* is = after.tuned.get(name);
-  return is != nullptr && (was == nullptr || config::to_json(*was) != config::to_json(*is));
-}
-
 }  // namespace
 
 ApiReply get_settings(Daemon& daemon, const Call&) {
@@ -52,7 +48,9 @@ asio::awaitable<ApiReply> patch_settings(Daemon& daemon, const Call& call) {
   const Refusal refusal = tune(call.request.body, changes, what);
   if (refusal.status != 0) co_return error_reply(refusal.status, refusal.error, refusal.remedy);
   // Of a file that loses its [flow_log] later the rate is of no use, and no reason to refuse it.
-  if (is_newly_said(before, changes, "flow_log.rate") && daemon.config().flow_log.output.empty())
+  const bool tunes_rate = changes.tuned.contains("flow_log.rate") &&
+                          std::ranges::count(tuned_changes(before.tuned, changes.tuned), "flow_log.rate") != 0;
+  if (tunes_rate && daemon.config().flow_log.output.empty())
     co_return error_reply(400, "flow_log.rate cannot be tuned: the file has no [flow_log]",
                           "write [flow_log] with output = \"stdout\" in the file, or reset the setting");
   co_return co_await apply_changes(daemon, std::move(changes), std::move(what));

@@ -226,7 +226,7 @@ LoadResult load_config(const std::string& path);
 // The same for a text; `name` stands in for the file name in errors.
 // `changes`: over the text.
 LoadResult parse_config(const std::string& text, const std::string& name, const Changes* changes = nullptr);
-// The text of `config` with other changes over it. Servers that they leave alone are not read again, nor are the lists of
+// The text of `config`, which one of these has read, with other changes over it. Servers that they leave alone are not read again, nor are the lists of
 // prefixes that those name; the result is otherwise that of parse_config.
 LoadResult change_config(const Config& config, const Changes& changes);
 

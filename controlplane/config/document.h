@@ -1,6 +1,6 @@
 // document.h: a configuration as it was written: the tree behind a Config, for whoever asks what was configured in the words
 // of the file, or changes a part of it.
-// Thread: any; never changes.      Tests: tests/unit/config/document_test.cpp
+// Thread: any; never changes.      Tests: tests/unit/config/{changes,change_config}_test.cpp
 #pragma once
 
 #include <memory>

@@ -71,7 +71,7 @@ std::vector<SettingChange> setting_changes(const toml::table& from, const toml::
   return changes;
 }
 
-std::string summarize_tuned(const toml::table& from, const toml::table& to) {
+std::vector<std::string> tuned_changes(const toml::table& from, const toml::table& to) {
   std::vector<std::string> names;
   for (const auto& [name, value] : from)
     if (!to.contains(name)) names.emplace_back(name.str());
@@ -79,7 +79,7 @@ std::string summarize_tuned(const toml::table& from, const toml::table& to) {
     if (!from.contains(name) || config::to_json(value) != config::to_json(*from.get(name)))
       names.emplace_back(name.str());
   std::ranges::sort(names);
-  return fmt::format("{}", fmt::join(names, ", "));
+  return names;
 }
 
 std::string summarize_changes(const toml::table& from, const toml::table& to) {

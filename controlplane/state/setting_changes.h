@@ -24,7 +24,7 @@ std::vector<SettingChange> setting_changes(const toml::table& from, const toml::
 
 // "web changed, mail added, [timeouts]": for a list of configurations; empty where nothing differs.
 std::string summarize_changes(const toml::table& from, const toml::table& to);
-// The same of tuned settings: "dataplane.burst, timeouts.closed".
-std::string summarize_tuned(const toml::table& from, const toml::table& to);
+// Names of tuned settings that one of both has alone or that have another value, sorted.
+std::vector<std::string> tuned_changes(const toml::table& from, const toml::table& to);
 
 }  // namespace millrace::control

@@ -146,11 +146,11 @@ TEST(summarize_changes, is_one_line) {
   EXPECT_EQ(summarize_changes(was, was), "");
 }
 
-TEST(summarize_tuned, names_what_differs) {
+TEST(tuned_changes, name_what_differs) {
   const toml::table was = toml::parse("'timeouts.closed' = '5s'\n'dataplane.burst' = 8\n'logging.level' = 'warn'");
   const toml::table is = toml::parse("'timeouts.closed' = '5s'\n'dataplane.burst' = 16\n'timeouts.fin' = '5s'");
-  EXPECT_EQ(summarize_tuned(was, is), "dataplane.burst, logging.level, timeouts.fin");
-  EXPECT_EQ(summarize_tuned(is, is), "");
+  EXPECT_THAT(tuned_changes(was, is), ElementsAre("dataplane.burst", "logging.level", "timeouts.fin"));
+  EXPECT_THAT(tuned_changes(is, is), ElementsAre());
 }
 
 double moved(const std::string& from, const std::string& to, const std::string& keys = kWebKeys) {
